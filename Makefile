@@ -1,0 +1,88 @@
+# Needs python3 (3.11 or newer) and GNU make; everything else is put into .venv by the first target
+# that wants it. ARGS is handed on: make test ARGS="--only sqlite -k signature"
+
+PYTHON3 ?= python3
+ARGS ?=
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What is in the virtual environment, each newer than the pyproject.toml it was made from.
+PIP := $(VENV)/pip.stamp
+PACKAGE := $(VENV)/package.stamp
+DEV := $(VENV)/dev.stamp
+
+CHECKS := check-lint check-format check-types check-imports check-django check-migrations check-suite
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test test-hard check $(CHECKS) nox format build clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+venv: $(DEV) ## Make .venv with everything that the other targets use.
+
+demo: $(PACKAGE) ## Run the example project with SuperOffice played against it.
+	$(PYTHON) manage.py demo $(ARGS)
+
+test: $(DEV) ## Run the suite on SQLite and PostgreSQL, and on MariaDB if TEST_MARIADB_URL is set.
+	$(PYTHON) -m tests.databases $(ARGS)
+
+test-hard: $(DEV) ## Run the slow tests, on the same databases: those that kill, race and flood.
+	$(PYTHON) -m tests.databases --hard $(ARGS)
+
+check: $(DEV) ## Check style, types, imports, migrations, coverage and the wheel.
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+
+check-lint: $(DEV)
+	$(PYTHON) -m ruff check
+
+check-format: $(DEV)
+	$(PYTHON) -m ruff format --check
+
+check-types: $(DEV)
+	$(PYTHON) -m mypy
+
+check-imports: $(DEV)
+	$(VENV)/bin/lint-imports
+
+check-django: $(DEV)
+	$(PYTHON) -m django check --settings tests.settings --fail-level WARNING
+
+check-migrations: $(DEV)
+	$(PYTHON) -m django makemigrations --settings tests.settings --check --dry-run
+
+# The wheel is built and opened by tests/test_packaging.py.
+check-suite: $(DEV)
+	$(PYTHON) -m tests.databases --only sqlite --cov
+
+nox: $(DEV) ## Run the suite on every supported Django and every Python found.
+	$(PYTHON) -m nox $(ARGS)
+
+format: $(DEV) ## Format the code and mend what ruff can mend.
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+
+build: $(DEV) ## Build the source distribution and the wheel into dist/.
+	$(PYTHON) -m build --no-isolation
+
+clean: ## Remove everything that was made here, .venv included.
+	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf dist .coverage .coverage.* *.sqlite3*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip learnt about dependency groups in 25.1; the one that comes with Python is often older.
+$(PIP):
+	$(PYTHON3) -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(PACKAGE): $(PIP) pyproject.toml
+	$(PYTHON) -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV): $(PIP) pyproject.toml
+	$(PYTHON) -m pip install --quiet --editable . --group dev
+	@touch $(PACKAGE) $@

@@ -1,0 +1,72 @@
+"""Every Django we support, on every Python of this machine that it supports: ``make nox``.
+
+The suite runs on SQLite unless TEST_DATABASE_URL says otherwise; pytest gets what follows ``--``.
+"""
+
+import os
+import shutil
+import subprocess
+
+import nox
+
+PYTHON_NEEDED_BY_DJANGO = {"5.2": (3, 11), "6.0": (3, 12), "6.1": (3, 12)}
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["tests", "minimal"]
+nox.options.error_on_missing_interpreters = True
+
+
+def activate_every_pyenv_version() -> None:
+    # A shim of pyenv answers only for the versions that are active, by default one.
+    if shutil.which("pyenv"):
+        versions = subprocess.check_output(["pyenv", "versions", "--bare"], text=True).split()
+        os.environ["PYENV_VERSION"] = ":".join(reversed(versions))
+
+
+def answers(python: str) -> bool:
+    if not shutil.which(f"python{python}"):
+        return False
+    return subprocess.run([f"python{python}", "-c", ""], check=False).returncode == 0
+
+
+def supported(python: str, django: str) -> bool:
+    return tuple(map(int, python.split("."))) >= PYTHON_NEEDED_BY_DJANGO[django]
+
+
+activate_every_pyenv_version()
+COMBINATIONS = [
+    (python, django)
+    for python in filter(answers, PYTHONS)
+    for django in PYTHON_NEEDED_BY_DJANGO
+    if supported(python, django)
+]
+NEWEST_PYTHON, NEWEST_DJANGO = COMBINATIONS[-1]
+
+
+@nox.session
+@nox.parametrize("python,django", COMBINATIONS)
+def tests(session: nox.Session, django: str) -> None:
+    run_the_suite(session, django, extra="[api,postgres]", group="test")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def newest(session: nox.Session) -> None:
+    """The newest Django on the newest Python."""
+    run_the_suite(session, NEWEST_DJANGO, extra="[api,postgres]", group="test")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def minimal(session: nox.Session) -> None:
+    """Without the optional dependencies: no REST framework, no psycopg."""
+    run_the_suite(session, NEWEST_DJANGO, extra="", group="test-minimal")
+
+
+def run_the_suite(session: nox.Session, django: str, *, extra: str, group: str) -> None:
+    pyproject = nox.project.load_toml("pyproject.toml")
+    session.install(
+        f"Django~={django}.0",
+        *nox.project.dependency_groups(pyproject, group),
+        f"--editable=.{extra}",
+    )
+    session.run("pytest", "--numprocesses=logical", *session.posargs)

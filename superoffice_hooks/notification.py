@@ -1,0 +1,233 @@
+"""What arrives (a delivery) and what it says (a notification). Reads anything, believes little."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from . import vocabulary
+from .values import MAX_DIGITS, parse_timestamp, storable, storable_text
+
+KEPT_HEADERS = (
+    "User-Agent",
+    "Content-Type",
+    "X-SuperOffice-Event",
+    "X-SuperOffice-EventId",
+    "X-SuperOffice-Retry",
+    "X-Hook-Test",
+)
+"""An allow-list: webhooks may inject headers of their own, and those may carry secrets."""
+
+MAX_CHANGES = 1000
+"""How many changed fields of one event are made searchable; the widest documented list has 47."""
+
+_HEADER_LENGTH = 200
+_BIGINT = range(-(2**63), 2**63)
+# Any constant would do: it keeps the ids we derive apart from everybody else's.
+_DERIVED_IDS = UUID("6c0b1d5e-3a63-5d2f-9a55-7a2c7f6f1d0b")
+
+
+class Unreadable(ValueError):
+    """The body is no JSON object. The message says why, without quoting the body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One POST, as it arrived."""
+
+    endpoint: str
+    body: bytes
+    headers: Mapping[str, str]
+    """All request headers, by name without regard to case."""
+    remote_addr: str | None
+    received_at: datetime
+
+    def header(self, name: str) -> str:
+        """A header's value, fit to store; empty if it was not sent."""
+        return storable_text(self.headers.get(name, "")[:_HEADER_LENGTH])
+
+    @property
+    def retry(self) -> int | None:
+        """How often SuperOffice says it tried before; None if it does not say."""
+        text = self.header("X-SuperOffice-Retry").strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
+
+    def kept_headers(self) -> dict[str, str]:
+        """The headers worth keeping; never cookies, authorization or the signature."""
+        return {name: self.header(name) for name in KEPT_HEADERS if name in self.headers}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What a delivery says, every value checked and fit to store.
+
+    ``problems`` names what was odd, in whole sentences for the people who look at the event.
+    """
+
+    event_id: UUID
+    name: str
+    entity: str
+    action: str
+    primary_key: int | None
+    tenant: str
+    associate_id: int | None
+    webhook_name: str
+    occurred_at: datetime | None
+    """In UTC; naive (SuperOffice's local time) where the body gives no offset."""
+    changes: tuple[str, ...]
+    payload: dict[str, Any]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, delivery: Delivery) -> "Notification":
+        """Read a delivery's body. Headers count only where the body is silent.
+
+        Raises:
+            Unreadable: the body is no JSON object.
+        """
+        body = _Body(delivery.body)
+        name = " ".join(body.text("Event", 100).split()).lower()
+        if not name:
+            body.problems.append("The body names no event.")
+        entity, action = vocabulary.split(name)
+        return cls(
+            event_id=body.guid("EventId")
+            or _guid(delivery.header("X-SuperOffice-EventId"))
+            or uuid5(_DERIVED_IDS, delivery.body.hex()),
+            name=name,
+            entity=entity,
+            action=action,
+            primary_key=body.integer("PrimaryKey"),
+            tenant=body.text("ContextIdentifier", 100),
+            associate_id=body.integer("ChangedByAssociateId"),
+            webhook_name=body.text("WebhookName", 255),
+            occurred_at=body.timestamp("Timestamp"),
+            changes=body.changes(),
+            payload=body.payload,
+            # Each once: a thousand NaNs are one problem.
+            problems=tuple(dict.fromkeys(body.problems)),
+        )
+
+
+def changed_names(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in ``Changes``, case and order as sent; empty if the list is missing or no list."""
+    changes = payload.get("Changes")
+    if not isinstance(changes, list):
+        return ()
+    return tuple(name for name in changes if isinstance(name, str))
+
+
+class _Body:
+    """A JSON object read key by key; what is odd goes into ``problems``."""
+
+    def __init__(self, body: bytes) -> None:
+        self.problems: list[str] = []
+        try:
+            sent = json.loads(
+                body,
+                strict=False,
+                parse_constant=self._constant,
+                parse_float=self._float,
+                parse_int=self._int,
+            )
+        except RecursionError:
+            raise Unreadable("The body is nested too deeply.") from None
+        except UnicodeDecodeError:
+            raise Unreadable("The body is not UTF-8 text.") from None
+        except json.JSONDecodeError as error:
+            raise Unreadable(
+                f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+            ) from None
+        if not isinstance(sent, dict):
+            raise Unreadable("The body is JSON, but not an object.")
+        self.payload: dict[str, Any] = storable(sent)
+        if self.payload != sent:
+            self.problems.append(
+                "The payload shows replacements for what a database cannot store;"
+                " the body has the original."
+            )
+
+    def text(self, key: str, limit: int) -> str:
+        value = self.payload.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self.problems.append(f"{key} is not text.")
+            return ""
+        if len(value) > limit:
+            self.problems.append(f"{key} is longer than {limit} characters and was cut.")
+        return value[:limit]
+
+    def integer(self, key: str) -> int | None:
+        value = self.payload.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+            value = int(value)
+        if type(value) is int and value in _BIGINT:
+            return value
+        self.problems.append(f"{key} is not a 64-bit number.")
+        return None
+
+    def guid(self, key: str) -> UUID | None:
+        value = self.payload.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and (guid := _guid(value)):
+            return guid
+        self.problems.append(f"{key} is no GUID; a fixed one was derived from it.")
+        return uuid5(_DERIVED_IDS, json.dumps(value))
+
+    def timestamp(self, key: str) -> datetime | None:
+        value = self.payload.get(key)
+        if value is None:
+            return None
+        try:
+            moment = parse_timestamp(value if isinstance(value, str) else "")
+        except (ValueError, OverflowError):
+            self.problems.append(f"{key} is not a readable timestamp.")
+            return None
+        if moment and moment.tzinfo is None:
+            self.problems.append(f"{key} has no offset and was read as local time.")
+        return moment
+
+    def changes(self) -> tuple[str, ...]:
+        sent = self.payload.get("Changes")
+        names = changed_names(self.payload)
+        if sent is not None and (not isinstance(sent, list) or len(sent) != len(names)):
+            self.problems.append("Changes is not a list of names.")
+        if len(names) > MAX_CHANGES:
+            self.problems.append(
+                f"Changes has more than {MAX_CHANGES} names; the rest is not searchable."
+            )
+        return names[:MAX_CHANGES]
+
+    def _constant(self, text: str) -> None:
+        self.problems.append(
+            "The body has NaN or Infinity, which JSON does not know; read as null."
+        )
+
+    def _float(self, text: str) -> float | None:
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        self._constant(text)
+        return None
+
+    def _int(self, text: str) -> int | str:
+        if len(text) <= MAX_DIGITS:
+            return int(text)
+        self.problems.append(
+            f"The body has a number of more than {MAX_DIGITS} digits; read as text."
+        )
+        return text
+
+
+def _guid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

@@ -1,0 +1,102 @@
+"""What the tests share: documented bodies, a signed POST, receivers that leave again."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.dispatch import Signal
+from django.test import Client
+
+from superoffice_hooks.signature import sign
+
+PAYLOADS = Path(__file__).parent / "payloads"
+SECRET: str = settings.SUPEROFFICE_HOOKS["SECRETS"][0]
+URL = "/superoffice/webhook/"
+
+
+def documented(name: str) -> bytes:
+    """A body from SuperOffice's documentation: ``documented("seed-ticket.changed")``."""
+    return (PAYLOADS / f"{name}.json").read_bytes()
+
+
+def body(name: str = "ticket.changed", **values: Any) -> bytes:
+    """The seed page's ticket.changed (47 fields) with an EventId of its own and these values."""
+    entity = name.rpartition(".")[0]
+    sent = json.loads(documented("seed-ticket.changed"))
+    return json.dumps(
+        {**sent, "EventId": str(uuid.uuid4()), "Event": name, "Entity": entity, **values}
+    ).encode()
+
+
+class Poster:
+    """Posts through the real URL, with CSRF checks on, signing like SuperOffice."""
+
+    def __init__(self) -> None:
+        self.client = Client(enforce_csrf_checks=True)
+
+    def __call__(
+        self,
+        sent: bytes,
+        *,
+        secret: str | None = SECRET,
+        url: str = URL,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        headers = dict(headers or {})
+        if secret is not None:
+            headers["X-SuperOffice-Signature"] = sign(sent, secret)
+        return self.client.post(
+            url, sent, content_type="application/json; charset=utf-8", headers=headers
+        )
+
+
+@pytest.fixture
+def post() -> Poster:
+    """``post(body)`` delivers a body, signed unless ``secret=None``."""
+    return Poster()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
+    """``connect(signal, function)`` connects a receiver until the test ends."""
+    connections: list[tuple[Signal, Callable[..., Any]]] = []
+
+    def _connect(
+        signal: Signal, function: Callable[..., Any], **options: Any
+    ) -> Callable[..., Any]:
+        signal.connect(function, weak=False, **options)
+        connections.append((signal, function))
+        return function
+
+    yield _connect
+    for signal, function in connections:
+        signal.disconnect(function)
+
+
+@pytest.fixture
+def database_away() -> Callable[[], AbstractContextManager[None]]:
+    """``with database_away():`` the database really cannot be reached; needs transaction=True."""
+    nowhere = (
+        {"NAME": "/nowhere/to/be/found.sqlite3"}
+        if connection.vendor == "sqlite"
+        else {"HOST": "127.0.0.1", "PORT": "1"}
+    )
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        settings_dict = connection.settings_dict
+        connection.close()
+        connection.settings_dict = {**settings_dict, **nowhere}
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict = settings_dict
+
+    return away

@@ -1,0 +1,53 @@
+"""Settings of the test project: everything the app must live with, on the database asked for."""
+
+import os
+
+from .databases import database_from_url
+
+SECRET_KEY = "tests only"
+USE_TZ = True
+TIME_ZONE = "Europe/Oslo"
+ROOT_URLCONF = "tests.urls"
+DATABASES = {
+    "default": {
+        **database_from_url(os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3")),
+        # Deliveries must survive projects that wrap every request in a transaction.
+        "ATOMIC_REQUESTS": True,
+    }
+}
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "superoffice_hooks",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+# The real ones take a tenth of a second for each test user.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+STATIC_URL = "static/"
+
+SUPEROFFICE_HOOKS = {"SECRETS": ["a secret of the tests, long enough"]}
