@@ -1,0 +1,12 @@
+"""The app's entry in INSTALLED_APPS."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SuperOfficeHooksConfig(AppConfig):
+    """``INSTALLED_APPS = [..., "superoffice_hooks"]``."""
+
+    name = "superoffice_hooks"
+    verbose_name = _("SuperOffice webhooks")
+    default_auto_field = "django.db.models.BigAutoField"

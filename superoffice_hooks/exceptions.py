@@ -1,0 +1,48 @@
+"""Why a delivery got another answer than 200. The sender is told the status code and no more."""
+
+from typing import ClassVar
+
+
+class SuperOfficeHooksError(Exception):
+    """Base of all errors this app raises."""
+
+
+class Refused(SuperOfficeHooksError):
+    """A delivery that was not let in; kept as a Rejection under this ``reason``."""
+
+    status_code: ClassVar[int]
+    reason: ClassVar[str]
+
+
+class UnknownEndpoint(Refused):
+    """No secrets are configured under the endpoint's name."""
+
+    status_code = 404
+    reason = "unknown endpoint"
+
+
+class BodyTooLarge(Refused):
+    """The body has more than MAX_BODY_BYTES bytes."""
+
+    status_code = 413
+    reason = "body too large"
+
+
+class SignatureMissing(Refused):
+    """There is no X-SuperOffice-Signature: the webhook was saved without a secret."""
+
+    status_code = 401
+    reason = "signature missing"
+
+
+class SignatureWrong(Refused):
+    """None of the endpoint's secrets made the signature."""
+
+    status_code = 401
+    reason = "signature wrong"
+
+
+class NotStored(SuperOfficeHooksError):
+    """A delivery could not be written down now; SuperOffice should try again."""
+
+    status_code = 503

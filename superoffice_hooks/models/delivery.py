@@ -1,0 +1,110 @@
+"""Deliveries that made no new event: repeated ones and refused ones."""
+
+from typing import ClassVar
+
+from django.db import DatabaseError, models
+from django.utils.translation import gettext_lazy as _
+
+from ..notification import Delivery, Notification
+from .event import Event
+
+
+class RedeliveryManager(models.Manager["Redelivery"]):
+    """Writes repeated deliveries down."""
+
+    def record(self, event: Event, delivery: Delivery, notification: Notification) -> "Redelivery":
+        """Note that an event was delivered again; its body only if it differs."""
+        differs = delivery.body != bytes(event.body)
+        return self.create(
+            event=event,
+            received_at=delivery.received_at,
+            retry=delivery.retry,
+            webhook_name=notification.webhook_name,
+            body=delivery.body if differs else None,
+        )
+
+
+class Redelivery(models.Model):
+    """A repeated delivery of an event: a retry, or another webhook's copy."""
+
+    event = models.ForeignKey(
+        Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="redeliveries"
+    )
+    received_at = models.DateTimeField(_("received at"))
+    retry = models.PositiveSmallIntegerField(_("retry"), null=True)
+    webhook_name = models.CharField(_("webhook"), max_length=255)
+    body = models.BinaryField(_("body, where it differs"), null=True)
+
+    objects = RedeliveryManager()
+
+    class Meta:
+        verbose_name = _("redelivery")
+        verbose_name_plural = _("redeliveries")
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.event} again at {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class RejectionManager(models.Manager["Rejection"]):
+    """Writes refused deliveries down, within bounds."""
+
+    MOST_UNVERIFIED = 1000
+    HEAD_BYTES = 1024
+
+    def refuse(self, delivery: Delivery, reason: str) -> "Rejection | None":
+        """Note a delivery nobody vouches for; None if the database is out of reach.
+
+        Anybody on the internet can cause these, so only the head of the body is kept, and only
+        among the newest MOST_UNVERIFIED rows.
+        """
+        try:
+            rejection = self._create(
+                delivery, reason, verified=False, body=delivery.body[: self.HEAD_BYTES]
+            )
+            self.filter(verified=False, pk__lte=rejection.pk - self.MOST_UNVERIFIED).delete()
+        except DatabaseError:
+            return None
+        return rejection
+
+    def keep(self, delivery: Delivery, reason: str) -> "Rejection":
+        """Keep a signed delivery that could not be made an event, with its whole body."""
+        return self._create(delivery, reason, verified=True, body=delivery.body)
+
+    def _create(
+        self, delivery: Delivery, reason: str, *, verified: bool, body: bytes
+    ) -> "Rejection":
+        return self.create(
+            received_at=delivery.received_at,
+            endpoint=delivery.endpoint[:50],
+            reason=reason[:200],
+            verified=verified,
+            headers=delivery.kept_headers(),
+            body=body,
+            remote_addr=delivery.remote_addr,
+        )
+
+
+class Rejection(models.Model):
+    """A delivery that made no event, and why."""
+
+    received_at = models.DateTimeField(_("received at"))
+    endpoint = models.CharField(_("endpoint"), max_length=50)
+    reason = models.CharField(_("reason"), max_length=200)
+    verified = models.BooleanField(_("verified"))
+    headers = models.JSONField(_("headers"), default=dict)
+    body = models.BinaryField(_("body"))
+    remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
+
+    objects = RejectionManager()
+
+    class Meta:
+        verbose_name = _("rejection")
+        verbose_name_plural = _("rejections")
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["verified", "id"], name="superoffice_rejection_trim"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} at {self.received_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,257 @@
+"""The event: one row however often it is delivered.
+
+Its life, as ``status``::
+
+    running ──→ succeeded      every receiver ran
+       │  └───→ skipped        there was no receiver, or it was a test
+       └──────→ failed         a receiver raised; replay it once the cause is gone
+    pending ──→ running        nobody has claimed it yet
+
+An event is stored already running: claimed, until ``claimed_until``, by the process that will call
+its receivers after the answer. Whoever finds it running past that time may claim it: the process
+that had it is gone.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import IntegrityError, connections, models, router, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .. import conf, vocabulary
+from ..notification import Delivery, Notification, changed_names
+from .changes import ChangeSet
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events, by what they say."""
+
+    def named(self, pattern: str) -> Self:
+        """Events whose name matches: ``ticket.changed``, ``list.*.softdeleted``."""
+        pattern = pattern.strip().lower()
+        if "*" not in pattern:
+            return self.filter(name=pattern)
+        known_start = pattern.partition("*")[0]
+        # The start narrows the index; the expression decides.
+        return self.filter(
+            name__startswith=known_start, name__regex=f"^{vocabulary.pattern(pattern).pattern}$"
+        )
+
+    def for_record(self, entity: str, primary_key: int, tenant: str | None = None) -> Self:
+        """Events of one SuperOffice record: ``for_record("ticket", 527331)``.
+
+        Without a tenant: of the records with this number in every tenant.
+        """
+        events = self.filter(entity=entity.lower(), primary_key=primary_key)
+        return events if tenant is None else events.filter(tenant=tenant)
+
+    def changed(self, *names: str, entity: str | None = None) -> Self:
+        """Events whose list of changed fields has any of these names: ``changed("priority")``.
+
+        Case does not count. Events with an empty list (unknown) are not among them.
+        """
+        change_sets = ChangeSet.objects.using(self.db).filter(
+            fields__name__in=[name.lower() for name in names]
+        )
+        if entity is not None:
+            change_sets = change_sets.filter(fields__entity=entity.lower())
+        return self.filter(change_set__in=change_sets)
+
+    def received_between(self, since: datetime | None, until: datetime | None) -> Self:
+        """Events received at ``since`` or later and before ``until``; None leaves an end open."""
+        events = self
+        if since is not None:
+            events = events.filter(received_at__gte=since)
+        if until is not None:
+            events = events.filter(received_at__lt=until)
+        return events
+
+    def claimable(self) -> Self:
+        """Events no living process is dispatching now."""
+        claimed = Q(status=Event.Status.RUNNING, claimed_until__gte=timezone.now())
+        return self.exclude(claimed)
+
+    def record(self, delivery: Delivery, notification: Notification) -> "tuple[Event, bool]":
+        """The event a delivery tells of, and whether this delivery was the first to.
+
+        One INSERT where the change set is known: the unique key is the duplicate test.
+        """
+        event = self.model.arrived(delivery, notification)
+        try:
+            event.insert(using=router.db_for_write(self.model))
+        except IntegrityError:
+            if original := self.filter(**event.identity()).first():
+                return original, False
+            raise
+        return event, True
+
+
+class Event(models.Model):
+    """Something that happened in SuperOffice, known by its EventId."""
+
+    class Status(models.TextChoices):
+        """Where in its life an event is; see the module."""
+
+        PENDING = "pending", _("pending")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+
+    endpoint = models.CharField(_("endpoint"), max_length=50)
+    event_id = models.UUIDField(_("event id"))
+    name = models.CharField(_("event name"), max_length=100)
+    entity = models.CharField(_("entity"), max_length=100)
+    action = models.CharField(_("action"), max_length=100)
+    primary_key = models.BigIntegerField(_("primary key"), null=True)
+    tenant = models.CharField(_("tenant"), max_length=100)
+    associate_id = models.BigIntegerField(_("associate id"), null=True)
+    webhook_name = models.CharField(_("webhook"), max_length=255)
+    occurred_at = models.DateTimeField(_("occurred at"), null=True)
+    received_at = models.DateTimeField(_("received at"))
+    payload = models.JSONField(_("payload"))
+    body = models.BinaryField(_("body"))
+    headers = models.JSONField(_("headers"), default=dict)
+    remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
+    problems = models.JSONField(_("problems"), default=list)
+    change_set = models.ForeignKey(
+        ChangeSet,
+        verbose_name=_("change set"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="events",
+    )
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    claimed_until = models.DateTimeField(_("claimed until"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    objects = models.Manager.from_queryset(EventQuerySet)()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        # The order of arrival, newest first, without an index of its own.
+        ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [("replay_event", _("Can replay events"))]
+        constraints: ClassVar = [
+            # EventId first: people look events up by it.
+            models.UniqueConstraint(
+                fields=["event_id", "name", "endpoint"], name="superoffice_event_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["entity", "primary_key"], name="superoffice_event_record"),
+            models.Index(fields=["name"], name="superoffice_event_name"),
+            models.Index(fields=["status", "next_attempt_at"], name="superoffice_event_due"),
+            models.Index(fields=["received_at"], name="superoffice_event_received"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name or '(no name)'} {self.event_id}"
+
+    @classmethod
+    def arrived(cls, delivery: Delivery, notification: Notification) -> Self:
+        """A new event, not saved yet, claimed by this process."""
+        return cls(
+            endpoint=delivery.endpoint,
+            event_id=notification.event_id,
+            name=notification.name,
+            entity=notification.entity,
+            action=notification.action,
+            primary_key=notification.primary_key,
+            tenant=notification.tenant,
+            associate_id=notification.associate_id,
+            webhook_name=notification.webhook_name,
+            occurred_at=_as_stored(notification.occurred_at),
+            received_at=delivery.received_at,
+            payload=notification.payload,
+            body=delivery.body,
+            headers=delivery.kept_headers(),
+            remote_addr=delivery.remote_addr,
+            problems=list(notification.problems),
+            change_set=ChangeSet.objects.for_names(notification.entity, notification.changes),
+            status=cls.Status.RUNNING,
+            attempts=1,
+            claimed_until=_lease(),
+        )
+
+    def insert(self, using: str) -> None:
+        """Save the new row: one statement, unless a surrounding transaction needs a savepoint.
+
+        Raises:
+            IntegrityError: this event is stored already. The transaction, if any, stays usable.
+        """
+        if connections[using].in_atomic_block:
+            with transaction.atomic(using=using):
+                self.save(force_insert=True, using=using)
+        else:
+            self.save(force_insert=True, using=using)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two deliveries tell of the same event."""
+        return {"event_id": self.event_id, "name": self.name, "endpoint": self.endpoint}
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The names of the changed fields, case and order as sent. Empty means unknown."""
+        return changed_names(self.payload)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is the event a registration sends to see if anybody answers."""
+        return self.name == vocabulary.TEST
+
+    def claim(self) -> bool:
+        """Take the event for this process to dispatch; False if another one has it.
+
+        Compare-and-set on what this instance last saw, so of several processes only one succeeds.
+        """
+        seen = {
+            "status": self.status,
+            "claimed_until": self.claimed_until,
+            "attempts": self.attempts,
+        }
+        claimed_until = _lease()
+        claimed = (
+            type(self)
+            .objects.claimable()
+            .filter(pk=self.pk, **seen)
+            .update(
+                status=self.Status.RUNNING, claimed_until=claimed_until, attempts=F("attempts") + 1
+            )
+        )
+        if claimed:
+            self.status = self.Status.RUNNING
+            self.claimed_until = claimed_until
+            self.attempts += 1
+        return bool(claimed)
+
+    def conclude(self, status: Status) -> Status:
+        """End the claim with this status, unless another process holds the event by now.
+
+        Returns the event's status as this process knows it.
+        """
+        finished_at = timezone.now()
+        held = type(self).objects.filter(
+            pk=self.pk, status=self.Status.RUNNING, claimed_until=self.claimed_until
+        )
+        if held.update(status=status, claimed_until=None, finished_at=finished_at):
+            self.status, self.claimed_until, self.finished_at = status, None, finished_at
+        return self.Status(self.status)
+
+
+def _lease() -> datetime:
+    return timezone.now() + timedelta(seconds=conf.current().LEASE_SECONDS)
+
+
+def _as_stored(moment: datetime | None) -> datetime | None:
+    """The moment as the project's USE_TZ wants it; without an offset it is local time."""
+    if moment is None or timezone.is_aware(moment) == settings.USE_TZ:
+        return moment
+    convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
+    return convert(moment, timezone.get_default_timezone())

@@ -1,0 +1,160 @@
+"""What came of an event: one row for each call of a receiver, and who asked for it again."""
+
+import traceback
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..values import storable_text
+from .event import Event
+
+_ERROR_LENGTH = 500
+_TRACEBACK_LENGTH = 20_000
+
+
+class Replay(models.Model):
+    """Events dispatched again on purpose: who, why, which, and what came out."""
+
+    who = models.CharField(_("who"), max_length=255)
+    why = models.TextField(_("why"))
+    criteria = models.JSONField(_("criteria"), default=dict)
+    receivers = models.JSONField(_("receivers"), default=list)
+    """Dotted paths of the receivers to run; empty means all."""
+    planned = models.PositiveIntegerField(_("planned"), default=0)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    failed = models.PositiveIntegerField(_("failed"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("replay")
+        verbose_name_plural = _("replays")
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Replay {self.pk} by {self.who}"
+
+    def concerns(self, receiver: str) -> bool:
+        """Whether the receiver with this dotted path is to run."""
+        return not self.receivers or receiver in self.receivers
+
+    def count(self, *, failed: bool) -> None:
+        """Add one event to the counts."""
+        self.done += not failed
+        self.failed += failed
+        self.save(update_fields=["done", "failed"])
+
+    def finish(self) -> None:
+        """Note that every planned event was tried."""
+        self.finished_at = timezone.now()
+        self.save(update_fields=["finished_at"])
+
+
+class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
+    """Runs, by what they were part of."""
+
+    def of(self, event: Event, replay: Replay | None) -> Self:
+        """The runs of an event's ordinary dispatch, or of one replay of it."""
+        return self.filter(event=event, replay=replay)
+
+    def succeeded_receivers(self) -> set[str]:
+        """Dotted paths of the receivers that succeeded."""
+        runs = self.filter(outcome=ReceiverRun.Outcome.SUCCEEDED)
+        return set(runs.values_list("receiver", flat=True))
+
+    def last_failed(self, receivers: Iterable[str]) -> bool:
+        """Whether the latest run of any of these receivers failed."""
+        runs = self.filter(receiver__in=list(receivers)).order_by("pk")
+        latest = dict(runs.values_list("receiver", "outcome"))
+        return ReceiverRun.Outcome.FAILED in latest.values()
+
+
+class ReceiverRun(models.Model):
+    """One call of one receiver for one event, with its outcome."""
+
+    FIRST_DISPATCH = 0
+
+    class Outcome(models.TextChoices):
+        """How the call ended."""
+
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+
+    event = models.ForeignKey(
+        Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="runs"
+    )
+    receiver = models.CharField(_("receiver"), max_length=255)
+    replay = models.ForeignKey(
+        Replay, verbose_name=_("replay"), null=True, on_delete=models.PROTECT, related_name="runs"
+    )
+    attempt = models.PositiveSmallIntegerField(_("attempt"))
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    started_at = models.DateTimeField(_("started at"))
+    duration = models.DurationField(_("duration"), default=timedelta)
+    error = models.CharField(_("error"), max_length=_ERROR_LENGTH)
+    traceback = models.TextField(_("traceback"))
+    # Null unless it succeeded, and no database finds two nulls equal: so the unique key lets a
+    # receiver fail as often as it likes and succeed once, on databases without partial indexes too.
+    succeeded_in = models.PositiveBigIntegerField(_("succeeded in"), null=True, editable=False)
+
+    objects = models.Manager.from_queryset(ReceiverRunQuerySet)()
+
+    class Meta:
+        verbose_name = _("receiver run")
+        verbose_name_plural = _("receiver runs")
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["event", "receiver", "succeeded_in"], name="superoffice_run_succeeds_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.receiver} {self.outcome}"
+
+    @classmethod
+    def begin(cls, event: Event, receiver: str, replay: Replay | None) -> Self:
+        """A run whose clock starts now; not saved before it has an outcome."""
+        return cls(
+            event=event,
+            receiver=receiver,
+            replay=replay,
+            attempt=event.attempts,
+            started_at=timezone.now(),
+        )
+
+    def succeed(self) -> None:
+        """Save the run as a success; to be called inside the receiver's own transaction.
+
+        Raises:
+            IntegrityError: the receiver has succeeded already, in another process.
+        """
+        self.outcome = self.Outcome.SUCCEEDED
+        self.succeeded_in = self.replay_id or self.FIRST_DISPATCH
+        self._end()
+
+    def fail(self, error: BaseException) -> None:
+        """Save the run as a failure, with the traceback."""
+        self.outcome = self.Outcome.FAILED
+        self.succeeded_in = None
+        # format_exception_only survives errors whose own __str__ raises.
+        headline = "".join(traceback.format_exception_only(error)).strip()
+        whole = "".join(traceback.format_exception(error))
+        self.error = storable_text(headline)[:_ERROR_LENGTH]
+        self.traceback = storable_text(whole)[-_TRACEBACK_LENGTH:]
+        self._end()
+
+    def success_elsewhere(self) -> "ReceiverRun | None":
+        """The run in which another process was faster, if that is why this one failed."""
+        runs = type(self).objects.of(self.event, self.replay).filter(receiver=self.receiver)
+        return runs.filter(outcome=self.Outcome.SUCCEEDED).first()
+
+    def _end(self) -> None:
+        self.duration = timezone.now() - self.started_at
+        # A success that was rolled back leaves the key of a row that is not there.
+        self.pk = None
+        self.save(force_insert=True)

@@ -1,0 +1,177 @@
+"""Django signals for SuperOffice's events.
+
+Receivers of an event signal are called with
+
+* ``sender``: the model class ``Event``,
+* ``event``: the Event,
+* ``changes``: the names of the changed fields as SuperOffice sent them; empty means unknown,
+* ``replay``: None, or the Replay that asked for this call,
+
+once per event, after SuperOffice has its answer, each inside a transaction of its own together with
+the record that it ran.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from asgiref.sync import async_to_sync
+from django.dispatch import Signal
+
+from . import vocabulary
+
+_exact: dict[str, "EventSignal"] = {}
+_patterns: dict[str, "EventSignal"] = {}
+
+
+class Receiver(NamedTuple):
+    """A connected function, under the dotted path that identifies it in the database."""
+
+    path: str
+    function: Callable[..., Any]
+    is_async: bool
+    signal: "EventSignal"
+
+    def __call__(self, **arguments: Any) -> None:
+        """Call the function and wait for it; what it returns is of no use to anybody."""
+        call = async_to_sync(self.function) if self.is_async else self.function
+        call(signal=self.signal, **arguments)
+
+
+class EventSignal(Signal):
+    """The signal of all events whose names match one pattern; made by ``on``."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self.pattern = pattern
+
+    def __repr__(self) -> str:
+        return f"<EventSignal {self.pattern}>"
+
+    def connect(
+        self,
+        receiver: Callable[..., Any],
+        sender: object = None,
+        weak: bool = True,
+        dispatch_uid: Any = None,
+    ) -> None:
+        """Connect a receiver, as with every Django signal.
+
+        Raises:
+            ValueError: another function with the same dotted path is connected already. The path
+                says in the database who ran, so each receiver needs its own.
+        """
+        path = dotted_path(receiver)
+        if any(known.path == path and known.function != receiver for known in connected()):
+            raise ValueError(
+                f"Another receiver is connected as {path}. SuperOffice receivers are known by their"
+                " dotted path: give each function a name of its own in its module."
+            )
+        super().connect(receiver, sender=sender, weak=weak, dispatch_uid=dispatch_uid)
+
+    def live_receivers(self, sender: object = None) -> Iterator[Receiver]:
+        """The receivers connected now, in the order in which they were connected."""
+        # Signal.send_robust would run them all in one go; each needs a transaction and a record of
+        # its own, and Django offers no public way to call them one by one.
+        sync, asynchronous = self._live_receivers(sender)
+        for function in sync:
+            yield Receiver(dotted_path(function), function, False, self)
+        for function in asynchronous:
+            yield Receiver(dotted_path(function), function, True, self)
+
+
+def on(pattern: str) -> EventSignal:
+    """The signal of all events whose names match: ``on("list.*.softdeleted")``, ``on("y_car.*")``.
+
+    ``*`` stands for any characters, case does not count, and the same pattern always gives the same
+    signal: ``on("ticket.changed") is ticket_changed``.
+    """
+    pattern = pattern.strip().lower()
+    signals = _patterns if "*" in pattern else _exact
+    # setdefault is atomic, so two threads get the same signal.
+    return signals.setdefault(pattern, EventSignal(pattern))
+
+
+def receivers_of(name: str, sender: object = None) -> list[Receiver]:
+    """Who is to be called for an event of this name: each once, however many patterns match."""
+    signals = [_exact[name]] if name in _exact else []
+    signals += [
+        signal
+        for signal in list(_patterns.values())
+        if vocabulary.pattern(signal.pattern).fullmatch(name)
+    ]
+    return list({r.path: r for signal in signals for r in signal.live_receivers(sender)}.values())
+
+
+def connected() -> Iterator[Receiver]:
+    """Every receiver connected to any event signal; one that listens twice comes twice."""
+    for signal in [*_exact.values(), *_patterns.values()]:
+        yield from signal.live_receivers()
+
+
+def dotted_path(receiver: Callable[..., Any]) -> str:
+    """``package.module.function``: how a receiver is known in the database."""
+    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+# Any event at all, unknown names included; only the test event reaches nobody but webhook_tested.
+any_event = on("*")
+
+activity_created = on("activity.created")
+activity_changed = on("activity.changed")
+activity_deleted = on("activity.deleted")
+associate_created = on("associate.created")
+associate_changed = on("associate.changed")
+associate_deleted = on("associate.deleted")
+chatsession_created = on("chatsession.created")
+chatsession_message = on("chatsession.message")
+chatsession_changed = on("chatsession.changed")
+contact_created = on("contact.created")
+contact_changed = on("contact.changed")
+contact_deleted = on("contact.deleted")
+contact_softdeleted = on("contact.softdeleted")
+document_created = on("document.created")
+document_changed = on("document.changed")
+document_edited = on("document.edited")
+document_deleted = on("document.deleted")
+person_created = on("person.created")
+person_changed = on("person.changed")
+person_deleted = on("person.deleted")
+person_softdeleted = on("person.softdeleted")
+person_consented = on("person.consented")
+person_unconsented = on("person.unconsented")
+project_created = on("project.created")
+project_changed = on("project.changed")
+project_deleted = on("project.deleted")
+projectmember_created = on("projectmember.created")
+projectmember_changed = on("projectmember.changed")
+projectmember_deleted = on("projectmember.deleted")
+quote_approved = on("quote.approved")
+quote_rejected = on("quote.rejected")
+quote_sent = on("quote.sent")
+quote_ordered = on("quote.ordered")
+relation_created = on("relation.created")
+relation_changed = on("relation.changed")
+relation_deleted = on("relation.deleted")
+sale_created = on("sale.created")
+sale_changed = on("sale.changed")
+sale_deleted = on("sale.deleted")
+sale_sold = on("sale.sold")
+sale_lost = on("sale.lost")
+sale_completed = on("sale.completed")
+salestakeholder_created = on("salestakeholder.created")
+salestakeholder_changed = on("salestakeholder.changed")
+salestakeholder_deleted = on("salestakeholder.deleted")
+ticket_created = on("ticket.created")
+ticket_changed = on("ticket.changed")
+
+# A webhook was started, stopped, or ended by too many errors (webhook.started, .stopped, .errors).
+webhook_state_changed = on("webhook.*")
+
+# A registration's test event came in and was answered. Arguments: sender (Event), event.
+# Plain signal: nothing is recorded, errors are logged.
+webhook_tested = Signal()
+
+# A delivery was refused. Arguments: sender (Rejection), rejection. Anybody on the internet can
+# cause it, so receivers must be cheap. Plain signal: nothing is recorded, errors are logged.
+delivery_rejected = Signal()

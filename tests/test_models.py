@@ -1,0 +1,156 @@
+"""The rows: what they answer, and how few statements it takes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from superoffice_hooks.models import ChangedField, ChangeSet, Event, Rejection
+from superoffice_hooks.models.event import _as_stored
+
+from .conftest import body, documented
+
+pytestmark = pytest.mark.django_db
+
+
+class TestChanges:
+    """The list as sent, and each distinct list stored once."""
+
+    def test_changes_are_as_sent(self, post):
+        post(body(Changes=["Priority", "ticket_status", "priority", " x "]))
+        assert Event.objects.get().changes == ("Priority", "ticket_status", "priority", " x ")
+
+    def test_an_empty_list_has_no_change_set_because_empty_means_unknown(self, post):
+        post(documented("seed-ticket.created"))
+        assert Event.objects.get().change_set is None
+
+    def test_the_same_list_is_stored_once_whatever_its_order_and_case(self, post):
+        for changes in (["a", "b"], ["B", "A"], ["b", "a", "b"]):
+            post(body(Changes=changes))
+        assert Event.objects.count() == 3
+        assert ChangeSet.objects.count() == 1
+        assert list(ChangedField.objects.order_by("name").values_list("entity", "name")) == [
+            ("ticket", "a"),
+            ("ticket", "b"),
+        ]
+
+    def test_another_entitys_list_is_another(self, post):
+        post(body("ticket.changed", Changes=["status"]))
+        post(body("sale.changed", Changes=["status"]))
+        assert ChangeSet.objects.count() == 2
+        assert Event.objects.changed("status").count() == 2
+        assert Event.objects.changed("status", entity="Sale").get().name == "sale.changed"
+
+    def test_a_known_list_costs_one_query(self, django_assert_num_queries):
+        names = [f"x_{number}" for number in range(47)]
+        first = ChangeSet.objects.for_names("ticket", names)
+        with django_assert_num_queries(1):
+            assert ChangeSet.objects.for_names("ticket", names) == first
+
+    def test_a_new_list_of_known_fields_does_not_repeat_them(self):
+        ChangeSet.objects.for_names("ticket", ["a", "b"])
+        ChangeSet.objects.for_names("ticket", ["b", "c"])
+        assert ChangedField.objects.count() == 3
+
+    @pytest.mark.parametrize("names", [[], [""], ["  "]])
+    def test_no_names_no_set(self, names):
+        assert ChangeSet.objects.for_names("ticket", names) is None
+
+    def test_names_longer_than_any_column_are_cut(self):
+        ChangeSet.objects.for_names("ticket", ["x" * 1000])
+        assert ChangedField.objects.get().name == "x" * 128
+
+    def test_finding_events_by_changed_field(self, post):
+        post(documented("seed-ticket.created"))
+        post(documented("seed-ticket.changed"))
+        assert Event.objects.changed("PRIORITY").get().name == "ticket.changed"
+        assert Event.objects.changed("priority", "nonsense").count() == 1
+        assert not Event.objects.changed("nonsense").exists()
+
+
+class TestRecords:
+    """A SuperOffice record is tenant, entity and primary key."""
+
+    def test_events_of_a_record_newest_first(self, post):
+        post(documented("seed-ticket.created"))
+        post(documented("seed-ticket.changed"))
+        post(documented("quote-events-01-quote.approved"))
+        events = Event.objects.for_record("ticket", 527331)
+        assert [event.name for event in events] == ["ticket.changed", "ticket.created"]
+
+    def test_the_same_number_in_another_tenant_is_another_record(self, post):
+        post(body(ContextIdentifier="Cust1"))
+        post(body(ContextIdentifier="Cust2"))
+        assert Event.objects.for_record("Ticket", 527331).count() == 2
+        assert Event.objects.for_record("ticket", 527331, tenant="Cust1").get().tenant == "Cust1"
+
+
+class TestOccurredAt:
+    """Stored as the project's USE_TZ wants it."""
+
+    aware = datetime(2018, 7, 24, 8, 13, 2, tzinfo=UTC)
+    naive = datetime(2018, 7, 24, 10, 13, 2)  # noqa: DTZ001  (Europe/Oslo, in summer)
+
+    @pytest.mark.parametrize("moment", [aware, naive])
+    def test_aware_with_use_tz(self, moment):
+        assert _as_stored(moment) == self.aware
+
+    @pytest.mark.parametrize("moment", [aware, naive])
+    def test_naive_without(self, moment):
+        with override_settings(USE_TZ=False):
+            assert _as_stored(moment) == self.naive
+
+    def test_none_stays_none(self):
+        assert _as_stored(None) is None
+
+
+class TestRejections:
+    """Anybody can cause them, so what nobody vouches for is bounded."""
+
+    def test_unverified_ones_are_kept_up_to_a_bound(self, post, monkeypatch):
+        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 10)
+        for _ in range(25):
+            post(body(), secret="wrong")
+        assert Rejection.objects.count() == 10
+
+    def test_verified_ones_are_never_pushed_out(self, post, monkeypatch):
+        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 2)
+        post(b"signed but unreadable")
+        for _ in range(5):
+            post(body(), secret="wrong")
+        assert Rejection.objects.filter(verified=True).count() == 1
+        assert Rejection.objects.filter(verified=False).count() == 2
+
+
+def test_every_row_can_be_named(post, connect):
+    from superoffice_hooks import signals
+    from superoffice_hooks.models import ReceiverRun, Redelivery, Replay
+
+    connect(signals.any_event, lambda **kwargs: None)
+    sent = documented("seed-ticket.changed")
+    post(sent)
+    post(sent)
+    post(b"signed but unreadable")
+    event_id = "1fc5752a-6de8-412d-847a-12d5529a0ec6"
+    assert str(Event.objects.get()) == f"ticket.changed {event_id}"
+    assert str(Redelivery.objects.get()).startswith(f"ticket.changed {event_id} again at 2")
+    assert str(Rejection.objects.get()).startswith("The body is not JSON")
+    assert str(ReceiverRun.objects.get()).endswith(" succeeded")
+    assert str(ChangedField.objects.order_by("name").first()) == "ticket.activate"
+    assert len(str(ChangeSet.objects.get())) == 12
+    assert str(Replay.objects.create(who="anna")).endswith(" by anna")
+    post(b"{}")
+    assert str(Event.objects.first()).startswith("(no name) ")
+
+
+def test_events_received_between(post):
+    post(body())
+    received_at = Event.objects.get().received_at
+    assert Event.objects.received_between(received_at, None).exists()
+    assert not Event.objects.received_between(None, received_at).exists()
+    assert Event.objects.received_between(None, received_at + timedelta(seconds=1)).exists()
+
+
+def test_migrations_are_complete():
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

@@ -1,0 +1,119 @@
+"""Signals: Django's own in every way, one for each documented event, patterns for the rest."""
+
+import functools
+
+import pytest
+from django.dispatch import Signal, receiver
+
+from superoffice_hooks import signals, vocabulary
+from superoffice_hooks.signals import any_event, connected, on, receivers_of, ticket_changed
+
+
+@pytest.mark.parametrize("name", vocabulary.EVENT_NAMES)
+def test_every_documented_event_has_a_named_signal(name):
+    named = getattr(signals, name.replace(".", "_"))
+    assert isinstance(named, Signal)
+    assert named is on(name)
+
+
+def test_the_same_pattern_is_the_same_signal_whatever_its_case():
+    assert on("Ticket.Changed ") is ticket_changed
+    assert on("y_*.changed") is on("Y_*.changed")
+    assert on("y_*.changed") is not on("y_*.created")
+
+
+def test_djangos_receiver_decorator_connects():
+    @receiver([ticket_changed, on("list.*.softdeleted")])
+    def decorated(**kwargs):
+        pass
+
+    assert [r.function for r in receivers_of("ticket.changed")] == [decorated]
+    assert [r.function for r in receivers_of("list.110.softdeleted")] == [decorated]
+    assert receivers_of("ticket.created") == []
+    assert ticket_changed.disconnect(decorated)
+    assert on("list.*.softdeleted").disconnect(decorated)
+    assert receivers_of("ticket.changed") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("*", "anything.at.all"),
+        ("*", ""),
+        ("ticket.*", "ticket.changed"),
+        ("list.*.softdeleted", "list.category.softdeleted"),
+        ("y_car.changed", "y_car.changed"),
+        ("*.changed", "y_car.changed"),
+        ("webhook.*", "webhook.errors"),
+    ],
+)
+def test_a_pattern_reaches_the_names_it_matches(connect, pattern, name):
+    function = connect(on(pattern), lambda **kwargs: None)
+    assert [r.function for r in receivers_of(name)] == [function]
+
+
+def test_a_receiver_of_several_matching_signals_is_called_once(connect):
+    function = connect(ticket_changed, lambda **kwargs: None)
+    connect(any_event, function)
+    connect(on("ticket.*"), function)
+    assert [r.function for r in receivers_of("ticket.changed")] == [function]
+    assert len(list(connected())) == 3
+
+
+def test_receivers_that_asked_for_another_sender_are_left_out(connect):
+    connect(ticket_changed, lambda **kwargs: None, sender=str)
+    assert receivers_of("ticket.changed", sender=int) == []
+    assert len(receivers_of("ticket.changed", sender=str)) == 1
+
+
+def test_receivers_are_held_weakly_like_everywhere():
+    def passing(**kwargs):
+        pass
+
+    ticket_changed.connect(passing)
+    del passing
+    assert receivers_of("ticket.changed") == []
+
+
+class TestDottedPath:
+    """The path says in the database who ran, so it must be one receiver's alone."""
+
+    def test_of_functions_methods_and_objects(self):
+        assert signals.dotted_path(connected) == "superoffice_hooks.signals.connected"
+        assert signals.dotted_path(self.method).endswith("test_signals.TestDottedPath.method")
+        assert signals.dotted_path(functools.partial(connected)) == "functools.partial"
+
+    def method(self, **kwargs):
+        pass
+
+    def test_two_functions_cannot_share_one(self, connect):
+        def make():
+            def twin(**kwargs):
+                pass
+
+            return twin
+
+        connect(ticket_changed, make())
+        with pytest.raises(ValueError, match="give each function a name of its own"):
+            any_event.connect(make())
+        assert receivers_of("ticket.created") == []
+
+    def test_connecting_the_same_function_again_is_no_conflict(self, connect):
+        def once(**kwargs):
+            pass
+
+        connect(ticket_changed, once)
+        connect(ticket_changed, once)
+        assert len(receivers_of("ticket.changed")) == 1
+
+    def test_connecting_the_same_coroutine_function_again_is_no_conflict(self, connect):
+        async def once(**kwargs):
+            pass
+
+        connect(ticket_changed, once)
+        connect(any_event, once)
+        assert len(receivers_of("ticket.changed")) == 1
+
+
+def test_a_signal_says_what_it_is_for():
+    assert repr(on("y_car.*")) == "<EventSignal y_car.*>"
