@@ -1,0 +1,73 @@
+"""What we would publish, built and opened."""
+
+import subprocess
+import sys
+from pathlib import Path
+from tarfile import TarFile
+from zipfile import ZipFile
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "superoffice_hooks"
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """The directory with the source distribution and the wheel that was built from it."""
+    directory = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", directory, PROJECT]
+    result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions):
+    [path] = distributions.glob("django_superoffice_hooks-*.whl")
+    with ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def source_distribution(distributions):
+    [path] = distributions.glob("django_superoffice_hooks-*.tar.gz")
+    with TarFile.open(path) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel):
+    files = {
+        path.relative_to(PROJECT).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert files <= wheel
+
+
+def test_the_wheel_holds_what_is_not_python_as_well(wheel):
+    assert "superoffice_hooks/py.typed" in wheel
+    assert "superoffice_hooks/migrations/0001_initial.py" in wheel
+    assert any(
+        name.startswith("superoffice_hooks/templates/") and name.endswith(".html") for name in wheel
+    )
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    tops = {name.partition("/")[0] for name in wheel}
+    [metadata] = tops - {"superoffice_hooks"}
+    assert metadata.endswith(".dist-info")
+
+
+def test_the_source_distribution_can_run_its_own_suite(source_distribution):
+    assert {
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "manage.py",
+        "noxfile.py",
+        "pyproject.toml",
+        "example_project/__init__.py",
+        "tests/settings.py",
+        "tests/databases.py",
+    } <= source_distribution
