@@ -10,3 +10,7 @@ class SuperOfficeHooksConfig(AppConfig):
     name = "superoffice_hooks"
     verbose_name = _("SuperOffice webhooks")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from . import checks  # noqa: F401, PLC0415  (checks register themselves on import)

@@ -102,10 +102,10 @@ def receivers_of(name: str, sender: object = None) -> list[Receiver]:
     return list({r.path: r for signal in signals for r in signal.live_receivers(sender)}.values())
 
 
-def connected() -> Iterator[Receiver]:
+def connected(sender: object = None) -> Iterator[Receiver]:
     """Every receiver connected to any event signal; one that listens twice comes twice."""
     for signal in [*_exact.values(), *_patterns.values()]:
-        yield from signal.live_receivers()
+        yield from signal.live_receivers(sender)
 
 
 def dotted_path(receiver: Callable[..., Any]) -> str:

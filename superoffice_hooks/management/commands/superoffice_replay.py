@@ -1,0 +1,246 @@
+"""``manage.py superoffice_replay``: stored events dispatched again, chosen by options."""
+
+import getpass
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from ... import vocabulary
+from ...models import Event, Replay
+from ...replaying import Criteria, plan, replay, select
+from ...signals import connected, receivers_of
+
+_AGO = re.compile(r"(\d{1,4})([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
+_NUMBER = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
+
+
+class Command(BaseCommand):
+    help = (
+        "Dispatches stored events again, oldest first: those that meet every option given."
+        " Receivers that succeeded before are called again too."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        # No `type` and no `choices`: call_command() hands keyword arguments on without them.
+        add = parser.add_argument
+        repeated: dict[str, Any] = {"action": "append", "metavar": "VALUE"}
+        add("--event-id", **repeated, help="SuperOffice's EventId; may be repeated.")
+        add("--event", metavar="NAME", help="An event name or pattern: ticket.changed, 'ticket.*'.")
+        add("--record", metavar="ENTITY:NUMBER", help="Events of one record: ticket:527331.")
+        add("--tenant", help="The ContextIdentifier: Cust12345.")
+        add("--changed", **repeated, help="A changed field; if repeated, any of them will do.")
+        add("--status", help=f"One of {', '.join(Event.Status.values)}.")
+        add("--endpoint", help="The endpoint that received the event.")
+        add(
+            "--since",
+            metavar="WHEN",
+            help="Received then or later: 2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d, 1w ago."
+            " The project's time zone counts, unless there is an offset.",
+        )
+        add("--until", metavar="WHEN", help="Received before then; a date means its midnight.")
+        add("--limit", metavar="NUMBER", help="At most so many events, the oldest first.")
+        add("--all", action="store_true", help="All events; needed if no option above selects any.")
+        add("--receiver", **repeated, help="Call this dotted path only; may be repeated.")
+        add("--reason", default="superoffice_replay", help="Why; kept with the replay.")
+        add("--dry-run", action="store_true", help="Say what would be done and change nothing.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        criteria = _criteria(options)
+        receivers = _receivers(options)
+        why = _text(options, "reason")
+        if options["dry_run"]:
+            self._announce(criteria, receivers)
+        else:
+            self._replay(plan(criteria, who=_who(), why=why, receivers=receivers), criteria)
+
+    def _announce(self, criteria: Criteria, receivers: tuple[str, ...]) -> None:
+        """Say what would be replayed, and who would be called."""
+        names = Counter(select(criteria).values_list("name", flat=True).iterator())
+        calls: Counter[str] = Counter()
+        # A test event is announced by webhook_tested; the receivers of any_event do not hear of it.
+        for name in names.keys() - {vocabulary.TEST}:
+            for receiver in receivers_of(name, sender=Event):
+                if not receivers or receiver.path in receivers:
+                    calls[receiver.path] += names[name]
+        self.stdout.write(f"Dry run: {_count(names.total(), 'event')} would be replayed.")
+        for path in sorted(calls):
+            self.stdout.write(f"{path} would be called for {_count(calls[path], 'event')}.")
+        if not calls:
+            self.stdout.write("No receiver would be called.")
+        self.stdout.write("Nothing was changed.")
+
+    def _replay(self, planned: Replay, criteria: Criteria) -> None:
+        """Replay what was planned, with a progress bar if somebody is watching."""
+        ended: Counter[str] = Counter()
+        with tqdm(
+            total=planned.planned,
+            unit="event",
+            file=sys.stderr,
+            disable=not self.stderr.isatty(),
+        ) as bar:
+
+            def progress(event: Event) -> None:
+                ended[event.status] += 1
+                bar.update()
+
+            replay(planned, criteria, progress)
+        # Done with, but no success: nobody was there to be called.
+        skipped = ended[Event.Status.SKIPPED]
+        self.stdout.write(
+            f"Replay {planned.pk} is finished: of {_count(planned.planned, 'event')},"
+            f" {planned.done - skipped} succeeded, {skipped} had no receiver and {planned.failed}"
+            f" failed. Receivers were called {_count(planned.runs.count(), 'time')}."
+        )
+        if planned.failed:
+            raise CommandError(
+                f"{_count(planned.failed, 'event')} failed: a receiver raised, or another process"
+                f" was dispatching the event. The receiver runs of replay {planned.pk} have the"
+                " tracebacks. Once the cause is gone, replay what has the status failed."
+            )
+
+
+def _criteria(options: Mapping[str, Any]) -> Criteria:
+    """The events that were asked for.
+
+    Raises:
+        CommandError: a value makes no sense, or nothing was asked for.
+    """
+    entity, primary_key = _record(options)
+    criteria = Criteria(
+        event_ids=tuple(_guid(text) for text in _texts(options, "event_id")),
+        name=_text(options, "event"),
+        entity=entity,
+        primary_key=primary_key,
+        tenant=_text(options, "tenant"),
+        changed=_texts(options, "changed"),
+        status=_status(options),
+        endpoint=_text(options, "endpoint"),
+        since=_moment(options, "since"),
+        until=_moment(options, "until"),
+        limit=_limit(options),
+    )
+    if not (criteria.given().keys() - {"limit"} or options["all"]):
+        raise CommandError(
+            "Nothing selects the events to replay. Add an option that does, as --status failed,"
+            " --event ticket.changed or --since 2h; or add --all to replay every stored event."
+        )
+    return criteria
+
+
+def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Dotted paths of the receivers to call; none means all.
+
+    Raises:
+        CommandError: no such receiver is connected.
+    """
+    paths = _texts(options, "receiver")
+    known = {receiver.path for receiver in connected(sender=Event)}
+    for path in paths:
+        if path not in known:
+            listed = "".join(f"\n  {known_path}" for known_path in sorted(known)) or " none"
+            raise CommandError(
+                f"--receiver was given {path!r}, but no such receiver is connected."
+                f" Connected are:{listed}"
+            )
+    return paths
+
+
+def _texts(options: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """All values of an option that may be repeated; one alone is as good as a list of one."""
+    given = options[key]
+    if given is None:
+        return ()
+    return _checked(key, [given] if isinstance(given, str | UUID) else given)
+
+
+def _text(options: Mapping[str, Any], key: str) -> str:
+    """The value of an option as text; empty if it was not given."""
+    given = options[key]
+    return "" if given is None else _checked(key, [given])[0]
+
+
+def _checked(key: str, given: Iterable[Any]) -> tuple[str, ...]:
+    values = tuple(map(str, given))
+    # No value would select everything: a script's empty variable must not replay all tenants.
+    if not values or not all(value.strip() for value in values):
+        raise _bad(key, "no value", "one, or to be left out")
+    return values
+
+
+def _guid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        expected = "a GUID like 1fc5752a-6de8-412d-847a-12d5529a0ec6"
+        raise _bad("event_id", repr(text), expected) from None
+
+
+def _record(options: Mapping[str, Any]) -> tuple[str, int | None]:
+    if not (text := _text(options, "record")):
+        return "", None
+    if match := _RECORD.fullmatch(text):
+        return match[1], int(match[2])
+    raise _bad("record", repr(text), "ENTITY:NUMBER, as ticket:527331")
+
+
+def _status(options: Mapping[str, Any]) -> str:
+    text = _text(options, "status")
+    if text and text not in Event.Status.values:
+        raise _bad("status", repr(text), "one of " + ", ".join(Event.Status.values))
+    return text
+
+
+def _limit(options: Mapping[str, Any]) -> int | None:
+    if not (text := _text(options, "limit")):
+        return None
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    raise _bad("limit", repr(text), "a whole number above 0")
+
+
+def _moment(options: Mapping[str, Any], key: str) -> datetime | None:
+    """A point in time, as the project's USE_TZ wants it."""
+    if not (text := _text(options, key)):
+        return None
+    if ago := _AGO.fullmatch(text):
+        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+        if timezone.is_aware(moment) != settings.USE_TZ:
+            convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
+            moment = convert(moment)
+        # Databases take their own time zone's year 0 or 10000 badly.
+        if 1000 <= moment.year <= 9998:
+            return moment
+    except (ValueError, OverflowError):
+        pass
+    raise _bad(key, repr(text), "2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d or 1w ago")
+
+
+def _bad(key: str, given: str, expected: str) -> CommandError:
+    return CommandError(f"--{key.replace('_', '-')} was given {given}; expected {expected}.")
+
+
+def _who() -> str:
+    """This command, and who is logged in to the operating system."""
+    try:
+        user = getpass.getuser()
+    # Containers run as users without a name; which error says so depends on the Python.
+    except (OSError, KeyError, ImportError):
+        user = "unknown user"
+    return f"superoffice_replay ({user})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,211 @@
+"""Each mistake in SUPEROFFICE_HOOKS is found under its id, and no secret is shown."""
+
+import pytest
+from django.core import checks
+from django.core.checks import Tags, run_checks
+from django.test import override_settings
+
+from superoffice_hooks import conf
+from superoffice_hooks.checks import check_settings
+
+LONG = "a secret of sixteen characters or more"
+MISTAKEN = "sh0rt.but_secret"
+"""A secret that looks like a dotted path."""
+NOT_CALLABLE = "something else than a function"
+
+
+def found(settings, **others):
+    """The messages for these settings; ``None``: SUPEROFFICE_HOOKS is missing."""
+    with override_settings(SUPEROFFICE_HOOKS=settings, **others):
+        return check_settings()
+
+
+def ids(settings, **others):
+    return [message.id.removeprefix("superoffice_hooks.") for message in found(settings, **others)]
+
+
+def secrets_of(endpoint: str) -> list[str] | None:
+    """A callable for SECRETS; the checks must not call it, because it may ask a database."""
+    raise AssertionError(endpoint)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"SECRETS": [LONG]},
+        {"SECRETS": (LONG, LONG)},
+        {"SECRETS": {"default": [LONG], "sales": LONG}},
+        {"SECRETS": "tests.test_checks.secrets_of"},
+        {"SECRETS": [LONG], "MAX_BODY_BYTES": 1, "LEASE_SECONDS": 1, "ALLOW_UNSIGNED": False},
+    ],
+)
+def test_nothing_is_said_of_good_settings(settings):
+    assert ids(settings) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"SECRETS": None},
+        {"SECRETS": []},
+        {"SECRETS": {}},
+        {"SECRETS": ""},
+        {"SECRETS": [""]},
+        {"SECRETS": [None]},
+        {"SECRETS": [LONG, ""]},
+        {"SECRETS": {"default": []}},
+        {"SECRETS": {"default": None}},
+        {"SECRETS": {"default": ""}},
+        {"SECRETS": {"default": [LONG], "sales": [""]}},
+    ],
+)
+def test_e001_an_endpoint_has_no_secret(settings):
+    assert ids(settings) == ["E001"]
+
+
+def test_e001_there_are_no_settings_at_all(settings):
+    del settings.SUPEROFFICE_HOOKS
+    assert [message.id for message in check_settings()] == ["superoffice_hooks.E001"]
+
+
+def test_e001_names_the_endpoint():
+    [message] = found({"SECRETS": {"default": [LONG], "sales": []}})
+    assert "'sales'" in message.msg
+
+
+@pytest.mark.parametrize("settings", [None, "s3cret", [LONG], 5])
+def test_e002_the_settings_are_not_a_dict(settings):
+    assert ids(settings) == ["E002"]
+    with override_settings(SUPEROFFICE_HOOKS=settings):
+        assert conf.current() == conf.HooksSettings()
+
+
+@pytest.mark.parametrize(
+    "path", ["s3cret", MISTAKEN, "tests.test_checks.nothing", "..", "a b", "tests.no_module.f"]
+)
+def test_e003_secrets_is_a_string_that_leads_nowhere(path):
+    assert ids({"SECRETS": path}) == ["E003"]
+
+
+def test_e003_secrets_leads_to_a_module_that_raises(tmp_path, monkeypatch):
+    (tmp_path / "raising_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert ids({"SECRETS": "raising_module.secrets"}) == ["E003"]
+
+
+def test_e004_secrets_leads_to_something_that_cannot_be_called():
+    assert ids({"SECRETS": "tests.test_checks.NOT_CALLABLE"}) == ["E004"]
+
+
+@pytest.mark.parametrize(
+    "secrets", [[LONG.encode()], LONG.encode(), 5, [5], {"default": {"a": 1}}, {"default": 5}]
+)
+def test_e005_a_secret_is_not_text(secrets):
+    assert ids({"SECRETS": secrets}) == ["E005"]
+
+
+@pytest.mark.parametrize("key", ["MAX_BODY_BYTES", "LEASE_SECONDS"])
+@pytest.mark.parametrize("value", [0, -1, "300", 1.5, None, True])
+def test_e006_a_number_is_none(key, value):
+    assert ids({"SECRETS": [LONG], key: value}) == ["E006"]
+
+
+@pytest.mark.parametrize("value", ["False", "", 0, 1, None])
+@pytest.mark.parametrize("debug", [True, False])
+def test_e006_allow_unsigned_is_neither_true_nor_false(value, debug):
+    assert ids({"SECRETS": [LONG], "ALLOW_UNSIGNED": value}, DEBUG=debug) == ["E006"]
+
+
+@pytest.mark.django_db
+def test_allow_unsigned_says_false_in_text_and_lets_nobody_in(post):
+    from .conftest import body
+
+    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [LONG], "ALLOW_UNSIGNED": "False"}):
+        assert post(body(), secret=None).status_code == 401
+
+
+def test_e007_unsigned_is_let_in_by_a_server_on_the_internet():
+    assert ids({"SECRETS": [LONG], "ALLOW_UNSIGNED": True}, DEBUG=False) == ["E007"]
+
+
+def test_w001_unsigned_is_let_in_while_developing():
+    assert ids({"SECRETS": [LONG], "ALLOW_UNSIGNED": True}, DEBUG=True) == ["W001"]
+
+
+def test_w001_comes_alone_where_nothing_needs_a_secret():
+    assert ids({"ALLOW_UNSIGNED": True}, DEBUG=True) == ["W001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("SECRET", "Did you mean 'SECRETS'?"),
+        ("secrets", "Did you mean 'SECRETS'?"),
+        ("MAX_BODY_SIZE", "Did you mean 'MAX_BODY_BYTES'?"),
+        (1, "The keys are "),
+        ("colour", "The keys are ALLOW_UNSIGNED, "),
+    ],
+)
+def test_w002_a_key_is_unknown(key, hint):
+    [message] = found({"SECRETS": [LONG], key: 1})
+    assert message.id == "superoffice_hooks.W002"
+    assert message.hint.startswith(hint)
+
+
+def test_w003_a_secret_is_short():
+    assert ids({"SECRETS": ["x" * 15]}) == ["W003"]
+    assert ids({"SECRETS": ["x" * 16]}) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "djangos", "expected"),
+    [(1000, 999, ["W004"]), (1000, 1000, []), (1000, None, []), (None, 1, ["E006"])],
+)
+def test_w004_django_may_refuse_a_body_first(ours, djangos, expected):
+    settings = {"SECRETS": [LONG], "MAX_BODY_BYTES": ours}
+    assert ids(settings, DATA_UPLOAD_MAX_MEMORY_SIZE=djangos) == expected
+
+
+@pytest.mark.parametrize("secret", [f"{LONG}\n", f" {LONG}"])
+def test_w005_white_space_came_along_with_a_secret(secret):
+    assert ids({"SECRETS": [secret]}) == ["W005"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x" * 51, 5, None])
+def test_e008_no_url_leads_to_an_endpoint(name):
+    assert ids({"SECRETS": {name: [LONG]}}) == ["E008"]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        MISTAKEN,
+        [MISTAKEN],
+        f"{MISTAKEN} ",
+        [MISTAKEN.encode()],
+        [f"{MISTAKEN}{MISTAKEN} "],
+        {"default": [MISTAKEN[:15]]},
+        {"default": {MISTAKEN: MISTAKEN}},
+    ],
+)
+def test_no_secret_is_shown(secrets):
+    messages = found({"SECRETS": secrets})
+    assert MISTAKEN[:5] not in repr(messages)
+    assert not any(MISTAKEN[:5] in f"{message.msg} {message.hint}" for message in messages)
+
+
+def test_every_message_says_what_to_do():
+    settings = {"SECRETS": {"a/b": ["short", "", 5, f"{LONG} "]}, "OTHER": 1, "LEASE_SECONDS": 0}
+    messages = found({**settings, "ALLOW_UNSIGNED": 1}, DATA_UPLOAD_MAX_MEMORY_SIZE=1)
+    assert len({message.id for message in messages}) == 8
+    for message in messages:
+        assert isinstance(message, checks.Error | checks.Warning)
+        assert message.msg.endswith(".")
+        assert message.hint.endswith((".", "?"))
+
+
+def test_manage_py_check_runs_them():
+    with override_settings(SUPEROFFICE_HOOKS={}):
+        for messages in run_checks(), run_checks(tags=[Tags.security]):
+            assert "superoffice_hooks.E001" in {message.id for message in messages}
