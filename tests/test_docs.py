@@ -1,0 +1,378 @@
+"""The documentation names everything that exists and nothing that does not, and its code runs."""
+
+import ast
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import unittest
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import global_settings
+from django.contrib.auth.models import Permission
+from django.core.management import BaseCommand, load_command_class
+from django.dispatch import Signal
+
+from superoffice_hooks import checks, conf, exceptions, models, signals, vocabulary
+from superoffice_hooks.management import commands
+from superoffice_hooks.models.event import EventQuerySet
+from superoffice_hooks.notification import KEPT_HEADERS
+
+from .conftest import body
+
+PROJECT = Path(__file__).parent.parent
+PAGES = {
+    page.relative_to(PROJECT).as_posix(): page.read_text(encoding="utf-8")
+    for page in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"))
+}
+README = PAGES["README.md"]
+REFERENCE = PAGES["docs/reference.md"]
+EVERYTHING = "\n".join(PAGES.values())
+
+COMMANDS = sorted(
+    path.stem for path in Path(commands.__path__[0]).glob("*.py") if path.stem != "__init__"
+)
+CHECK_IDS = sorted(set(re.findall(r"superoffice_hooks\.[EW]\d{3}", inspect.getsource(checks))))
+SIGNALS = sorted(name for name, value in vars(signals).items() if isinstance(value, Signal))
+ANSWERS = {200, 405} | {
+    error.status_code for error in vars(exceptions).values() if hasattr(error, "status_code")
+}
+MODELS = [getattr(models, name) for name in models.__all__]
+# What else is written in capitals: the setting itself, a part of DATABASES, a value of options.
+OTHER_CAPITALS = {"SUPEROFFICE_HOOKS", "ATOMIC_REQUESTS", "WHEN"}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Page and code of each block in this language."""
+    return [
+        (name, code)
+        for name, page in PAGES.items()
+        for code in re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    ]
+
+
+def lines(code: str, start: str) -> list[str]:
+    return [line for line in code.splitlines() if line.startswith(start)]
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(heading)}\n", page, re.MULTILINE)
+    assert found, f"There is no heading {heading!r}."
+    rest = page[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def column(text: str, head: str) -> list[str]:
+    """The code that the cells of the first column begin with, in the table with this head."""
+    table = text.partition(f"| {head} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `(\w+)", table, re.MULTILINE)
+
+
+def parser_of(command: str) -> ArgumentParser:
+    return load_command_class("superoffice_hooks", command).create_parser("manage.py", command)
+
+
+def own_options(command: str) -> set[str]:
+    """The options a command has beyond every command's."""
+    return options(parser_of(command)) - options(BaseCommand().create_parser("manage.py", "any"))
+
+
+def options(parser: ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+class TestEverythingIsNamed:
+    @pytest.mark.parametrize("page", ["README.md", "docs/reference.md"])
+    def test_settings(self, page):
+        for key in conf.KEYS:
+            assert f"`{key}`" in PAGES[page]
+
+    def test_the_defaults_of_settings(self):
+        for key, default in re.findall(r"^\| `(\w+)` \| `(.*?)` \|", README, re.MULTILINE):
+            assert ast.literal_eval(default) == getattr(conf.HooksSettings(), key)
+            told = re.search(r"Default: `(.*?)`", section(REFERENCE, f"`{key}`"))
+            assert told
+            assert told[1] == default
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_commands(self, command):
+        assert f"manage.py {command} " in README
+        assert f"### `{command}`\n" in REFERENCE
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_the_options_of_a_command(self, command):
+        told = set(re.findall(r"^\| `(--[\w-]+)", section(REFERENCE, f"`{command}`"), re.MULTILINE))
+        assert told == own_options(command)
+
+    @pytest.mark.parametrize("page", ["README.md", "docs/reference.md"])
+    def test_system_checks(self, page):
+        told = re.findall(r"^\| `(superoffice_hooks\.[EW]\d+)` \|", PAGES[page], re.MULTILINE)
+        assert told == CHECK_IDS
+
+    def test_signals(self):
+        told = set(re.findall(r"`(\w+)`", section(REFERENCE, "Signals")))
+        assert [name for name in SIGNALS if name not in told] == []
+
+    def test_a_signal_for_each_documented_event_name(self):
+        assert {name.replace(".", "_") for name in vocabulary.EVENT_NAMES} <= set(SIGNALS)
+
+    @pytest.mark.parametrize(
+        ("page", "heading"),
+        [("README.md", "What the webhook view answers"), ("docs/reference.md", "URLs and answers")],
+    )
+    def test_the_answers_of_the_view(self, page, heading):
+        told = re.findall(r"^\| (\d{3}) \|", section(PAGES[page], heading), re.MULTILINE)
+        assert set(map(int, told)) == ANSWERS
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_columns_of_a_model(self, model):
+        fields = [*model._meta.fields, *model._meta.many_to_many]
+        told = column(section(REFERENCE, f"`{model.__name__}`"), "Column")
+        assert told == [field.name for field in fields if field.name != "id"]
+
+    def test_the_statuses_of_an_event(self):
+        assert column(section(REFERENCE, "`Event`"), "Status") == models.Event.Status.values
+
+    @pytest.mark.django_db
+    def test_permissions(self):
+        told = set(re.findall(r"`superoffice_hooks\.(\w+)`", section(REFERENCE, "Permissions")))
+        ours = Permission.objects.filter(content_type__app_label="superoffice_hooks")
+        assert told <= set(ours.values_list("codename", flat=True))
+        special = [name for model in MODELS for name, _ in model._meta.permissions]
+        assert special == ["replay_event"]
+        assert set(special) <= told
+
+    def test_queries(self):
+        methods = {name for name, value in vars(EventQuerySet).items() if inspect.isfunction(value)}
+        # What receiving does is no query.
+        assert set(column(section(REFERENCE, "Queries"), "Method")) == methods - {"record"}
+
+    def test_the_headers_that_are_kept(self):
+        assert all(f"`{name}`" in section(REFERENCE, "`Event`") for name in KEPT_HEADERS)
+        assert len(KEPT_HEADERS) == 6
+        assert " six headers\n" in README
+
+    def test_supported_versions(self):
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+        supported = section(README, "Supported versions")
+        for classifier in project["classifiers"]:
+            if version := re.fullmatch(r"(?:Programming|Framework).* :: (\d+\.\d+)", classifier):
+                assert version[1] in supported
+        assert f"`{project['name']}`" in README
+        assert f"The licence is {project['license']};" in README
+
+    def test_a_word_for_each_model(self):
+        words = re.findall(r"^\| \*\*(.+?)\*\* \|", PAGES["docs/glossary.md"], re.MULTILINE)
+        assert len(words) == len(set(words))
+        for model in MODELS:
+            name = str(model._meta.verbose_name)
+            assert name.replace("changed field", "changed fields") in words
+
+
+class TestNothingElseIsNamed:
+    def test_no_setting_that_does_not_exist(self):
+        capitals = set(re.findall(r"`([A-Z][A-Z_]{2,})`", EVERYTHING))
+        assert capitals - conf.KEYS - set(dir(global_settings)) - OTHER_CAPITALS == set()
+
+    def test_no_key_in_an_example_that_does_not_exist(self):
+        keys = set()
+        for _, code in blocks("python"):
+            for node in ast.walk(ast.parse(code)):
+                match node:
+                    case ast.Assign(
+                        targets=[ast.Name(id="SUPEROFFICE_HOOKS")], value=ast.Dict(keys=given)
+                    ):
+                        keys |= {ast.literal_eval(key) for key in given if key}
+                    case ast.Subscript(
+                        value=ast.Name(id="SUPEROFFICE_HOOKS")
+                        | ast.Attribute(attr="SUPEROFFICE_HOOKS"),
+                        slice=ast.Constant(value=str(key)),
+                    ):
+                        keys.add(key)
+        assert keys == {"SECRETS"}
+
+    @pytest.mark.parametrize("page", PAGES)
+    def test_links_lead_somewhere(self, page):
+        for target in re.findall(r"\]\((?!https?://)([^)]+)\)", PAGES[page]):
+            path, _, anchor = target.partition("#")
+            found = (PROJECT / page).parent / path if path else PROJECT / page
+            assert found.is_file(), target
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+                anchors = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
+                assert anchor in anchors, target
+
+    def test_make_has_every_target_that_is_named(self):
+        targets = set(re.findall(r"^([\w-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+        named = {
+            line.split()[1] for _, code in blocks("shell") for line in lines(code, "make ")
+        } | set(re.findall(r"`make ([\w-]+)`", EVERYTHING))
+        assert {"demo", "test"} <= named <= targets
+
+
+class TestExamples:
+    @pytest.mark.parametrize(
+        "code",
+        [pytest.param(code, id=f"{page}-{n}") for n, (page, code) in enumerate(blocks("python"))],
+    )
+    def test_python_compiles(self, code):
+        compile(code, "example", "exec")
+
+    @pytest.mark.parametrize(
+        "line", [line for _, code in blocks("shell") for line in lines(code, "python manage.py ")]
+    )
+    def test_commands_have_the_options_they_are_given(self, line):
+        command, *arguments = shlex.split(line.removeprefix("python manage.py "))
+        if command in COMMANDS:
+            parser_of(command).parse_args(arguments)
+        else:
+            assert (command, arguments) in [("migrate", []), ("check", []), ("runserver", [])]
+
+    def test_the_quick_start_leads_to_a_receiver_that_is_called(self, tmp_path):
+        write_quick_start(tmp_path)
+        environment = {
+            **os.environ,
+            "SUPEROFFICE_SECRET": SECRET,
+            "DJANGO_SETTINGS_MODULE": "settings",
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)]),
+        }
+        result = subprocess.run(
+            [sys.executable, "-c", FOLLOW_THE_QUICK_START],
+            input=body(Changes=["priority"], PrimaryKey=76, ContextIdentifier="Cust31038"),
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr.decode()
+        assert result.stdout.decode() == (
+            "Ticket 76 of Cust31038 has another priority.\n"
+            "200 ['helpdesk.receivers.escalate succeeded']\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("page", "name"), [("README.md", "EscalationTest"), ("docs/reference.md", "DeliveryTest")]
+    )
+    @pytest.mark.django_db(transaction=True)
+    def test_tests_of_receivers_pass(self, page, name, connect):
+        connect(signals.any_event, succeeds)
+        [code] = [code for where, code in blocks("python") if where == page and name in code]
+        tests = run(code)[name]
+        outcome = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(tests).run(outcome)
+        assert outcome.testsRun == 1
+        assert [error for _, error in outcome.errors + outcome.failures] == []
+
+    @pytest.mark.django_db
+    def test_replaying_in_python(self, post, connect, capsys):
+        connect(signals.any_event, fails_unless_replayed)
+        post(body())
+        [code] = [code for _, code in blocks("python") if "import Criteria" in code]
+        run(code)
+        assert capsys.readouterr().out == "1 1 0\n"
+
+    @pytest.mark.django_db
+    def test_replaying_through_call_command(self, post, connect):
+        connect(signals.any_event, fails_unless_replayed)
+        post(body())
+        [code] = [code for _, code in blocks("python") if "call_command(" in code]
+        run(code)
+        assert models.Replay.objects.get().done == 1
+
+    @pytest.mark.django_db
+    def test_deleting_old_events(self, post):
+        post(body())
+        [code] = [code for _, code in blocks("python") if ".delete()" in code]
+        run(code)
+        assert models.Event.objects.count() == 1
+        models.Event.objects.update(received_at="2020-01-01T00:00Z")
+        run(code)
+        assert not models.Event.objects.exists()
+
+    def test_receivers_of_patterns_are_connected(self):
+        [code] = [code for _, code in blocks("python") if "import any_event, on" in code]
+        names = run(code)
+        try:
+            for event, expected in (
+                ("foo.bar", ["archive"]),
+                ("list.110.softdeleted", ["archive", "forget_list_item"]),
+            ):
+                paths = [receiver.path for receiver in signals.receivers_of(event)]
+                assert paths == [f"{__name__}.{name}" for name in expected]
+        finally:
+            signals.any_event.disconnect(names["archive"])
+            signals.on("list.*.softdeleted").disconnect(names["forget_list_item"])
+
+
+SECRET = "the secret of the quick start"
+
+FOLLOW_THE_QUICK_START = """
+import os, sys
+import django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+from superoffice_hooks.models import ReceiverRun
+from superoffice_hooks.signature import sign
+call_command("migrate", verbosity=0)
+call_command("check", fail_level="WARNING", stdout=sys.stderr)
+sent = sys.stdin.buffer.read()
+signature = sign(sent, os.environ["SUPEROFFICE_SECRET"])
+answer = Client().post(
+    "/superoffice/webhook/",
+    sent,
+    content_type="application/json",
+    headers={"X-SuperOffice-Signature": signature},
+)
+print(answer.status_code, [f"{run.receiver} {run.outcome}" for run in ReceiverRun.objects.all()])
+"""
+
+WHAT_A_PROJECT_HAS = """
+SECRET_KEY = "quick start"
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "quick_start.sqlite3"}}
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+"""
+
+
+def write_quick_start(directory: Path) -> None:
+    """Write the files of the quick start, as a reader would."""
+    files = dict(
+        re.findall(
+            r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```",
+            section(README, "Quick start"),
+            re.DOTALL | re.MULTILINE,
+        )
+    )
+    assert sorted(files) == ["helpdesk/apps.py", "helpdesk/receivers.py", "settings.py", "urls.py"]
+    files["settings.py"] = WHAT_A_PROJECT_HAS + files["settings.py"]
+    files["helpdesk/__init__.py"] = ""
+    for name, code in files.items():
+        path = directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+
+
+def run(code: str) -> dict[str, Any]:
+    """The names an example defines, as if it stood in this module."""
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(compile(code, "example", "exec"), names)  # noqa: S102  (our own example)
+    return names
+
+
+def succeeds(**kwargs):
+    pass
+
+
+def fails_unless_replayed(replay, **kwargs):
+    if not replay:
+        raise RuntimeError("the mail server is away")
