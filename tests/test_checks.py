@@ -205,6 +205,7 @@ def test_every_message_says_what_to_do():
         assert message.hint.endswith((".", "?"))
 
 
+@pytest.mark.django_db  # Django's own checks ask the database what it supports.
 def test_manage_py_check_runs_them():
     with override_settings(SUPEROFFICE_HOOKS={}):
         for messages in run_checks(), run_checks(tags=[Tags.security]):

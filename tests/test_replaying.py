@@ -141,7 +141,7 @@ def test_failures_are_counted_and_stop_nothing(post, connect):
     connect(signals.ticket_changed, choosy)
     for number in (1, 2, 3):
         post(body(PrimaryKey=number))
-    seen = []
+    seen: list[Event] = []
     criteria = Criteria(name="ticket.*")
     done = replay(plan(criteria, who="anna", why=""), criteria, progress=seen.append)
     assert (done.planned, done.done, done.failed) == (3, 2, 1)

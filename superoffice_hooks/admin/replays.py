@@ -1,0 +1,66 @@
+"""Who replayed what, why, and what came out."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Replay
+from . import showing
+from .readonly import ReadOnlyAdmin
+
+NEWEST = 200
+"""So many runs are shown on the page of a replay."""
+
+
+class ReplayAdmin(ReadOnlyAdmin[Replay]):
+    """One row for each replay, from whichever door."""
+
+    list_display = ("created", "who", "reason", "planned", "done", "failed", "finished")
+    list_filter = ("created_at",)
+    list_defer = ("criteria", "receivers")
+    search_fields = ("who", "why")
+    fields = (
+        "created",
+        "who",
+        "why",
+        "criteria_given",
+        "receivers_given",
+        ("planned", "done", "failed"),
+        "finished",
+    )
+
+    created = showing.moment("created_at", _("created"))
+    finished = showing.moment("finished_at", _("finished"))
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Replay | None = None,
+    ) -> HttpResponse:
+        """The page, with the runs: failed ones first, as the alphabet has it."""
+        if obj:
+            runs = obj.runs.select_related("event").defer("event__payload", "event__body")
+            context |= {"runs": runs.order_by("outcome", "-pk")[:NEWEST], "newest": NEWEST}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @admin.display(description=_("why"))
+    def reason(self, replay: Replay) -> str:
+        """The first words of why."""
+        return Truncator(replay.why).chars(80)
+
+    @admin.display(description=_("criteria"))
+    def criteria_given(self, replay: Replay) -> SafeString:
+        return showing.as_json(replay.criteria)
+
+    @admin.display(description=_("receivers"))
+    def receivers_given(self, replay: Replay) -> str:
+        return showing.lines(replay.receivers) or gettext("all")

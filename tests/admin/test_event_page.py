@@ -1,0 +1,152 @@
+"""The page of one event: everything about it, whatever was sent."""
+
+import json
+
+import pytest
+
+from superoffice_hooks import signals
+from superoffice_hooks.models import Event
+
+from ..conftest import body
+from .conftest import raises
+from .page import Page
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_page_begins_with_what_happened_in_one_sentence(event, connect, page_of):
+    connect(signals.ticket_changed, raises)
+    text = page_of(event(PrimaryKey=527331)).text
+    assert (
+        "ticket.changed for ticket 527331 of Default, with 47 changed fields, was received" in text
+    )
+    assert "and failed after 1 attempt." in text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("pending", "and waits to be dispatched."),
+        ("running", "and is being dispatched."),
+        ("succeeded", "and succeeded after 3 attempts."),
+        ("failed", "and failed after 3 attempts."),
+        ("skipped", "and was skipped, for no receiver was connected for it."),
+    ],
+)
+def test_the_sentence_has_words_for_every_status(event, page_of, status, words):
+    stored = event()
+    Event.objects.update(status=status, attempts=3)
+    page = page_of(stored)
+    assert words in page.text
+    assert status in page.text
+
+
+def test_a_test_is_called_a_test(post, page_of):
+    post(b'{"Event": "test"}')
+    assert "and was skipped, for it is only a test." in page_of(Event.objects.get()).text
+
+
+def test_the_page_shows_every_column(post, page_of):
+    sent = body("y_car.changed", PrimaryKey=31, Changes=["x_Plate"], ChangedByAssociateId=88)
+    post(sent, headers={"X-SuperOffice-Retry": "2", "User-Agent": "NetServer-Webhook/11"})
+    stored = Event.objects.get()
+    page = page_of(stored)
+    for shown in (
+        "y_car.changed", "y_car 31", "x_Plate", "Default", "88", "2018-04-24 10:13:02",
+        "Name you provided", "skipped", "default", str(stored.event_id), "127.0.0.1",
+        "X-SuperOffice-Retry: 2", "User-Agent: NetServer-Webhook/11", sent.decode(),
+    ):  # fmt: skip
+        assert shown in page.text
+    assert '  "Changes": [\n    "x_Plate"\n  ]' in page.words_as_sent
+
+
+def test_nothing_on_the_page_can_be_changed(event, superuser):
+    page = Page.get(superuser, f"/admin/superoffice_hooks/event/{event().pk}/change/")
+    (form,) = [form for form in page.forms if "event" in form.id]
+    assert [name for name, _ in form.fields] == ["csrfmiddlewaretoken"]
+
+
+def test_problems_are_named(post, page_of):
+    post(body(PrimaryKey="many"))
+    assert "PrimaryKey is not a 64-bit number." in page_of(Event.objects.get()).text
+
+
+def test_no_changed_fields_means_unknown_and_the_page_says_so(event, page_of):
+    assert "unknown, for the event names none" in page_of(event(Changes=[])).text
+
+
+def test_redeliveries_are_shown_with_their_body_if_it_differs(post, page_of):
+    sent = body(WebhookName="one")
+    post(sent)
+    post(sent, headers={"X-SuperOffice-Retry": "1"})
+    post(sent.replace(b'"one"', b'"another one"') + b" " * 5000)
+    page = page_of(Event.objects.get())
+    assert "the same" in page.text
+    assert '"WebhookName": "another one"' in page.text
+    assert "The first 4096 of" in page.text
+
+
+def test_an_error_is_shown_with_its_traceback_and_what_succeeded_with_none(event, connect, page_of):
+    connect(signals.ticket_changed, raises)
+    connect(signals.any_event, print_nothing)
+    page = page_of(event())
+    assert "ValueError: no <b>such</b> ticket" in page.text
+    assert 'raise ValueError("no <b>such</b> ticket")' in page.text
+    assert page.html.count("Traceback (most recent call last)") == 1
+    assert "tests.admin.test_event_page.print_nothing" in page.text
+
+
+def print_nothing(**kwargs):
+    """A receiver that is content with everything."""
+
+
+def test_markup_in_a_delivery_is_text_on_the_page(post, connect, replayer):
+    evil = "<script>alert('%s')</script>"
+    sent = body(
+        f"{evil}.x", ContextIdentifier=evil, WebhookName=evil, Entity=evil, Changes=[evil],
+        FieldValues={evil: evil}, PrimaryKey=evil,
+    )  # fmt: skip
+
+    def fails(**kwargs):
+        raise ValueError(evil)
+
+    connect(signals.any_event, fails)
+    post(sent, headers={"User-Agent": evil})
+    post(sent + b"<script>")
+    url = f"/admin/superoffice_hooks/event/{Event.objects.get().pk}/"
+    page = Page.get(replayer, f"{url}change/")
+    confirmation = page.click("Replay")
+    after = confirmation.submit("why", why=evil)
+    assert "1 event replayed" in after.text
+    for shown in (page, confirmation, after):
+        assert "<script>alert" not in shown.html
+        assert evil in shown.text
+
+
+def test_what_is_no_text_and_what_cannot_be_seen_is_written_out(event, page_of):
+    stored = event()
+    Event.objects.update(body=b'{"a": "\xff\x00\x1b[31m \xe2\x80\xae"}\r\n')
+    assert r'{"a": "\xff\x00\x1b[31m \u202e"}\r' in page_of(stored).text
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [["<&'\"" * 50_000], list(range(120_000)), "x" * 1_000_000],
+    ids=["markup", "list", "word"],
+)
+def test_a_body_of_a_megabyte_leaves_the_page_whole(post, page_of, filling):
+    sent = body(FieldValues=filling, Changes=["id"] * 5000)
+    assert post(sent[: 1024 * 1024]).status_code == 200
+    page = page_of(Event.objects.get())
+    assert page.status == 200
+    assert sent[-200:].decode() in page.text
+    assert page.html.rstrip().endswith("</html>")
+
+
+def test_deep_nesting_does_not_multiply_the_page(post, page_of):
+    nested: list[object] = [0] * 300_000
+    for _ in range(25):
+        nested = [nested]
+    sent = json.dumps({"Event": "ticket.changed", "FieldValues": nested}, separators=(",", ":"))
+    assert post(sent.encode()).status_code == 200
+    assert len(page_of(Event.objects.get()).html) < 3_000_000
