@@ -1,0 +1,149 @@
+"""``manage.py demo``: the example project, with SuperOffice played against it."""
+
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.urls import reverse
+
+from example_project.desk.playing import Outcome, Play, Scene
+from example_project.desk.serving import Server, serving, temporary_database
+
+HEADINGS = ("Delivery", "Answer", "Stored as", "Receivers", "Fields", "As expected")
+
+
+class Command(BaseCommand):
+    help = (
+        "Serves the example project, plays SuperOffice against it over HTTP, shows what became of"
+        " each delivery, and goes on serving until Ctrl-C."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add(
+            "--once",
+            action="store_true",
+            help="Play in a new database and stop; fail if anything is not as it should be.",
+        )
+        add("--host", default="127.0.0.1", help="The address to serve on.")
+        add("--port", type=int, help="The port to serve on; a free one if none is given.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "The demo makes an administrator and prints the password, so it is not for"
+                " production. Leave out DJANGO_DEBUG, or set it to 1."
+            )
+        # Leaves as Ctrl-C does, which ends the server.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        with ExitStack() as stack:
+            if options["once"]:
+                stack.enter_context(temporary_database())
+            call_command("migrate", verbosity=0)
+            server = stack.enter_context(serving(options["host"], options["port"]))
+            self.stdout.write(f"SuperOffice is played against {server.url}.\n\n")
+            play = Play(
+                url=server.url + reverse("superoffice_hooks:webhook"),
+                secret=settings.SUPEROFFICE_HOOKS["SECRETS"][0],
+            )
+            scenes = list(play.scenes())
+            self.show(scenes)
+            self.judge(scenes)
+            if not options["once"]:
+                self.invite(server, currency_id=play.another_sale_is_sold())
+                self.stay(server)
+
+    def show(self, scenes: Sequence[Scene]) -> None:
+        """Print the table."""
+        right, wrong = marks(self.stdout)
+        rows = [
+            (scene.title, *cells(scene.found), right if scene.is_right else wrong)
+            for scene in scenes
+        ]
+        widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+        ruler = tuple("-" * width for width in widths)
+        for row in (HEADINGS, ruler, *rows):
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write(line.rstrip())
+        self.stdout.write("")
+
+    def judge(self, scenes: Sequence[Scene]) -> None:
+        """Say whether all is as it should be.
+
+        Raises:
+            CommandError: it is not.
+        """
+        wrong = [scene for scene in scenes if not scene.is_right]
+        if wrong:
+            raise CommandError(
+                f"{len(wrong)} of {len(scenes)} deliveries did not end as they should:"
+                + "".join(
+                    f"\n  {scene.title}: expected {', '.join(cells(scene.expected))};"
+                    f" found {', '.join(cells(scene.found))}"
+                    for scene in wrong
+                )
+            )
+        self.stdout.write(f"All {len(scenes)} deliveries ended as they should.")
+
+    def invite(self, server: Server, currency_id: int) -> None:
+        """Say what there is to see, and to do."""
+        admin, password = f"{server.url}{reverse('admin:index')}", new_password()
+        self.stdout.write(
+            f"""
+Look around in the admin: {admin}
+The user is admin, the password {password}
+
+Another sale was sold, in currency {currency_id}, which has no exchange rate. So its event failed:
+  {server.url}{reverse("admin:superoffice_hooks_event_changelist")}?status__exact=failed
+Add the rate, open the event and press Replay:
+  {server.url}{reverse("admin:desk_exchangerate_add")}
+
+Send more in another terminal:
+  python manage.py superoffice_send {server.url}{reverse("superoffice_hooks:webhook")}
+
+Ctrl-C ends the server."""
+        )
+
+    def stay(self, server: Server) -> None:
+        """Wait until somebody ends this."""
+        try:
+            status = server.process.wait()
+        except KeyboardInterrupt:
+            self.stdout.write("\nThe server is ended.")
+        else:
+            raise CommandError(f"The server ended by itself, with status {status}.")
+
+
+def cells(outcome: Outcome) -> tuple[str, ...]:
+    """An outcome as the table shows it."""
+    return (
+        str(outcome.answer or "-"),
+        outcome.stored_as,
+        ", ".join(outcome.receivers) or "none",
+        str(outcome.changed_fields),
+    )
+
+
+def marks(stream: Any) -> tuple[str, str]:
+    """What says right and wrong; words where the terminal has no such characters, as on Windows."""
+    try:
+        "✓✗".encode(getattr(stream, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return "yes", "NO"
+    return "✓", "✗"
+
+
+def new_password() -> str:
+    """The password of the administrator, another one each time."""
+    password = secrets.token_urlsafe(12)
+    admin, _ = User.objects.get_or_create(username="admin")
+    admin.is_staff = admin.is_superuser = True
+    admin.set_password(password)
+    admin.save()
+    return password

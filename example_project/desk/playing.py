@@ -1,0 +1,213 @@
+"""SuperOffice, played against the running project, and what became of each delivery."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from io import StringIO
+from itertools import count
+from typing import Any
+
+from django.core.management import CommandError, call_command
+from django.db.models import Max, Model
+
+from superoffice_hooks.models import Event, Redelivery, Rejection
+from superoffice_hooks.testing import Attempt, NotSaved, SuperOffice, Webhook, notification
+
+from .models import ExchangeRate
+
+PATIENCE = 15
+"""Seconds to wait for the receivers of an event; they run after the answer."""
+
+DOCUMENTED = {
+    "EventId": "1fc5752a-6de8-412d-847a-12d5529a0ec6",
+    "Timestamp": "2018-04-24T08:13:02.8352175Z",
+    "PrimaryKey": 527331,
+    "ContextIdentifier": "Default",
+    "ChangedByAssociateId": 37201,
+}
+"""What SuperOffice's documented ticket.created and ticket.changed have in common."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a delivery."""
+
+    answer: int | None = None
+    stored_as: str
+    receivers: tuple[str, ...] = ()
+    """Every call of a receiver, and how it ended."""
+    changed_fields: int = 0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A delivery, what became of it, and what should have."""
+
+    title: str
+    found: Outcome
+    expected: Outcome
+
+    @property
+    def is_right(self) -> bool:
+        return self.found == self.expected
+
+
+class Play:
+    """What SuperOffice sends, in order."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.superoffice = SuperOffice()
+        self.webhook = Webhook(url=url, secret=secret, name="Example project")
+        self.changed = notification("ticket.changed", **DOCUMENTED)
+        self.sold = sale_in_an_unknown_currency()
+
+    def scenes(self) -> Iterator[Scene]:
+        yield self.webhook_is_saved()
+        yield self.ticket_is_created()
+        yield self.ticket_is_changed()
+        yield self.delivery_is_retried()
+        yield self.somebody_forges_a_delivery()
+        yield self.sale_is_sold()
+        yield self.rate_is_added_and_sale_replayed()
+
+    def webhook_is_saved(self) -> Scene:
+        def save() -> Attempt:
+            try:
+                return self.superoffice.save(self.webhook)
+            except NotSaved as refusal:
+                return refusal.attempt
+
+        expected = Outcome(answer=200, stored_as="event (skipped)")
+        return watched("test, for the new webhook", save, expected)
+
+    def ticket_is_created(self) -> Scene:
+        created = notification("ticket.created", **DOCUMENTED)
+        expected = Outcome(
+            answer=200, stored_as="event (succeeded)", receivers=("open_ticket succeeded",)
+        )
+        return self.delivered("ticket.created", created, expected)
+
+    def ticket_is_changed(self) -> Scene:
+        expected = Outcome(
+            answer=200,
+            stored_as="event (succeeded)",
+            receivers=("follow_ticket succeeded",),
+            changed_fields=47,
+        )
+        return self.delivered("ticket.changed", self.changed, expected)
+
+    def delivery_is_retried(self) -> Scene:
+        expected = Outcome(
+            answer=200,
+            stored_as="redelivery",
+            receivers=("follow_ticket succeeded",),
+            changed_fields=47,
+        )
+        return self.delivered("ticket.changed, retry 1", self.changed, expected, retry=1)
+
+    def somebody_forges_a_delivery(self) -> Scene:
+        forger = Webhook(url=self.webhook.url, secret="a guess")
+        return watched(
+            "ticket.changed, wrongly signed",
+            lambda: self.superoffice.attempt(forger, notification("ticket.changed")),
+            Outcome(answer=401, stored_as="rejection (signature wrong)"),
+        )
+
+    def sale_is_sold(self) -> Scene:
+        expected = Outcome(
+            answer=200,
+            stored_as="event (failed)",
+            receivers=("pay_commission failed",),
+            changed_fields=len(self.sold["Changes"]),
+        )
+        return self.delivered("sale.sold, without a rate", self.sold, expected)
+
+    def rate_is_added_and_sale_replayed(self) -> Scene:
+        """What somebody would do in the admin, with a form and a button."""
+        ExchangeRate.objects.create(currency_id=currency_of(self.sold), per_euro=Decimal("7.46"))
+        # A replay that fails complains; here the table will say so.
+        with suppress(CommandError):
+            call_command(
+                "superoffice_replay",
+                event_id=[self.sold["EventId"]],
+                reason="The exchange rate is there now.",
+                stdout=StringIO(),
+                stderr=StringIO(),
+            )
+        event = Event.objects.filter(event_id=self.sold["EventId"]).first()
+        expected = Outcome(
+            stored_as="event (succeeded)",
+            receivers=("pay_commission failed", "pay_commission succeeded"),
+            changed_fields=len(self.sold["Changes"]),
+        )
+        found = outcome_of(event) if event else Outcome(stored_as="nothing")
+        return Scene("sale.sold, replayed after the fix", found, expected)
+
+    def another_sale_is_sold(self) -> int:
+        """Leave a failure behind for whoever is watching: a currency without a rate."""
+        sold = sale_in_an_unknown_currency()
+        self.superoffice.attempt(self.webhook, sold)
+        return currency_of(sold)
+
+    def delivered(
+        self, title: str, sent: dict[str, Any], expected: Outcome, retry: int = 0
+    ) -> Scene:
+        if Event.objects.filter(event_id=sent["EventId"], name=sent["Event"]).exists():
+            # Played before, in a database that was kept.
+            expected = replace(expected, stored_as="redelivery")
+        return watched(
+            title, lambda: self.superoffice.attempt(self.webhook, sent, retry=retry), expected
+        )
+
+
+def watched(title: str, send: Callable[[], Attempt], expected: Outcome) -> Scene:
+    """Send, wait for the receivers, and look what the database has more than before."""
+    before = {model: newest(model) for model in (Event, Redelivery, Rejection)}
+    attempt = send()
+    event = concluded(attempt.event_id, attempt.event)
+    if event is None:
+        rejection = Rejection.objects.filter(pk__gt=before[Rejection]).first()
+        stored_as = f"rejection ({rejection.reason})" if rejection else "nothing"
+        return Scene(title, Outcome(answer=attempt.status, stored_as=stored_as), expected)
+    found = replace(outcome_of(event), answer=attempt.status)
+    if event.pk <= before[Event]:
+        repeated = event.redeliveries.filter(pk__gt=before[Redelivery]).exists()
+        found = replace(found, stored_as="redelivery" if repeated else "nothing")
+    return Scene(title, found, expected)
+
+
+def concluded(event_id: str, name: str) -> Event | None:
+    """The event, once its receivers have run or patience has run out; None if there is none."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        event = Event.objects.filter(event_id=event_id, name=name).first()
+        if event is None or event.finished_at or time.monotonic() > deadline:
+            return event
+        time.sleep(0.05)
+
+
+def outcome_of(event: Event) -> Outcome:
+    runs = event.runs.values_list("receiver", "outcome")
+    return Outcome(
+        stored_as=f"event ({event.status})",
+        receivers=tuple(f"{path.rpartition('.')[2]} {outcome}" for path, outcome in runs),
+        changed_fields=len(event.changes),
+    )
+
+
+def newest(model: type[Model]) -> int:
+    """The highest primary key so far."""
+    return int(model._default_manager.aggregate(newest=Max("pk", default=0))["newest"])
+
+
+def sale_in_an_unknown_currency() -> dict[str, Any]:
+    """A sale.sold whose currency has no exchange rate yet."""
+    known = set(ExchangeRate.objects.values_list("currency_id", flat=True))
+    currency_id = next(number for number in count(36) if number not in known)
+    return notification("sale.sold", PrimaryKey=18, FieldValues={"currency_id": currency_id})
+
+
+def currency_of(sold: dict[str, Any]) -> int:
+    return int(sold["FieldValues"]["currency_id"])

@@ -1,0 +1,59 @@
+"""What the help desk does when something happens in SuperOffice.
+
+Events come in no particular order, and a replay calls a receiver for the same event again. So each
+of these leaves the same rows behind however often, and after whatever else, it is called.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django.dispatch import receiver
+
+from superoffice_hooks.models import Event
+from superoffice_hooks.signals import on, sale_sold, ticket_changed, ticket_created
+
+from .models import Commission, ExchangeRate, Ticket, WithdrawnItem
+
+COMMISSION_IN_EUROS = Decimal(50)
+URGENT_FIELDS = {"priority", "alert_level", "deadline"}
+
+
+@receiver(ticket_created)
+def open_ticket(event: Event, **kwargs: Any) -> None:
+    Ticket.objects.get_or_create(tenant=event.tenant, number=event.primary_key or 0)
+
+
+@receiver(ticket_changed)
+def follow_ticket(event: Event, changes: tuple[str, ...], **kwargs: Any) -> None:
+    ticket, _ = Ticket.objects.get_or_create(tenant=event.tenant, number=event.primary_key or 0)
+    happened_at = event.occurred_at or event.received_at
+    if ticket.changed_at is None or happened_at > ticket.changed_at:
+        ticket.changed_at = happened_at
+    # An empty list means that the changed fields are unknown.
+    if not changes or URGENT_FIELDS.intersection(changes):
+        ticket.needs_attention = True
+    ticket.save()
+
+
+@receiver(on("list.*.softdeleted"))
+def withdraw_item(event: Event, **kwargs: Any) -> None:
+    WithdrawnItem.objects.get_or_create(
+        tenant=event.tenant, list_name=event.entity, number=event.primary_key or 0
+    )
+
+
+@receiver(sale_sold)
+def pay_commission(event: Event, **kwargs: Any) -> None:
+    currency_id = event.payload["FieldValues"]["currency_id"]
+    rate = ExchangeRate.objects.filter(currency_id=currency_id).first()
+    if rate is None:
+        # Stored with the event, for whoever looks into it in the admin.
+        raise LookupError(
+            f"Currency {currency_id} has no exchange rate. Add it under Help desk, Exchange rates,"
+            " and replay this event."
+        )
+    Commission.objects.update_or_create(
+        tenant=event.tenant,
+        sale=event.primary_key or 0,
+        defaults={"currency_id": currency_id, "amount": COMMISSION_IN_EUROS * rate.per_euro},
+    )
