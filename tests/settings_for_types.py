@@ -1,10 +1,6 @@
 """What mypy's Django plugin reads: the test project, and the example's models beside it."""
 
-from pathlib import Path
-
 from .settings import *  # noqa: F403
 from .settings import INSTALLED_APPS
-
-BASE_DIR = Path()
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.staticfiles", "example_project.desk"]

@@ -63,7 +63,7 @@ def start(host: str, port: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             sys.executable,
-            str(settings.BASE_DIR / "manage.py"),
+            str(Path(__file__).resolve().parents[2] / "manage.py"),
             "runserver",
             "--noreload",
             f"{host}:{port}",
