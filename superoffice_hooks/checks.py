@@ -36,10 +36,10 @@ def _keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
     known = f"The keys are {', '.join(sorted(conf.KEYS))}."
     for key in [key for key in given if key not in conf.KEYS]:
         similar = difflib.get_close_matches(str(key).upper(), conf.KEYS, n=1)
-        yield checks.Warning(
+        yield checks.Error(
             f"{conf.SETTING} has the unknown key {key!r}, which does nothing.",
             hint=f"Did you mean {similar[0]!r}?" if similar else known,
-            id="superoffice_hooks.W002",
+            id="superoffice_hooks.E009",
         )
 
 
@@ -120,7 +120,7 @@ def _secret(endpoint: Any, secret: Any) -> Iterator[checks.CheckMessage]:
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} begins or ends with white space.",
             hint="If it was read from a file, the line end came along: strip() it.",
-            id="superoffice_hooks.W005",
+            id="superoffice_hooks.W002",
         )
 
 

@@ -31,6 +31,7 @@ def receive(delivery: Delivery) -> Event | None:
         refuse(delivery, refusal.reason)
         raise
     except (OperationalError, InterfaceError) as error:
+        logger.error("A delivery to %s could not be stored: %s", delivery.endpoint, error)  # noqa: TRY400  (the traceback is the database driver's)
         raise NotStored from error
 
 
@@ -77,9 +78,15 @@ def record(delivery: Delivery) -> Event | None:
 
 
 def keep(delivery: Delivery, reason: str) -> None:
-    """Keep a signed delivery that makes no event: the body whole, for somebody to look at."""
-    logger.error("A signed delivery to %s was kept as a rejection: %s", delivery.endpoint, reason)
-    Rejection.objects.keep(delivery, reason)
+    """Keep a delivery that makes no event: the body whole, for somebody to look at.
+
+    What ALLOW_UNSIGNED let in is bounded like everything nobody vouches for.
+    """
+    logger.error("A delivery to %s was kept as a rejection: %s", delivery.endpoint, reason)
+    if delivery.headers.get(HEADER):
+        Rejection.objects.keep(delivery, reason)
+    else:
+        Rejection.objects.refuse(delivery, reason)
 
 
 def refuse(delivery: Delivery, reason: str) -> None:

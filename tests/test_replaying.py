@@ -170,6 +170,14 @@ class TestChosenReceivers:
         assert done.receivers == [good]
         assert [r.receiver for r in done.runs.all()] == [good]
 
+    def test_an_event_they_are_not_for_stays_as_it_is(self, post, receivers):
+        good, _ = receivers
+        post(body("contact.changed"))
+        done = run(Criteria(), receivers=(good,))
+        event = Event.objects.get()
+        assert (event.status, event.attempts) == ("skipped", 1)
+        assert (done.done, done.failed) == (1, 0)
+
     def test_who_failed_before_and_was_left_out_keeps_the_event_failed(self, post, receivers):
         good, _ = receivers
         post(body())

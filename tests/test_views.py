@@ -165,6 +165,12 @@ class TestUnsigned:
         with override_settings(SUPEROFFICE_HOOKS=self.settings):
             assert post(body(), secret="wrong").status_code == 401
 
+    def test_what_is_unreadable_and_unsigned_is_bounded(self, post):
+        with override_settings(SUPEROFFICE_HOOKS=self.settings):
+            assert post(b"[" * 5000, secret=None).status_code == 200
+        rejection = Rejection.objects.get()
+        assert (rejection.verified, len(bytes(rejection.body))) == (False, 1024)
+
     def test_debug_alone_opens_nothing(self, post):
         with override_settings(DEBUG=True):
             assert post(body(), secret=None).status_code == 401

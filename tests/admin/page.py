@@ -26,6 +26,7 @@ class Page(HTMLParser):
         self.html = response.content.decode()
         self.words: list[str] = []
         self.links: dict[str, str] = {}
+        self.filters: dict[str, str] = {}
         self.forms: list[Form] = []
         self.tags: list[str] = []
         self._link: tuple[str, int] | None = None
@@ -40,6 +41,9 @@ class Page(HTMLParser):
 
     def click(self, text: str) -> "Page":
         return self.get(self.client, urljoin(self.url, self.links[text]))
+
+    def filter(self, text: str) -> "Page":
+        return self.get(self.client, urljoin(self.url, self.filters[text]))
 
     def submit(self, having: str, **values: str | list[str]) -> "Page":
         """Fill in the form that has this field, and send it with everything else it has."""
@@ -85,7 +89,9 @@ class Page(HTMLParser):
             self._cells.append((set(), []))  # what follows is in no cell
         if tag == "a" and self._link:
             href, start = self._link
-            self.links[" ".join("".join(self.words[start:]).split())] = href
+            text = " ".join("".join(self.words[start:]).split())
+            # A filter's choice and a row may read the same.
+            (self.filters if href.startswith("?") else self.links)[text] = href
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
