@@ -147,7 +147,7 @@ def test_w001_comes_alone_where_nothing_needs_a_secret():
         ("colour", "The keys are ALLOW_UNSIGNED, "),
     ],
 )
-def test_w002_a_key_is_unknown(key, hint):
+def test_e009_a_key_is_unknown(key, hint):
     [message] = found({"SECRETS": [LONG], key: 1})
     assert message.id == "superoffice_hooks.E009"
     assert message.hint.startswith(hint)
