@@ -142,7 +142,8 @@ def connected(url: str) -> Iterator[BaseDatabaseWrapper]:
 
 def run_pytest(url: str, arguments: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", "--numprocesses=logical", "--maxprocesses=4"]
-    environment = {**os.environ, "TEST_DATABASE_URL": url}
+    # Two checkouts may share a server.
+    environment = {**os.environ, "TEST_DATABASE_URL": url, "TEST_DATABASE_SUFFIX": str(os.getpid())}
     return subprocess.run([*command, *arguments], env=environment, check=False).returncode
 
 
@@ -166,9 +167,11 @@ def database_from_url(url: str) -> dict[str, Any]:
     if parts.scheme not in ENGINES:
         raise ValueError(f"A database URL starts with sqlite, postgresql or mysql, unlike {url!r}.")
     parameters = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.removeprefix("/"))
     return {
         "ENGINE": ENGINES[parts.scheme],
-        "NAME": unquote(parts.path.removeprefix("/")),
+        "NAME": name,
+        "TEST": {"NAME": f"test_{name}{os.environ.get('TEST_DATABASE_SUFFIX', '')}"},
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parameters.pop("host", parts.hostname or ""),

@@ -31,6 +31,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self._link: tuple[str, int] | None = None
         self._cells: list[tuple[set[str], list[str]]] = []
+        self._in_cell = False
         self.feed(self.html)
         self.words_as_sent = "".join(self.words)
         self.text = " ".join(self.words_as_sent.split())
@@ -72,6 +73,7 @@ class Page(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         self.tags.append(tag)
         if tag in {"td", "th"}:
+            self._in_cell = True
             self._cells.append((set(given.get("class", "").split()), []))
         if tag == "a":
             self._link = (given.get("href", ""), len(self.words))
@@ -86,7 +88,10 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"td", "th"}:
+            self._in_cell = True
             self._cells.append((set(), []))  # what follows is in no cell
+        if tag in {"td", "th"}:
+            self._in_cell = False
         if tag == "a" and self._link:
             href, start = self._link
             text = " ".join("".join(self.words[start:]).split())
@@ -95,5 +100,5 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
-        if self._cells:
+        if self._in_cell:
             self._cells[-1][1].append(data)
