@@ -3,23 +3,40 @@
 import ast
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
+
+import pytest
 
 PROJECT = Path(__file__).parent.parent
 PUBLIC = {"models", "signals", "testing", "urls"}
 
 
-def run_manage(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
-    environment = {
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(PROJECT / "manage.py"), *arguments]
+
+
+def environment(**changed: object) -> dict[str, str]:
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example_project.settings",
+        "DJANGO_DATABASE": ":memory:",
         "PYTHONIOENCODING": "utf-8",
+        **{name: str(value) for name, value in changed.items()},
     }
+
+
+def run_manage(*arguments: str, **changed: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment, capture_output=True, encoding="utf-8", check=False
+        command(*arguments),
+        env=environment(**changed),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
 
 
@@ -46,11 +63,69 @@ def test_the_demo_plays_superoffice_and_finds_everything_as_it_should_be():
     assert "All 7 deliveries ended as they should." in ended.stdout
 
 
-def test_the_demo_fails_if_anything_is_not_as_it_should_be(monkeypatch):
-    monkeypatch.setenv("SUPEROFFICE_SECRET", "")  # lets nobody in, and is an error of the checks
-    ended = run_manage("demo", "--once", "--skip-checks")
+def test_the_demo_fails_if_anything_is_not_as_it_should_be(tmp_path):
+    (tmp_path / "narrow.py").write_text(
+        "from example_project.settings import *\nSUPEROFFICE_HOOKS['MAX_BODY_BYTES'] = 700\n"
+    )
+    ended = run_manage("demo", "--once", DJANGO_SETTINGS_MODULE="narrow", PYTHONPATH=tmp_path)
     assert ended.returncode == 1
-    assert ended.stderr
+    # The 47 fields make ticket.changed longer than the others.
+    assert ended.stderr.splitlines() == [
+        "CommandError: 3 of 7 deliveries did not end as they should:",
+        "  ticket.changed: expected 200, event (succeeded), follow_ticket succeeded, 47;"
+        " found 413, rejection (body too large), none, 0",
+        "  ticket.changed, retry 1: expected 200, redelivery, follow_ticket succeeded, 47;"
+        " found 413, rejection (body too large), none, 0",
+        "  ticket.changed, wrongly signed: expected 401, rejection (signature wrong), none, 0;"
+        " found 413, rejection (body too large), none, 0",
+    ]
+
+
+def test_the_demo_says_why_its_server_does_not_start():
+    ended = run_manage("demo", "--once", "--skip-checks", SUPEROFFICE_SECRET="")
+    assert ended.returncode == 1
+    assert "The server did not start. It printed:" in ended.stderr
+    assert "superoffice_hooks.E001" in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_the_demo_serves_until_it_is_ended_and_can_be_played_again(tmp_path):
+    database = tmp_path / "kept.sqlite3"
+    for played_before in (False, True):
+        with subprocess.Popen(
+            command("demo"),
+            env=environment(DJANGO_DATABASE=database),
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        ) as demo:
+            assert demo.stdout
+            printed = "".join(takewhile(lambda line: not line.startswith("Ctrl-C"), demo.stdout))
+            try:
+                host, port = re.findall(r"http://([\d.]+):(\d+)/admin/\n", printed)[0]
+                socket.create_connection((host, int(port))).close()
+            finally:
+                demo.terminate()
+        assert "All 7 deliveries ended as they should." in printed
+        assert bool(re.search(r"ticket\.created +200 +redelivery", printed)) is played_before
+        assert demo.returncode == 128 + signal.SIGTERM
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)))
+
+
+def test_the_demo_is_not_for_production():
+    ended = run_manage("demo", "--once", DJANGO_DEBUG="0", DJANGO_SECRET_KEY="k" * 50)
+    assert ended.returncode == 1
+    assert "not for production" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [("--port=70000", "There is no port 70000"), ("--host=192.0.2.1", "no address of this")],
+)
+def test_the_demo_refuses_what_cannot_be_served_on(option, complaint):
+    ended = run_manage("demo", "--once", option)
+    assert ended.returncode == 1
+    assert complaint in ended.stderr
 
 
 def test_the_demo_refuses_a_port_that_is_taken(live_server):

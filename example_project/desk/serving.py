@@ -46,7 +46,9 @@ def serving(host: str, port: int | None) -> Iterator[Server]:
     Raises:
         CommandError: it does not start; with what it printed.
     """
-    port = free_port(host) if port is None else port
+    port = port or free_port(host)
+    if not 0 < port < 2**16:
+        raise CommandError(f"There is no port {port}. Choose one below 65536, or leave it out.")
     if answers(host, port):
         raise CommandError(f"Port {port} is taken. Choose another with --port, or leave it out.")
     with TemporaryFile() as output:
@@ -111,5 +113,10 @@ def answers(host: str, port: int) -> bool:
 
 
 def free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
-        return int(probe.getsockname()[1])
+    try:
+        with socket.create_server((host, 0)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise CommandError(
+            f"{host} is no address of this computer ({error}). Choose another with --host."
+        ) from None

@@ -164,7 +164,9 @@ class EventAdmin(Replaying, ReadOnlyAdmin[Event]):
         """The record, and the way to everything that happened to it."""
         if event.primary_key is None:
             return record(event)
-        everything = reverse(f"{self.admin_site.name}:superoffice_hooks_event_changelist")
+        everything = reverse(
+            "admin:superoffice_hooks_event_changelist", current_app=self.admin_site.name
+        )
         return format_html(
             '{} (<a href="{}?{}">{}</a>)',
             record(event),

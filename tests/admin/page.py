@@ -88,9 +88,6 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"td", "th"}:
-            self._in_cell = True
-            self._cells.append((set(), []))  # what follows is in no cell
-        if tag in {"td", "th"}:
             self._in_cell = False
         if tag == "a" and self._link:
             href, start = self._link

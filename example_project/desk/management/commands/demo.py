@@ -109,6 +109,8 @@ Send more in another terminal:
 
 Ctrl-C ends the server."""
         )
+        # Through a pipe, nobody would read it before the end.
+        self.stdout.flush()
 
     def stay(self, server: Server) -> None:
         """Wait until somebody ends this."""
