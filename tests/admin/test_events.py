@@ -51,9 +51,7 @@ def test_events_that_say_next_to_nothing_are_shown_as_well(post, viewer):
 
 def test_thirty_events_take_as_many_queries_as_three(event, viewer):
     def queries() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             assert found(viewer) == ["ticket.changed"] * Event.objects.count()
         return len(captured)
 
