@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,7 +22,7 @@ INSTALLED_APPS = [
 ]
 
 # The same secret as in the webhook's definition in SuperOffice.
-SUPEROFFICE_HOOKS = {
+SUPEROFFICE_HOOKS: dict[str, Any] = {
     "SECRETS": [os.environ.get("SUPEROFFICE_SECRET", "an example secret, for development")],
 }
 

@@ -5,6 +5,7 @@ secret, nor a value that may be one in the wrong place.
 """
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
     if not isinstance(given, Mapping):
         message = f"{conf.SETTING} is not a dict, so it counts as empty."
         return [checks.Error(message, hint=f"Write {_EXAMPLE}.", id="superoffice_hooks.E002")]
-    return [*_keys(given), *_secrets(), *_numbers(), *_unsigned()]
+    return [*_keys(given), *_secrets(), *_numbers(), *_unsigned(), *_dispatch(), *_spool()]
 
 
 def _keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
@@ -125,7 +126,7 @@ def _secret(endpoint: Any, secret: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _numbers() -> Iterator[checks.CheckMessage]:
-    for key in ("MAX_BODY_BYTES", "LEASE_SECONDS"):
+    for key in ("MAX_BODY_BYTES", "LEASE_SECONDS", "MAX_ATTEMPTS"):
         value = getattr(conf.current(), key)
         if type(value) is not int or value <= 0:
             yield checks.Error(
@@ -165,3 +166,42 @@ def _unsigned() -> Iterator[checks.CheckMessage]:
             yield checks.Warning(message, hint=hint, id="superoffice_hooks.W001")
         else:
             yield checks.Error(message, hint=hint, id="superoffice_hooks.E007")
+
+
+def _dispatch() -> Iterator[checks.CheckMessage]:
+    current = conf.current()
+    if current.DISPATCH not in conf.MODES:
+        yield _wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
+    elif current.DISPATCH == "task" and not conf.has_tasks():
+        yield checks.Error(
+            f"{conf.SETTING}['DISPATCH'] is 'task', but there is no Django Tasks here.",
+            hint="Install django-tasks and configure TASKS, or use Django 6.0 or newer.",
+            id="superoffice_hooks.E010",
+        )
+    if not isinstance(current.ORDERED, bool):
+        yield _wrong("ORDERED", "Write True or False.")
+    delays = current.RETRY_DELAYS
+    if not isinstance(delays, list | tuple) or not delays or not all(map(_is_delay, delays)):
+        yield _wrong("RETRY_DELAYS", "Write a list of seconds, as [60, 300, 1800].")
+
+
+def _is_delay(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _wrong(key: str, hint: str) -> checks.Error:
+    value = getattr(conf.current(), key)
+    return checks.Error(
+        f"{conf.SETTING}[{key!r}] cannot be {value!r}.", hint=hint, id="superoffice_hooks.E006"
+    )
+
+
+def _spool() -> Iterator[checks.CheckMessage]:
+    directory = conf.current().SPOOL_DIR
+    if directory and not os.access(directory, os.W_OK | os.X_OK):
+        yield checks.Error(
+            f"{conf.SETTING}['SPOOL_DIR'] ({directory}) is no directory this user can write to.",
+            hint="Make the directory, on a disk of this machine, and let only the server's user"
+            " into it: deliveries wait there while the database is away.",
+            id="superoffice_hooks.E011",
+        )

@@ -6,7 +6,9 @@ Values are taken as they are; what is wrong with them is for ``checks`` to say.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -32,8 +34,28 @@ class HooksSettings:
     MAX_BODY_BYTES: int = 1024 * 1024
     """The longest body that is read, in bytes. The widest documented one has 2 000."""
 
+    DISPATCH: Literal["after_response", "task", "worker"] = "after_response"
+    """Who calls the receivers: the process that answered SuperOffice, once it has; a Django task
+    for each event; or ``superoffice_dispatch`` alone."""
+
+    ORDERED: bool = False
+    """Dispatch the events of one record (tenant, entity, primary key) one at a time, in the order
+    in which they occurred."""
+
     LEASE_SECONDS: int = 300
-    """How long a process may hold an event it dispatches before others may take it over."""
+    """How long a process may hold an event it dispatches before others may take it over; also how
+    long ``superoffice_dispatch`` leaves an event to the task queue."""
+
+    MAX_ATTEMPTS: int = 5
+    """How often an event is dispatched before it has failed for good."""
+
+    RETRY_DELAYS: Sequence[float] = (60, 300, 1800, 7200)
+    """Seconds to wait after the first, second, … attempt; the last one repeats. Up to a tenth is
+    added at random, so that a thousand events that failed together do not return together."""
+
+    SPOOL_DIR: str | Path | None = None
+    """A directory of this machine for deliveries the database cannot take now. Without one they
+    are answered 503 and SuperOffice has to send them again."""
 
     def secrets_of(self, endpoint: str) -> tuple[str, ...]:
         """The secrets of an endpoint, newest first.
@@ -58,6 +80,9 @@ class HooksSettings:
                 return secrets if endpoint == DEFAULT_ENDPOINT else None
 
 
+MODES = ("after_response", "task", "worker")
+"""What DISPATCH may be."""
+
 KEYS = frozenset(field.name for field in fields(HooksSettings))
 
 
@@ -67,6 +92,11 @@ def current() -> HooksSettings:
     given = getattr(settings, SETTING, {})
     known = given.items() if isinstance(given, Mapping) else ()
     return HooksSettings(**{key: value for key, value in known if key in KEYS})
+
+
+def has_tasks() -> bool:
+    """Whether Django Tasks are there: part of Django from 6.0 on, django-tasks before."""
+    return bool(find_spec("django.tasks") or find_spec("django_tasks"))
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:

@@ -1,25 +1,72 @@
 """Dispatching: claim → run receivers → outcome."""
 
 import logging
+import random
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, router, transaction
+from django.dispatch import Signal
+from django.utils import timezone
 
+from . import conf
 from .models import Event, ReceiverRun, Replay
-from .signals import Receiver, receivers_of, webhook_tested
+from .signals import Receiver, event_failed, receivers_of, webhook_tested
 
 logger = logging.getLogger(__name__)
 
 
 def dispatch_now(event: Event) -> None:
-    """Dispatch an event whose sender has its answer: whatever happens stays here.
+    """Dispatch an event that just came in, and what waited for it; never raises.
 
-    If the outcome cannot be written down, the event stays claimed until its lease ends and can be
-    claimed again after that.
+    Claims it first, unless that was done as it was stored. If an outcome cannot be written down,
+    the event stays claimed until its lease ends and can be claimed again after that.
     """
     try:
-        dispatch(event)
+        if is_in_hand(event):
+            dispatch(event)
+            for follower in followers(event):
+                dispatch(follower)
     except Exception:
         logger.exception("The dispatch of %s was cut short", event)
+
+
+def dispatch_due(batch: int) -> Generator[Event, None, None]:
+    """Dispatch what is due (never claimed, to be retried, or abandoned) until nothing is.
+
+    Yields each event once it has been tried. ``batch`` events are claimed at a time; closing the
+    generator gives back those it has not begun.
+    """
+    while claimed := Event.objects.claim_due(batch):
+        try:
+            while claimed:
+                event = claimed.pop(0)
+                try:
+                    dispatch(event)
+                except Exception:
+                    logger.exception("The dispatch of %s was cut short", event)
+                yield event
+        finally:
+            for event in claimed:
+                event.release()
+
+
+def is_in_hand(event: Event) -> bool:
+    """Whether this process holds the claim, and it is the event's turn."""
+    if not event.is_claimed and not event.claim():
+        return False
+    if not event.is_held_back():
+        return True
+    event.release()
+    # The event it waits for may have ended just now, without having seen this one.
+    return not event.is_held_back() and event.claim()
+
+
+def followers(event: Event) -> Iterator[Event]:
+    """Events of the same record that waited for this one, claimed one after the other."""
+    while conf.current().ORDERED and (claimed := Event.objects.same_record(event).claim_due(1)):
+        yield from claimed
 
 
 def dispatch(event: Event, replay: Replay | None = None) -> Event.Status:
@@ -28,28 +75,23 @@ def dispatch(event: Event, replay: Replay | None = None) -> Event.Status:
     A receiver that raises stops no other, and one that succeeded is not called again.
     """
     if event.is_test:
-        announce_test(event)
+        announce(webhook_tested, event)
         return event.conclude(Event.Status.SKIPPED)
+    if event.attempts > conf.current().MAX_ATTEMPTS and not replay:
+        return give_up(event, "every attempt ended with its process")
     receivers = receivers_of(event.name, sender=Event)
     runs = [run(receiver, event, replay) for receiver in outstanding(receivers, event, replay)]
-    return event.conclude(outcome(receivers, runs, event, replay))
-
-
-def announce_test(event: Event) -> None:
-    """Tell whoever listens that a registration found us; nothing is recorded of it."""
-    for receiver, error in webhook_tested.send_robust(sender=Event, event=event):
-        if isinstance(error, Exception):
-            logger.error("%r raised for the test event", receiver, exc_info=error)
+    return settle(event, receivers, runs, replay)
 
 
 def outstanding(receivers: list[Receiver], event: Event, replay: Replay | None) -> list[Receiver]:
-    """The receivers that are asked for and have not succeeded yet."""
+    """The receivers that are asked for and have neither succeeded nor given up."""
     if replay:
         receivers = [receiver for receiver in receivers if replay.concerns(receiver.path)]
     if event.attempts == 1:
         return receivers
-    succeeded = ReceiverRun.objects.of(event, replay).succeeded_receivers()
-    return [receiver for receiver in receivers if receiver.path not in succeeded]
+    settled = ReceiverRun.objects.of(event, replay).settled_receivers()
+    return [receiver for receiver in receivers if receiver.path not in settled]
 
 
 def run(receiver: Receiver, event: Event, replay: Replay | None) -> ReceiverRun:
@@ -60,7 +102,7 @@ def run(receiver: Receiver, event: Event, replay: Replay | None) -> ReceiverRun:
     """
     call = ReceiverRun.begin(event, receiver.path, replay)
     try:
-        with transaction.atomic(using=router.db_for_write(ReceiverRun)):
+        with own_transaction() if receiver.atomic else nullcontext():
             receiver(sender=Event, event=event, changes=event.changes, replay=replay)
             call.succeed()
     # sys.exit() in a receiver is that receiver's failure, not the end of the server.
@@ -69,18 +111,55 @@ def run(receiver: Receiver, event: Event, replay: Replay | None) -> ReceiverRun:
         event.pk = call.event_id
         if isinstance(error, IntegrityError) and (other := call.success_elsewhere()):
             return other
-        logger.exception("Receiver %s raised for %s", receiver.path, event)
+        logger.warning("Receiver %s raised for %s", receiver.path, event, exc_info=error)
         call.fail(error)
     return call
 
 
-def outcome(
-    receivers: list[Receiver], runs: list[ReceiverRun], event: Event, replay: Replay | None
+def own_transaction() -> AbstractContextManager[None]:
+    """A transaction in the database that holds the runs."""
+    return transaction.atomic(using=router.db_for_write(ReceiverRun))
+
+
+def settle(
+    event: Event, receivers: list[Receiver], runs: list[ReceiverRun], replay: Replay | None
 ) -> Event.Status:
-    """What the runs make of the event; receivers a replay left out keep their last outcome."""
+    """End the claim as the runs want it: done, or pending again, or failed for good."""
     if not receivers:
-        return Event.Status.SKIPPED
-    failed = any(run.outcome == ReceiverRun.Outcome.FAILED for run in runs)
-    if not failed and replay and replay.receivers:
-        failed = ReceiverRun.objects.filter(event=event).last_failed(r.path for r in receivers)
-    return Event.Status.FAILED if failed else Event.Status.SUCCEEDED
+        return event.conclude(Event.Status.SKIPPED)
+    unsettled = [run for run in runs if not run.is_settled]
+    if unsettled and not replay and event.attempts < conf.current().MAX_ATTEMPTS:
+        return event.postpone(next_attempt_at(event.attempts, unsettled))
+    failed = any(run.outcome != ReceiverRun.Outcome.SUCCEEDED for run in runs)
+    if event.attempts > 1 and not failed:
+        # Of an earlier attempt, or left out by the replay.
+        failed = event.runs.all().last_failed(receiver.path for receiver in receivers)
+    if not failed:
+        return event.conclude(Event.Status.SUCCEEDED)
+    if replay:
+        return event.conclude(Event.Status.FAILED)
+    return give_up(event, "a receiver gave up" if not unsettled else "no attempt is left")
+
+
+def next_attempt_at(attempts: int, unsettled: list[ReceiverRun]) -> datetime:
+    """When all unsettled receivers may be called again, a little later at random."""
+    delays = conf.current().RETRY_DELAYS
+    usual = delays[min(attempts, len(delays)) - 1]
+    longest = max(usual if run.retry_after is None else run.retry_after for run in unsettled)
+    # No secret: it only spreads the load.
+    return timezone.now() + timedelta(seconds=longest * random.uniform(1, 1.1))  # noqa: S311
+
+
+def give_up(event: Event, why: str) -> Event.Status:
+    """End an event that wants a person, and say so."""
+    status = event.conclude(Event.Status.FAILED)
+    logger.error("%s failed for good after %d attempts: %s", event, event.attempts, why)
+    announce(event_failed, event)
+    return status
+
+
+def announce(signal: Signal, event: Event) -> None:
+    """Tell whoever listens; nothing is recorded of it."""
+    for receiver, error in signal.send_robust(sender=Event, event=event):
+        if isinstance(error, Exception):
+            logger.error("%r raised for %s", receiver, event, exc_info=error)

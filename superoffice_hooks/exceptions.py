@@ -1,4 +1,7 @@
-"""Why a delivery got another answer than 200. The sender is told the status code and no more."""
+"""Why a delivery was not taken in, and what a receiver can raise to steer its retries.
+
+The sender of a delivery that was not taken in is told the status code and no more.
+"""
 
 from typing import ClassVar
 
@@ -46,3 +49,25 @@ class NotStored(SuperOfficeHooksError):
     """A delivery could not be written down now; SuperOffice should try again."""
 
     status_code = 503
+
+
+class RetryLater(SuperOfficeHooksError):
+    """Raised by a receiver that cannot work now: call it again, but not before then.
+
+    It counts as one of the MAX_ATTEMPTS.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds:g} seconds")
+        self.seconds = seconds
+
+
+class GiveUp(SuperOfficeHooksError):
+    """Raised by a receiver that will never succeed with this event: do not call it again.
+
+    The event has failed, whatever its other receivers do; ``reason`` is for whoever looks at it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

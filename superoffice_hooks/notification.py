@@ -44,6 +44,8 @@ class Delivery:
     """All request headers, by name without regard to case."""
     remote_addr: str | None
     received_at: datetime
+    signed: bool = False
+    """Whether one of the endpoint's secrets signed it; set by whoever verified that."""
 
     def header(self, name: str) -> str:
         """A header's value, fit to store; empty if it was not sent."""

@@ -1,14 +1,19 @@
 """Receiving: verify → parse → record.
 
-What comes out of here without an exception is committed, and SuperOffice may be told 200.
+What comes out of here without an exception is committed, or on the spool's disk, and SuperOffice
+may be told 200.
 """
 
 import logging
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections, router
 
-from . import conf
-from .exceptions import BodyTooLarge, NotStored, Refused, SignatureMissing, SignatureWrong
+from . import conf, spool
+from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
 from .models import Event, Redelivery, Rejection
 from .notification import Delivery, Notification, Unreadable
 from .signals import delivery_rejected
@@ -16,27 +21,49 @@ from .signature import HEADER, is_signed
 
 logger = logging.getLogger(__name__)
 
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
 
 def receive(delivery: Delivery) -> Event | None:
-    """Take one delivery in; the event this process is to dispatch now, if it made one.
+    """Take one delivery in; the event to dispatch now, if there is one.
 
     Raises:
         Refused: nobody vouches for the delivery. Kept as an unverified Rejection, within bounds.
-        NotStored: the database is out of reach; SuperOffice should try again.
+        NotStored: neither the database nor a spool could take it; SuperOffice should try again.
     """
     try:
-        verify(delivery)
-        return record(delivery)
+        verified = verify(delivery)
     except Refused as refusal:
         refuse(delivery, refusal.reason)
         raise
-    except (OperationalError, InterfaceError) as error:
-        logger.error("A delivery to %s could not be stored: %s", delivery.endpoint, error)  # noqa: TRY400  (the traceback is the database driver's)
-        raise NotStored from error
+    try:
+        return with_a_live_connection(record, verified)
+    except DATABASE_AWAY as error:
+        logger.warning("The database cannot take a delivery to %s: %s", delivery.endpoint, error)
+        spool.put(verified)
+        return None
 
 
-def verify(delivery: Delivery) -> None:
-    """Let a delivery pass if one of its endpoint's secrets signed it.
+def drain(most: int = sys.maxsize) -> Iterator[Event]:
+    """Bring up to so many spooled deliveries into the database, oldest first.
+
+    Yields the events to dispatch now. Ends early, and quietly, if the database is away still.
+    """
+    for _ in range(most):
+        try:
+            with spool.oldest() as delivery:
+                if delivery is None:
+                    return
+                event = record(delivery)
+        except (*DATABASE_AWAY, sqlite3.Error) as error:
+            logger.warning("The spool could not be drained now: %s", error)
+            return
+        if event:
+            yield event
+
+
+def verify(delivery: Delivery) -> Delivery:
+    """Let a delivery pass if one of its endpoint's secrets signed it, and note that it did.
 
     Raises:
         Refused: it did not pass, and which rule it broke.
@@ -49,10 +76,11 @@ def verify(delivery: Delivery) -> None:
     if not signature:
         # Text from an environment is true even when it says False.
         if settings.ALLOW_UNSIGNED is True:
-            return
+            return delivery
         raise SignatureMissing
     if not is_signed(delivery.body, signature, secrets):
         raise SignatureWrong
+    return replace(delivery, signed=True)
 
 
 def record(delivery: Delivery) -> Event | None:
@@ -60,14 +88,12 @@ def record(delivery: Delivery) -> Event | None:
 
     Nothing that was signed is lost: a body this version cannot read, or the database cannot hold,
     will be no better when it is sent again, so it is kept as it is and acknowledged.
+
+    Returns the event if it should be dispatched now.
     """
     try:
-        notification = Notification.parse(delivery)
-        event, is_new = Event.objects.record(delivery, notification)
-        if is_new:
-            return event
-        Redelivery.objects.record(event, delivery, notification)
-    except (OperationalError, InterfaceError):
+        return as_event(delivery)
+    except DATABASE_AWAY:
         raise
     except Unreadable as error:
         keep(delivery, str(error))
@@ -77,13 +103,39 @@ def record(delivery: Delivery) -> Event | None:
     return None
 
 
+def as_event(delivery: Delivery) -> Event | None:
+    """The event a delivery tells of, if it should be dispatched now: new, or failed, or stuck."""
+    notification = Notification.parse(delivery)
+    event, is_new = Event.objects.record(delivery, notification)
+    if is_new:
+        return event
+    Redelivery.objects.record(event, delivery, notification)
+    event.revive()
+    return event if event.is_due else None
+
+
+def with_a_live_connection(
+    story: Callable[[Delivery], Event | None], delivery: Delivery
+) -> Event | None:
+    """The story told once more if the connection it began with had died since its last use."""
+    connection = connections[router.db_for_write(Event)]
+    try:
+        return story(delivery)
+    except DATABASE_AWAY:
+        had_died = connection.connection is not None and not connection.is_usable()
+        if connection.in_atomic_block or not had_died:
+            raise
+        connection.close()
+        return story(delivery)
+
+
 def keep(delivery: Delivery, reason: str) -> None:
     """Keep a delivery that makes no event: the body whole, for somebody to look at.
 
     What ALLOW_UNSIGNED let in is bounded like everything nobody vouches for.
     """
     logger.error("A delivery to %s was kept as a rejection: %s", delivery.endpoint, reason)
-    if delivery.headers.get(HEADER):
+    if delivery.signed:
         Rejection.objects.keep(delivery, reason)
     else:
         Rejection.objects.refuse(delivery, reason)

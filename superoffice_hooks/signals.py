@@ -8,7 +8,8 @@ Receivers of an event signal are called with
 * ``replay``: None, or the Replay that asked for this call,
 
 once per event, after SuperOffice has its answer, each inside a transaction of its own together with
-the record that it ran.
+the record that it ran (unless connected with ``atomic=False``). One that raises is called again
+later; it can raise ``RetryLater`` or ``GiveUp`` to say when, or that it is no use.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ class Receiver(NamedTuple):
     path: str
     function: Callable[..., Any]
     is_async: bool
+    atomic: bool
     signal: "EventSignal"
 
     def __call__(self, **arguments: Any) -> None:
@@ -43,6 +45,7 @@ class EventSignal(Signal):
     def __init__(self, pattern: str) -> None:
         super().__init__()
         self.pattern = pattern
+        self._atomic: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"<EventSignal {self.pattern}>"
@@ -53,8 +56,19 @@ class EventSignal(Signal):
         sender: object = None,
         weak: bool = True,
         dispatch_uid: Any = None,
+        *,
+        atomic: bool = True,
     ) -> None:
         """Connect a receiver, as with every Django signal.
+
+        Args:
+            receiver: the function to call.
+            sender: as in Django; the only sender of event signals is the model class Event.
+            weak: as in Django.
+            dispatch_uid: as in Django.
+            atomic: whether to call it inside a transaction that also records that it ran, so that
+                its database work is done once. ``False`` suits receivers that wait for a network:
+                they run without a transaction, at least once.
 
         Raises:
             ValueError: another function with the same dotted path is connected already. The path
@@ -67,16 +81,17 @@ class EventSignal(Signal):
                 " dotted path: give each function a name of its own in its module."
             )
         super().connect(receiver, sender=sender, weak=weak, dispatch_uid=dispatch_uid)
+        self._atomic[path] = atomic
 
     def live_receivers(self, sender: object = None) -> Iterator[Receiver]:
         """The receivers connected now, in the order in which they were connected."""
         # Signal.send_robust would run them all in one go; each needs a transaction and a record of
         # its own, and Django offers no public way to call them one by one.
         sync, asynchronous = self._live_receivers(sender)
-        for function in sync:
-            yield Receiver(dotted_path(function), function, False, self)
-        for function in asynchronous:
-            yield Receiver(dotted_path(function), function, True, self)
+        for functions, is_async in ((sync, False), (asynchronous, True)):
+            for function in functions:
+                path = dotted_path(function)
+                yield Receiver(path, function, is_async, self._atomic[path], self)
 
 
 def on(pattern: str) -> EventSignal:
@@ -171,6 +186,10 @@ webhook_state_changed = on("webhook.*")
 # A registration's test event came in and was answered. Arguments: sender (Event), event.
 # Plain signal: nothing is recorded, errors are logged.
 webhook_tested = Signal()
+
+# An event failed for good: a receiver gave up, or MAX_ATTEMPTS were not enough. Arguments: sender
+# (Event), event. Plain signal: nothing is recorded, errors are logged.
+event_failed = Signal()
 
 # A delivery was refused. Arguments: sender (Rejection), rejection. Anybody on the internet can
 # cause it, so receivers must be cheap. Plain signal: nothing is recorded, errors are logged.

@@ -9,6 +9,7 @@ import ipaddress
 import logging
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -20,10 +21,14 @@ from django.views.decorators.http import require_POST
 from . import conf, receiving
 from .dispatching import dispatch_now
 from .exceptions import NotStored, Refused
+from .models import Event
 from .notification import Delivery
 from .values import storable_text
 
 logger = logging.getLogger(__name__)
+
+# More would keep this process from its next request for too long.
+_SPOOLED_AT_ONCE = 20
 
 
 class ThenResponse(HttpResponse):
@@ -31,15 +36,18 @@ class ThenResponse(HttpResponse):
 
     def __init__(self, content: str, *, then: Callable[[], None]) -> None:
         super().__init__(content, content_type="text/plain")
+        # Or the sender of a server that closes the connection would wait for what is left to do.
+        self["Content-Length"] = str(len(self.content))
         self._then = then
 
     def close(self) -> None:
         """Called by the server once the response is on its way (PEP 3333, and Django's ASGI)."""
         try:
             self._then()
-        finally:
-            # Closes old database connections, so it has to come last.
-            super().close()
+        except Exception:
+            logger.exception("What was left to do after the answer was cut short")
+        # Closes old database connections, so it has to come last.
+        super().close()
 
 
 @csrf_exempt
@@ -55,7 +63,22 @@ def webhook(request: HttpRequest, endpoint: str = conf.DEFAULT_ENDPOINT) -> Http
         # An error of ours is no reason to drop the event: SuperOffice tries again after 503.
         logger.exception("A delivery to %s could not be taken in", endpoint)
         return HttpResponse(status=NotStored.status_code)
-    return ThenResponse("OK", then=partial(dispatch_now, event)) if event else HttpResponse("OK")
+    return ThenResponse("OK", then=partial(hand_over, event))
+
+
+def hand_over(event: Event | None) -> None:
+    """See to it that the receivers are called; the spool's too, since the database answers now."""
+    if event is None:
+        return
+    for due in chain([event], receiving.drain(_SPOOLED_AT_ONCE)):
+        match conf.current().DISPATCH:
+            case "after_response":
+                dispatch_now(due)
+            case "task":
+                # Imported here because django-tasks need not be installed.
+                from .tasks import enqueue  # noqa: PLC0415
+
+                enqueue(due)
 
 
 # Under ATOMIC_REQUESTS our row would vanish with whatever else fails in the request, after the 200.

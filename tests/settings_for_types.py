@@ -3,4 +3,9 @@
 from .settings import *  # noqa: F403
 from .settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.staticfiles", "example_project.desk"]
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "django.contrib.staticfiles",
+    "example_project.desk",
+    "tests.hard.arrivals",
+]

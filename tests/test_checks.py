@@ -210,3 +210,50 @@ def test_manage_py_check_runs_them():
     with override_settings(SUPEROFFICE_HOOKS={}):
         for messages in run_checks(), run_checks(tags=[Tags.security]):
             assert "superoffice_hooks.E001" in {message.id for message in messages}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MAX_ATTEMPTS", 0),
+        ("MAX_ATTEMPTS", "5"),
+        ("DISPATCH", "celery"),
+        ("ORDERED", "False"),
+        ("RETRY_DELAYS", []),
+        ("RETRY_DELAYS", 60),
+        ("RETRY_DELAYS", [60, "300"]),
+        ("RETRY_DELAYS", [-1]),
+        ("RETRY_DELAYS", [True]),
+    ],
+)
+def test_e006_a_setting_of_the_dispatch_makes_no_sense(key, value):
+    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [LONG], key: value}):
+        (message,) = check_settings()
+    assert message.id == "superoffice_hooks.E006"
+    assert key in message.msg
+
+
+def test_e010_there_are_no_tasks_to_dispatch_with(monkeypatch):
+    monkeypatch.setattr("superoffice_hooks.conf.find_spec", lambda name: None)
+    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [LONG], "DISPATCH": "task"}):
+        (message,) = check_settings()
+    assert message.id == "superoffice_hooks.E010"
+
+
+def test_e011_the_spool_cannot_be_written(tmp_path):
+    spooling = {"SECRETS": [LONG], "SPOOL_DIR": tmp_path / "nowhere"}
+    with override_settings(SUPEROFFICE_HOOKS=spooling):
+        (message,) = check_settings()
+    assert message.id == "superoffice_hooks.E011"
+
+
+def test_what_makes_sense_is_no_problem(tmp_path):
+    sensible = {
+        "SECRETS": [LONG],
+        "DISPATCH": "task",
+        "ORDERED": True,
+        "RETRY_DELAYS": (1, 2.5),
+        "SPOOL_DIR": str(tmp_path),
+    }
+    with override_settings(SUPEROFFICE_HOOKS=sensible):
+        assert check_settings() == []

@@ -77,7 +77,7 @@ def test_a_receiver_that_raises_leaves_status_run_and_traceback_and_the_sender_s
     assert run.outcome == "failed"
     assert run.error == "RuntimeError: the lookup failed"
     assert "in raises\n    raise error" in run.traceback
-    assert any(record.levelno == logging.ERROR for record in caplog.records)
+    assert any(record.levelno == logging.WARNING for record in caplog.records)
 
 
 def test_a_failing_receiver_stops_no_other(post, connect):
@@ -198,6 +198,7 @@ class TestOneTransaction:
         with pytest.raises(IntegrityError), transaction.atomic():
             again.succeed()
 
+    @override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET]})
     def test_of_two_processes_running_one_event_only_one_commits(self, post, connect):
         post(body())
         connect(signals.ticket_changed, write_group)
@@ -233,7 +234,7 @@ class TestTheTestEvent:
     def test_a_listener_that_raises_is_logged(self, post, connect, caplog):
         connect(signals.webhook_tested, raising(RuntimeError("no")))
         assert post(documented("test-event-01-test")).status_code == 200
-        assert "raised for the test event" in caplog.text
+        assert "raised for test " in caplog.text
         assert Event.objects.get().status == "skipped"
 
     def test_the_header_alone_makes_no_test_of_an_event(self, post, connect):
@@ -320,6 +321,7 @@ class TestClaims:
         assert Event.objects.get().claimed_until == other.claimed_until
 
 
+@override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET]})
 def test_a_second_attempt_calls_only_who_has_not_succeeded(post, connect):
     connect(signals.ticket_changed, write_group)
     flaky = connect(signals.ticket_changed, raising(RuntimeError("not yet")))

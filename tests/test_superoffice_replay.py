@@ -19,7 +19,10 @@ from .conftest import SECRET, URL, body
 pytestmark = pytest.mark.django_db
 
 SALES_SECRET = "the secret of another endpoint"
-TWO_ENDPOINTS = {"SECRETS": {"default": [SECRET], "sales": [SALES_SECRET]}}
+TWO_ENDPOINTS = {
+    "SECRETS": {"default": [SECRET], "sales": [SALES_SECRET]},
+    "MAX_ATTEMPTS": 1,
+}
 IDS = {number: str(uuid.UUID(int=number)) for number in (1, 2, 3, 4)}
 HERE = "tests.test_superoffice_replay"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from superoffice_hooks.exceptions import GiveUp
 from superoffice_hooks.models import Event
 from superoffice_hooks.signals import on, sale_sold, ticket_changed, ticket_created
 
@@ -47,8 +48,8 @@ def pay_commission(event: Event, **kwargs: Any) -> None:
     currency_id = event.payload["FieldValues"]["currency_id"]
     rate = ExchangeRate.objects.filter(currency_id=currency_id).first()
     if rate is None:
-        # Stored with the event, for whoever looks into it in the admin.
-        raise LookupError(
+        # Trying again will not help. The reason is stored for whoever looks into it in the admin.
+        raise GiveUp(
             f"Currency {currency_id} has no exchange rate. Add it under Help desk, Exchange rates,"
             " and replay this event."
         )

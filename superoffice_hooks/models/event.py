@@ -1,32 +1,23 @@
-"""The event: one row however often it is delivered.
+"""The event: something that happened in SuperOffice, one row however often it is delivered."""
 
-Its life, as ``status``::
-
-    running ──→ succeeded      every receiver ran
-       │  └───→ skipped        there was no receiver, or it was a test
-       └──────→ failed         a receiver raised; replay it once the cause is gone
-    pending ──→ running        nobody has claimed it yet
-
-An event is stored already running: claimed, until ``claimed_until``, by the process that will call
-its receivers after the answer. Whoever finds it running past that time may claim it: the process
-that had it is gone.
-"""
-
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import IntegrityError, connections, models, router, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, vocabulary
 from ..notification import Delivery, Notification, changed_names
 from .changes import ChangeSet
+from .lifecycle import Claimable, ClaimableQuerySet
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class EventQuerySet(ClaimableQuerySet["Event"]):
     """Events, by what they say."""
 
     def named(self, pattern: str) -> Self:
@@ -69,10 +60,37 @@ class EventQuerySet(models.QuerySet["Event"]):
             events = events.filter(received_at__lt=until)
         return events
 
-    def claimable(self) -> Self:
-        """Events no living process is dispatching now."""
-        claimed = Q(status=Event.Status.RUNNING, claimed_until__gte=timezone.now())
-        return self.exclude(claimed)
+    def same_record(self, event: "Event") -> Self:
+        """Events of the same SuperOffice record: tenant, entity and primary key."""
+        return self.filter(
+            entity=event.entity, primary_key=event.primary_key, tenant=event.tenant
+        ).exclude(primary_key=None)
+
+    def in_turn(self) -> Self:
+        """Events with no unfinished event of the same record before them."""
+        record = {name: OuterRef(name) for name in ("entity", "primary_key", "tenant")}
+        before = Event.objects.using(self.db).filter(status__in=Event.UNFINISHED, **record)
+        return self.filter(~Exists(before.placed("lt", OuterRef)))
+
+    def placed(self, side: str, of: Callable[[str], Any]) -> Self:
+        """Events that occurred before (``lt``) or after (``gt``) another of the same record.
+
+        ``of`` gives a column of the other. Those that occurred at one time are in the order in
+        which they were received; without a readable timestamp, that is when they occurred.
+        """
+        moment = Coalesce(of("occurred_at"), of("received_at"))
+        same_moment = Q(moment=moment)
+        same_receipt = same_moment & Q(received_at=of("received_at"))
+        return self.alias(moment=Coalesce("occurred_at", "received_at")).filter(
+            Q(**{f"moment__{side}": moment})
+            | (same_moment & Q(**{f"received_at__{side}": of("received_at")}))
+            | (same_receipt & Q(**{f"pk__{side}": of("pk")}))
+        )
+
+    def claim_due(self, most: int) -> "list[Event]":
+        """Claim up to so many due events; with ORDERED, none before its turn."""
+        events = self.in_turn() if conf.current().ORDERED else self
+        return super(EventQuerySet, events).claim_due(most)
 
     def record(self, delivery: Delivery, notification: Notification) -> "tuple[Event, bool]":
         """The event a delivery tells of, and whether this delivery was the first to.
@@ -89,17 +107,8 @@ class EventQuerySet(models.QuerySet["Event"]):
         return event, True
 
 
-class Event(models.Model):
+class Event(Claimable):
     """Something that happened in SuperOffice, known by its EventId."""
-
-    class Status(models.TextChoices):
-        """Where in its life an event is; see the module."""
-
-        PENDING = "pending", _("pending")
-        RUNNING = "running", _("running")
-        SUCCEEDED = "succeeded", _("succeeded")
-        FAILED = "failed", _("failed")
-        SKIPPED = "skipped", _("skipped")
 
     endpoint = models.CharField(_("endpoint"), max_length=50)
     event_id = models.UUIDField(_("event id"))
@@ -124,11 +133,6 @@ class Event(models.Model):
         on_delete=models.PROTECT,
         related_name="events",
     )
-    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
-    claimed_until = models.DateTimeField(_("claimed until"), null=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True)
 
     objects = models.Manager.from_queryset(EventQuerySet)()
 
@@ -156,7 +160,7 @@ class Event(models.Model):
 
     @classmethod
     def arrived(cls, delivery: Delivery, notification: Notification) -> Self:
-        """A new event, not saved yet, claimed by this process."""
+        """A new event, not saved yet."""
         return cls(
             endpoint=delivery.endpoint,
             event_id=notification.event_id,
@@ -175,9 +179,7 @@ class Event(models.Model):
             remote_addr=delivery.remote_addr,
             problems=list(notification.problems),
             change_set=ChangeSet.objects.for_names(notification.entity, notification.changes),
-            status=cls.Status.RUNNING,
-            attempts=1,
-            claimed_until=_lease(),
+            **cls.initially(delivery.received_at),
         )
 
     def insert(self, using: str) -> None:
@@ -206,47 +208,18 @@ class Event(models.Model):
         """Whether this is the event a registration sends to see if anybody answers."""
         return self.name == vocabulary.TEST
 
-    def claim(self) -> bool:
-        """Take the event for this process to dispatch; False if another one has it.
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a newer event of the same record has come in. Asks the database each time."""
+        return Event.objects.same_record(self).placed("gt", self._value).exists()
 
-        Compare-and-set on what this instance last saw, so of several processes only one succeeds.
-        """
-        seen = {
-            "status": self.status,
-            "claimed_until": self.claimed_until,
-            "attempts": self.attempts,
-        }
-        claimed_until = _lease()
-        claimed = (
-            type(self)
-            .objects.claimable()
-            .filter(pk=self.pk, **seen)
-            .update(
-                status=self.Status.RUNNING, claimed_until=claimed_until, attempts=F("attempts") + 1
-            )
-        )
-        if claimed:
-            self.status = self.Status.RUNNING
-            self.claimed_until = claimed_until
-            self.attempts += 1
-        return bool(claimed)
+    def is_held_back(self) -> bool:
+        """Whether, with ORDERED, an earlier event of the same record must be finished first."""
+        return conf.current().ORDERED and not Event.objects.filter(pk=self.pk).in_turn().exists()
 
-    def conclude(self, status: Status) -> Status:
-        """End the claim with this status, unless another process holds the event by now.
-
-        Returns the event's status as this process knows it.
-        """
-        finished_at = timezone.now()
-        held = type(self).objects.filter(
-            pk=self.pk, status=self.Status.RUNNING, claimed_until=self.claimed_until
-        )
-        if held.update(status=status, claimed_until=None, finished_at=finished_at):
-            self.status, self.claimed_until, self.finished_at = status, None, finished_at
-        return self.Status(self.status)
-
-
-def _lease() -> datetime:
-    return timezone.now() + timedelta(seconds=conf.current().LEASE_SECONDS)
+    def _value(self, column: str) -> Value:
+        field = models.BigIntegerField() if column == "pk" else models.DateTimeField()
+        return Value(getattr(self, column), output_field=field)
 
 
 def _as_stored(moment: datetime | None) -> datetime | None:

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..exceptions import GiveUp, RetryLater
 from ..values import storable_text
 from .event import Event
 
@@ -61,16 +62,16 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         """The runs of an event's ordinary dispatch, or of one replay of it."""
         return self.filter(event=event, replay=replay)
 
-    def succeeded_receivers(self) -> set[str]:
-        """Dotted paths of the receivers that succeeded."""
-        runs = self.filter(outcome=ReceiverRun.Outcome.SUCCEEDED)
+    def settled_receivers(self) -> set[str]:
+        """Dotted paths of the receivers that need not be called again."""
+        runs = self.filter(outcome__in=ReceiverRun.SETTLED)
         return set(runs.values_list("receiver", flat=True))
 
     def last_failed(self, receivers: Iterable[str]) -> bool:
-        """Whether the latest run of any of these receivers failed."""
+        """Whether the latest run of any of these receivers was no success."""
         runs = self.filter(receiver__in=list(receivers)).order_by("pk")
         latest = dict(runs.values_list("receiver", "outcome"))
-        return ReceiverRun.Outcome.FAILED in latest.values()
+        return any(outcome != ReceiverRun.Outcome.SUCCEEDED for outcome in latest.values())
 
 
 class ReceiverRun(models.Model):
@@ -83,6 +84,10 @@ class ReceiverRun(models.Model):
 
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
+        POSTPONED = "postponed", _("postponed")
+        GAVE_UP = "gave_up", _("gave up")
+
+    SETTLED = (Outcome.SUCCEEDED, Outcome.GAVE_UP)
 
     event = models.ForeignKey(
         Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="runs"
@@ -101,6 +106,9 @@ class ReceiverRun(models.Model):
     # receiver fail as often as it likes and succeed once, on databases without partial indexes too.
     succeeded_in = models.PositiveBigIntegerField(_("succeeded in"), null=True, editable=False)
 
+    retry_after: float | None = None
+    """Seconds the receiver asked to be left alone; not stored, the event's next_attempt_at is."""
+
     objects = models.Manager.from_queryset(ReceiverRunQuerySet)()
 
     class Meta:
@@ -115,6 +123,11 @@ class ReceiverRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.receiver} {self.outcome}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the receiver need not be called again."""
+        return self.outcome in self.SETTLED
 
     @classmethod
     def begin(cls, event: Event, receiver: str, replay: Replay | None) -> Self:
@@ -138,8 +151,14 @@ class ReceiverRun(models.Model):
         self._end()
 
     def fail(self, error: BaseException) -> None:
-        """Save the run as a failure, with the traceback."""
-        self.outcome = self.Outcome.FAILED
+        """Save the run as not succeeded, with the traceback; the error may ask for more or less."""
+        match error:
+            case RetryLater():
+                self.outcome, self.retry_after = self.Outcome.POSTPONED, error.seconds
+            case GiveUp():
+                self.outcome = self.Outcome.GAVE_UP
+            case _:
+                self.outcome = self.Outcome.FAILED
         self.succeeded_in = None
         # format_exception_only survives errors whose own __str__ raises.
         headline = "".join(traceback.format_exception_only(error)).strip()

@@ -1,0 +1,1 @@
+"""An app whose receiver leaves one row each time it is called."""

