@@ -42,6 +42,9 @@ def dispatch_due(batch: int) -> Generator[Event, None, None]:
         try:
             while claimed:
                 event = claimed.pop(0)
+                if not event.is_claimed:
+                    # Its lease ended while it waited here, and somebody else may have it by now.
+                    continue
                 try:
                     dispatch(event)
                 except Exception:

@@ -1,6 +1,7 @@
 """What fails is tried again, by whoever has not succeeded yet, until it is given up."""
 
 import logging
+import time
 from datetime import timedelta
 
 import pytest
@@ -241,6 +242,20 @@ class TestModes:
         assert Event.objects.get().claim()
         dispatch_now(late)
         assert flaky.calls == 0
+
+    def test_what_waited_longer_than_its_lease_is_left_to_whoever_has_it_now(self, post, connect):
+        flaky = connect(signals.ticket_changed, Flaky())
+        worker = {"SECRETS": [SECRET], "DISPATCH": "worker"}
+        with override_settings(SUPEROFFICE_HOOKS={**worker, "LEASE_SECONDS": 1}):
+            for number in range(2):
+                post(body(PrimaryKey=number))
+            events = dispatch_due(2)
+            next(events)
+        time.sleep(1.1)
+        with override_settings(SUPEROFFICE_HOOKS=worker):
+            assert Event.objects.get(status="running").claim()
+            assert list(events) == []
+        assert flaky.calls == 1
 
     def test_closing_the_generator_gives_back_what_was_claimed(self, post, connect):
         connect(signals.ticket_changed, Flaky())
