@@ -47,8 +47,9 @@ def main() -> int:
     parser.add_argument("--only", choices=DATABASES, help="run on this database alone")
     parser.add_argument("--hard", action="store_true", help="run the tests marked hard, only those")
     options, arguments = parser.parse_known_args()
-    if options.hard:
-        arguments = ["-m", "hard", *arguments]
+    # The hard tests load the machine by themselves, and print figures that xdist would swallow.
+    spread = ["--numprocesses=logical", "--maxprocesses=4"]
+    arguments = [*(["-m", "hard", "-rs"] if options.hard else spread), *arguments]
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the servers as Ctrl-C does
     settings.configure()
@@ -141,7 +142,7 @@ def connected(url: str) -> Iterator[BaseDatabaseWrapper]:
 
 
 def run_pytest(url: str, arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "pytest", "--numprocesses=logical", "--maxprocesses=4"]
+    command = [sys.executable, "-m", "pytest"]
     # Two checkouts may share a server.
     environment = {**os.environ, "TEST_DATABASE_URL": url, "TEST_DATABASE_SUFFIX": str(os.getpid())}
     return subprocess.run([*command, *arguments], env=environment, check=False).returncode
