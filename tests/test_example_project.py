@@ -16,6 +16,11 @@ PROJECT = Path(__file__).parent.parent
 PUBLIC = {"exceptions", "models", "signals", "testing", "urls"}
 
 
+@pytest.fixture(autouse=True)
+def usual_database(tmp_path, monkeypatch):
+    monkeypatch.setenv("DJANGO_DATABASE", str(tmp_path / "usual.sqlite3"))
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, str(PROJECT / "manage.py"), *arguments]
 
@@ -24,7 +29,6 @@ def environment(**changed: object) -> dict[str, str]:
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example_project.settings",
-        "DJANGO_DATABASE": ":memory:",
         "PYTHONIOENCODING": "utf-8",
         **{name: str(value) for name, value in changed.items()},
     }
