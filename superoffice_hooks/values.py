@@ -1,7 +1,10 @@
 """Values as SuperOffice writes them, turned into Python's."""
 
+import math
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 # PostgreSQL stores neither NUL nor lone surrogates in text or jsonb.
@@ -13,6 +16,14 @@ MAX_DIGITS = 1000
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
+_TYPED = re.compile(r"\[([A-Z]{1,2}):(.*)\]", re.DOTALL)
+# Month first; a time, if there is one, to the seventh decimal of a second.
+_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})(?: (\d\d:\d\d:\d\d(?:\.\d{1,9})?))?", re.ASCII)
+_TIME = re.compile(r"(\d\d/\d\d/\d{4} )?(\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+# With an exponent no longer than .NET's, or a few bytes would become a number of gigabytes.
+_NUMBER = re.compile(r"[+-]?\d{1,400}(?:\.\d{1,400})?(?:E[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
 
 
 def parse_timestamp(text: str) -> datetime | None:
@@ -60,3 +71,122 @@ def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
             return [storable(item, depth - 1) for item in value] if depth else None
         case _:
             return value
+
+
+def decode(value: Any) -> Any:
+    """A value of a payload as Python's type says it; what cannot be read stays as it was sent.
+
+    Extra tables send typed texts: a marker, and the value in the invariant culture, so with the
+    month first and a point before decimals.
+
+    ======  ====================================  ==========================================
+    marker  example                               becomes
+    ======  ====================================  ==========================================
+    I       ``[I:6]``                             int
+    A       ``[A:3,4,5]``                         tuple of ints
+    F       ``[F:123.4]``                         float
+    M       ``[M:123.45]``                        Decimal
+    DT      ``[DT:09/16/2025 14:22:14.0000000]``  naive datetime, SuperOffice's local time
+    D       ``[D:09/16/2025 14:22:14.0000000]``   date; a time is sent along, but not meant
+    T       ``[T:09/16/2025 14:22:14.0000000]``   time; the same with the date
+    TS      ``[TS:500]``                          timedelta, from seconds
+    B       ``[B:1]``                             bool, from 0, 1, false or true
+    ======  ====================================  ==========================================
+
+    Everything else arrives as JSON, in which only dates are text: an ISO 8601 timestamp becomes a
+    datetime, in UTC if it has an offset and naive (local time) otherwise. Year 1 means no date, and
+    becomes None in every form. Digits in a text stay text: ``"21"`` may as well be a name.
+
+    Lists and dicts are decoded item by item. Nothing raises an exception: an unknown marker, a
+    number of more than 64 bits, a day that does not exist, a year outside 1000 to 9998 stay text.
+    So does B otherwise: it marks binary data (Base64), which webhooks are not known to send.
+
+    Sources: SuperOffice's documentation. "Changes in 9.1R3: Date, Time and DateTime in Archive
+    Providers" has the markers, the code that D, DT and T share, and TS's unit; "Extra table events"
+    has typed texts in webhooks; "CultureDataFormatter" the short times and dates. Its
+    ``[D:09.11.2017]`` has the day first, against the culture it names, so that form stays text.
+    """
+    match value:
+        case str():
+            return _decode_text(value)
+        case list():
+            return [decode(item) for item in value]
+        case dict():
+            return {key: decode(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _decode_text(text: str) -> Any:
+    try:
+        if typed := _TYPED.fullmatch(text):
+            return _READERS[typed[1]](typed[2])
+        return parse_timestamp(text)
+    except (KeyError, ValueError, OverflowError):
+        return text
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    if match := pattern.fullmatch(text):
+        return match
+    raise ValueError(text)
+
+
+def _integer(text: str) -> int:
+    number = int(_matched(_INTEGER, text)[0])
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("more than 64 bits")
+    return number
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(map(_integer, text.split(","))) if text else ()
+
+
+def _float(text: str) -> float:
+    number = float(_matched(_NUMBER, text)[0])
+    if math.isinf(number):
+        raise ValueError("more than a float holds")
+    return number
+
+
+def _money(text: str) -> Decimal:
+    return Decimal(_matched(_NUMBER, text)[0])
+
+
+def _datetime(text: str) -> datetime | None:
+    month, day, year, clock = _matched(_DATE, text).groups()
+    return parse_timestamp(f"{year}-{month}-{day}T{clock or '00:00:00'}")
+
+
+def _date(text: str) -> date | None:
+    moment = _datetime(text)
+    return moment.date() if moment else None
+
+
+def _time(text: str) -> time | None:
+    day, minutes, seconds = _matched(_TIME, text).groups()
+    clock = time.fromisoformat(f"{minutes}{seconds or ':00'}")
+    # The day of a time means nothing; .NET's first moment is no time at all.
+    return None if day == "01/01/0001 " and clock == time.min else clock
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(seconds=_integer(text))
+
+
+def _boolean(text: str) -> bool:
+    return _BOOLEANS[text.lower()]
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "I": _integer,
+    "A": _integers,
+    "F": _float,
+    "M": _money,
+    "D": _date,
+    "DT": _datetime,
+    "T": _time,
+    "TS": _seconds,
+    "B": _boolean,
+}

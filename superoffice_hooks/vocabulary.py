@@ -1,10 +1,11 @@
-"""SuperOffice's event names: which are documented, how one is taken apart, how a pattern matches.
+"""SuperOffice's names: which events are documented, how one is taken apart, how patterns match.
 
 The vocabulary is open: integrators raise events of their own, extra tables and lists bring theirs.
 So names are parsed, never checked against a list.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 TEST = "test"
@@ -70,3 +71,46 @@ def pattern(text: str) -> re.Pattern[str]:
     True
     """
     return re.compile(".*".join(map(re.escape, text.strip().lower().split("*"))), re.DOTALL)
+
+
+def bare(field: str) -> str:
+    """A field's name without what its spellings differ in, to compare names by.
+
+    One column is ``topic_id`` in the database, ``chatSession.topicId`` among the changed fields and
+    ``TopicId`` among the values. A custom column (``x_``) is called what its owner called it, so
+    there the underscores count.
+
+    >>> bare("chatSession.topicId") == bare("TopicId") == bare("topic_id")
+    True
+    """
+    name = field.rpartition(".")[2].lower()
+    return name if name.startswith("x_") else name.replace("_", "")
+
+
+class Names:
+    """Names of fields, patterns among them; compares without case.
+
+    >>> Names(["Priority", "x_*"]).among(["title", "priority", "x_Region"])
+    ('priority', 'x_Region')
+    """
+
+    __slots__ = ("exact", "patterns")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        lowered = {name.strip().lower() for name in names} - {""}
+        self.exact = frozenset(name for name in lowered if "*" not in name)
+        self.patterns = tuple(sorted(lowered - self.exact))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*sorted(self.exact), *self.patterns))
+
+    def __contains__(self, name: str) -> bool:
+        name = name.lower()
+        return name in self.exact or any(pattern(p).fullmatch(name) for p in self.patterns)
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(self)}}}"
+
+    def among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that are in, as they are given."""
+        return tuple(name for name in names if name in self)

@@ -47,10 +47,18 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
 
 def test_the_wheel_holds_what_is_not_python_as_well(wheel):
     assert "superoffice_hooks/py.typed" in wheel
+    assert "superoffice_hooks/dictionary.json" in wheel
     assert "superoffice_hooks/migrations/0001_initial.py" in wheel
     assert any(
         name.startswith("superoffice_hooks/templates/") and name.endswith(".html") for name in wheel
     )
+
+
+def test_the_licences_go_wherever_the_dictionary_goes(wheel, source_distribution):
+    [metadata] = {name.partition("/")[0] for name in wheel} - {"superoffice_hooks"}
+    licences = {"LICENSE", "LICENSES/superoffice-docs.txt"}
+    assert {f"{metadata}/licenses/{name}" for name in licences} <= wheel
+    assert licences | {"superoffice_hooks/dictionary.json"} <= source_distribution
 
 
 def test_the_wheel_holds_nothing_else(wheel):

@@ -41,3 +41,21 @@ def test_only_the_star_is_special_in_a_pattern(pattern, name, matches):
 
 def test_the_documented_names_are_all_there_once():
     assert len(vocabulary.EVENT_NAMES) == len(set(vocabulary.EVENT_NAMES)) == 47
+
+
+@pytest.mark.parametrize(
+    ("field", "bare"),
+    [
+        ("topic_id", "topicid"),
+        ("TopicId", "topicid"),
+        ("chatSession.topicId", "topicid"),
+        ("updatedCount", "updatedcount"),
+        ("x_Main_Region", "x_main_region"),
+        ("ticket.x_region", "x_region"),
+        ("", ""),
+        (".", ""),
+        ("_", ""),
+    ],
+)
+def test_a_bare_name_is_what_the_spellings_of_a_field_have_in_common(field, bare):
+    assert vocabulary.bare(field) == bare
