@@ -24,6 +24,8 @@ INSTALLED_APPS = [
 # The same secret as in the webhook's definition in SuperOffice.
 SUPEROFFICE_HOOKS: dict[str, Any] = {
     "SECRETS": [os.environ.get("SUPEROFFICE_SECRET", "an example secret, for development")],
+    # The associate our robot logs in to SuperOffice as: its own writes come back as events.
+    "OWN_ASSOCIATES": {"Default": [99]},
 }
 
 ROOT_URLCONF = "example_project.urls"

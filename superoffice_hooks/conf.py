@@ -3,9 +3,11 @@
 Values are taken as they are; what is wrong with them is for ``checks`` to say.
 """
 
+import itertools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass, field, fields
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +16,11 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from . import dictionary, vocabulary
 from .exceptions import UnknownEndpoint
+from .vocabulary import Names
+
+logger = logging.getLogger(__name__)
 
 SETTING = "SUPEROFFICE_HOOKS"
 DEFAULT_ENDPOINT = "default"
@@ -57,6 +63,21 @@ class HooksSettings:
     """A directory of this machine for deliveries the database cannot take now. Without one they
     are answered 503 and SuperOffice has to send them again."""
 
+    NOISE_FIELDS: Mapping[str, Iterable[str]] = field(
+        default_factory=lambda: {
+            "*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")
+        }
+    )
+    """{entity: names of fields} that change along with every other; both may be patterns. What is
+    given for "*" replaces the default, what is given for an entity is added to it. A record's own
+    key is noise in any case."""
+
+    OWN_ASSOCIATES: Mapping[str, Iterable[int]] | Callable[[str], Iterable[int] | None] | str = (
+        field(default_factory=dict)
+    )
+    """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
+    dotted path, that takes a tenant and returns them."""
+
     def secrets_of(self, endpoint: str) -> tuple[str, ...]:
         """The secrets of an endpoint, newest first.
 
@@ -79,11 +100,19 @@ class HooksSettings:
             case secrets:
                 return secrets if endpoint == DEFAULT_ENDPOINT else None
 
+    def own_associates(self, tenant: str) -> frozenset[int]:
+        """The associate ids under which we write to this tenant ourselves."""
+        given = self.OWN_ASSOCIATES
+        if isinstance(given, Mapping):
+            return frozenset(given.get(tenant, ()))
+        find = import_string(given) if isinstance(given, str) else given
+        return frozenset(find(tenant) or ())
+
 
 MODES = ("after_response", "task", "worker")
 """What DISPATCH may be."""
 
-KEYS = frozenset(field.name for field in fields(HooksSettings))
+KEYS = frozenset(key.name for key in fields(HooksSettings))
 
 
 @cache
@@ -94,6 +123,26 @@ def current() -> HooksSettings:
     return HooksSettings(**{key: value for key, value in known if key in KEYS})
 
 
+@lru_cache(maxsize=1000)
+def noise_of(entity: str) -> Names:
+    """The fields of an entity that say nothing by changing, as names and patterns."""
+    given = {**HooksSettings().NOISE_FIELDS, **current().NOISE_FIELDS}
+    noise = [given[key] for key in given if vocabulary.pattern(key).fullmatch(entity)]
+    return Names(itertools.chain(dictionary.key_of(entity), *noise))
+
+
+def is_own(tenant: str, associate_id: int | None) -> bool:
+    """Whether an associate of a tenant is one that we ourselves write as."""
+    if associate_id is None:
+        return False
+    try:
+        return associate_id in current().own_associates(tenant)
+    # The project's callable must not cost an event.
+    except Exception:
+        logger.exception("%s['OWN_ASSOCIATES'] could not be asked about %r", SETTING, tenant)
+        return False
+
+
 def has_tasks() -> bool:
     """Whether Django Tasks are there: part of Django from 6.0 on, django-tasks before."""
     return bool(find_spec("django.tasks") or find_spec("django_tasks"))
@@ -102,6 +151,7 @@ def has_tasks() -> bool:
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting == SETTING:
         current.cache_clear()
+        noise_of.cache_clear()
 
 
 setting_changed.connect(_forget)

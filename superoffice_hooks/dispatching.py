@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from . import conf
 from .models import Event, ReceiverRun, Replay
-from .signals import Receiver, event_failed, receivers_of, webhook_tested
+from .receivers import Verdict
+from .signals import calls_for, event_failed, webhook_tested
 
 logger = logging.getLogger(__name__)
 
@@ -82,41 +83,42 @@ def dispatch(event: Event, replay: Replay | None = None) -> Event.Status:
         return event.conclude(Event.Status.SKIPPED)
     if event.attempts > conf.current().MAX_ATTEMPTS and not replay:
         return give_up(event, "every attempt ended with its process")
-    receivers = receivers_of(event.name, sender=Event)
-    runs = [run(receiver, event, replay) for receiver in outstanding(receivers, event, replay)]
-    return settle(event, receivers, runs, replay)
+    calls = calls_for(event, sender=Event)
+    runs = [run(call, event, replay) for call in outstanding(calls, event, replay)]
+    return settle(event, calls, runs, replay)
 
 
-def outstanding(receivers: list[Receiver], event: Event, replay: Replay | None) -> list[Receiver]:
+def outstanding(calls: list[Verdict], event: Event, replay: Replay | None) -> list[Verdict]:
     """The receivers that are asked for and have neither succeeded nor given up."""
     if replay:
-        receivers = [receiver for receiver in receivers if replay.concerns(receiver.path)]
+        calls = [call for call in calls if replay.concerns(call.receiver.path)]
     if event.attempts == 1:
-        return receivers
+        return calls
     settled = ReceiverRun.objects.of(event, replay).settled_receivers()
-    return [receiver for receiver in receivers if receiver.path not in settled]
+    return [call for call in calls if call.receiver.path not in settled]
 
 
-def run(receiver: Receiver, event: Event, replay: Replay | None) -> ReceiverRun:
+def run(call: Verdict, event: Event, replay: Replay | None) -> ReceiverRun:
     """Call one receiver; what it does in the database is committed together with its run's row.
 
     So either both happened or neither, and the unique key on the row lets only one of two processes
     commit, however they got hold of the same event.
     """
-    call = ReceiverRun.begin(event, receiver.path, replay)
+    receiver = call.receiver
+    this = ReceiverRun.begin(event, receiver.path, replay)
     try:
-        with own_transaction() if receiver.atomic else nullcontext():
-            receiver(sender=Event, event=event, changes=event.changes, replay=replay)
-            call.succeed()
+        with own_transaction() if receiver.options.atomic else nullcontext():
+            call(sender=Event, event=event, replay=replay)
+            this.succeed()
     # sys.exit() in a receiver is that receiver's failure, not the end of the server.
     except (Exception, SystemExit) as error:
         # event.delete() is undone with the rest, but has left the instance without its key.
-        event.pk = call.event_id
-        if isinstance(error, IntegrityError) and (other := call.success_elsewhere()):
+        event.pk = this.event_id
+        if isinstance(error, IntegrityError) and (other := this.success_elsewhere()):
             return other
         logger.warning("Receiver %s raised for %s", receiver.path, event, exc_info=error)
-        call.fail(error)
-    return call
+        this.fail(error)
+    return this
 
 
 def own_transaction() -> AbstractContextManager[None]:
@@ -125,10 +127,10 @@ def own_transaction() -> AbstractContextManager[None]:
 
 
 def settle(
-    event: Event, receivers: list[Receiver], runs: list[ReceiverRun], replay: Replay | None
+    event: Event, calls: list[Verdict], runs: list[ReceiverRun], replay: Replay | None
 ) -> Event.Status:
     """End the claim as the runs want it: done, or pending again, or failed for good."""
-    if not receivers:
+    if not calls:
         return event.conclude(Event.Status.SKIPPED)
     unsettled = [run for run in runs if not run.is_settled]
     if unsettled and not replay and event.attempts < conf.current().MAX_ATTEMPTS:
@@ -136,7 +138,7 @@ def settle(
     failed = any(run.outcome != ReceiverRun.Outcome.SUCCEEDED for run in runs)
     if event.attempts > 1 and not failed:
         # Of an earlier attempt, or left out by the replay.
-        failed = event.runs.all().last_failed(receiver.path for receiver in receivers)
+        failed = event.runs.all().last_failed(call.receiver.path for call in calls)
     if not failed:
         return event.conclude(Event.Status.SUCCEEDED)
     if replay:

@@ -9,7 +9,7 @@ from uuid import UUID
 from .dispatching import dispatch
 from .models import Event, Replay
 from .models.event import EventQuerySet
-from .signals import receivers_of
+from .signals import calls_for
 
 _BATCH = 200
 
@@ -96,8 +96,8 @@ def replay(
 
 def _replay_one(event: Event, planned: Replay) -> bool:
     """Whether the event came out well; it stays as it is if no chosen receiver is for it."""
-    receivers = receivers_of(event.name, sender=Event)
-    if planned.receivers and not any(planned.concerns(receiver.path) for receiver in receivers):
+    calls = calls_for(event, sender=Event)
+    if planned.receivers and not any(planned.concerns(call.receiver.path) for call in calls):
         return True
     return event.claim() and dispatch(event, planned) != Event.Status.FAILED
 

@@ -4,7 +4,8 @@ Receivers of an event signal are called with
 
 * ``sender``: the model class ``Event``,
 * ``event``: the Event,
-* ``changes``: the names of the changed fields as SuperOffice sent them; empty means unknown,
+* ``changes``: the names of the changed fields as SuperOffice sent them; empty means unknown. If
+  connected with ``fields``, those of them that match,
 * ``replay``: None, or the Replay that asked for this call,
 
 once per event, after SuperOffice has its answer, each inside a transaction of its own together with
@@ -13,30 +14,15 @@ later; it can raise ``RetryLater`` or ``GiveUp`` to say when, or that it is no u
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
-from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
 from . import vocabulary
+from .receivers import EventLike, Fields, Options, Receiver, Verdict, dotted_path
 
 _exact: dict[str, "EventSignal"] = {}
 _patterns: dict[str, "EventSignal"] = {}
-
-
-class Receiver(NamedTuple):
-    """A connected function, under the dotted path that identifies it in the database."""
-
-    path: str
-    function: Callable[..., Any]
-    is_async: bool
-    atomic: bool
-    signal: "EventSignal"
-
-    def __call__(self, **arguments: Any) -> None:
-        """Call the function and wait for it; what it returns is of no use to anybody."""
-        call = async_to_sync(self.function) if self.is_async else self.function
-        call(signal=self.signal, **arguments)
 
 
 class EventSignal(Signal):
@@ -45,7 +31,7 @@ class EventSignal(Signal):
     def __init__(self, pattern: str) -> None:
         super().__init__()
         self.pattern = pattern
-        self._atomic: dict[str, bool] = {}
+        self._options: dict[str, Options] = {}
 
     def __repr__(self) -> str:
         return f"<EventSignal {self.pattern}>"
@@ -58,6 +44,9 @@ class EventSignal(Signal):
         dispatch_uid: Any = None,
         *,
         atomic: bool = True,
+        fields: Fields | Callable[[Any], Fields] = None,
+        unknown_changes: Literal["call", "skip"] = "call",
+        ignore_own: bool = False,
     ) -> None:
         """Connect a receiver, as with every Django signal.
 
@@ -69,11 +58,23 @@ class EventSignal(Signal):
             atomic: whether to call it inside a transaction that also records that it ran, so that
                 its database work is done once. ``False`` suits receivers that wait for a network:
                 they run without a transaction, at least once.
+            fields: call it only if one of these fields changed, and tell it of those alone. Names
+                compare without case; ``*`` stands for any characters (``"x_*"``);
+                ``"significant"`` means whatever is no noise. Or a callable that takes the event
+                and returns one of these. None: call it whatever changed.
+            unknown_changes: with ``fields``, whether to ``"call"`` or ``"skip"`` it for events
+                whose list of changed fields is empty, which means unknown.
+            ignore_own: leave out events that OWN_ASSOCIATES says we caused ourselves.
 
         Raises:
-            ValueError: another function with the same dotted path is connected already. The path
-                says in the database who ran, so each receiver needs its own.
+            TypeError: ``fields`` has something other than text.
+            ValueError: an option makes no sense, or another function with the same dotted path is
+                connected already. The path says in the database who ran, so each receiver needs
+                its own.
         """
+        options = Options(
+            atomic=atomic, fields=fields, unknown_changes=unknown_changes, ignore_own=ignore_own
+        )
         path = dotted_path(receiver)
         if any(known.path == path and known.function != receiver for known in connected()):
             raise ValueError(
@@ -81,7 +82,7 @@ class EventSignal(Signal):
                 " dotted path: give each function a name of its own in its module."
             )
         super().connect(receiver, sender=sender, weak=weak, dispatch_uid=dispatch_uid)
-        self._atomic[path] = atomic
+        self._options[path] = options
 
     def live_receivers(self, sender: object = None) -> Iterator[Receiver]:
         """The receivers connected now, in the order in which they were connected."""
@@ -91,7 +92,8 @@ class EventSignal(Signal):
         for functions, is_async in ((sync, False), (asynchronous, True)):
             for function in functions:
                 path = dotted_path(function)
-                yield Receiver(path, function, is_async, self._atomic[path], self)
+                options = self._options[path]
+                yield Receiver(path, function, is_async, options, self, self.pattern)
 
 
 def on(pattern: str) -> EventSignal:
@@ -107,14 +109,27 @@ def on(pattern: str) -> EventSignal:
 
 
 def receivers_of(name: str, sender: object = None) -> list[Receiver]:
-    """Who is to be called for an event of this name: each once, however many patterns match."""
-    signals = [_exact[name]] if name in _exact else []
-    signals += [
-        signal
-        for signal in list(_patterns.values())
-        if vocabulary.pattern(signal.pattern).fullmatch(name)
-    ]
-    return list({r.path: r for signal in signals for r in signal.live_receivers(sender)}.values())
+    """Who listens to events of this name: each once, however many patterns match."""
+    return list({receiver.path: receiver for receiver in listening(name, sender)}.values())
+
+
+def verdicts_on(event: EventLike, sender: object = None) -> list[Verdict]:
+    """What each receiver that listens to the event's name makes of it, each once.
+
+    One that is connected several times is called if any of its filters lets the event pass. The
+    test event concerns nobody: it has a signal of its own.
+    """
+    verdicts: dict[str, Verdict] = {}
+    for receiver in () if event.is_test else listening(event.name, sender):
+        known = verdicts.get(receiver.path)
+        if known is None or not known.is_call:
+            verdicts[receiver.path] = receiver.judge(event)
+    return list(verdicts.values())
+
+
+def calls_for(event: EventLike, sender: object = None) -> list[Verdict]:
+    """The receivers to call for an event, each with the changes to tell it of."""
+    return [verdict for verdict in verdicts_on(event, sender) if verdict.is_call]
 
 
 def connected(sender: object = None) -> Iterator[Receiver]:
@@ -123,10 +138,13 @@ def connected(sender: object = None) -> Iterator[Receiver]:
         yield from signal.live_receivers(sender)
 
 
-def dotted_path(receiver: Callable[..., Any]) -> str:
-    """``package.module.function``: how a receiver is known in the database."""
-    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
-    return f"{named.__module__}.{named.__qualname__}"
+def listening(name: str, sender: object = None) -> Iterator[Receiver]:
+    """Who listens to events of this name; one that is connected to two signals comes twice."""
+    if name in _exact:
+        yield from _exact[name].live_receivers(sender)
+    for signal in list(_patterns.values()):
+        if vocabulary.pattern(signal.pattern).fullmatch(name):
+            yield from signal.live_receivers(sender)
 
 
 # Any event at all, unknown names included; only the test event reaches nobody but webhook_tested.

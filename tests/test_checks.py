@@ -5,8 +5,10 @@ from django.core import checks
 from django.core.checks import Tags, run_checks
 from django.test import override_settings
 
-from superoffice_hooks import conf
-from superoffice_hooks.checks import check_settings
+from superoffice_hooks import conf, signals
+from superoffice_hooks.checks import check_receivers, check_settings
+from superoffice_hooks.receivers import dotted_path
+from superoffice_hooks.samples import TICKET_FIELDS
 
 LONG = "a secret of sixteen characters or more"
 MISTAKEN = "sh0rt.but_secret"
@@ -37,6 +39,10 @@ def secrets_of(endpoint: str) -> list[str] | None:
         {"SECRETS": {"default": [LONG], "sales": LONG}},
         {"SECRETS": "tests.test_checks.secrets_of"},
         {"SECRETS": [LONG], "MAX_BODY_BYTES": 1, "LEASE_SECONDS": 1, "ALLOW_UNSIGNED": False},
+        {"SECRETS": [LONG], "NOISE_FIELDS": {"ticket": ["title"], "y_*": {"x_*"}, "*": ()}},
+        {"SECRETS": [LONG], "OWN_ASSOCIATES": {"Default": [7], "Cust1": range(5)}},
+        {"SECRETS": [LONG], "OWN_ASSOCIATES": lambda tenant: [7]},
+        {"SECRETS": [LONG], "OWN_ASSOCIATES": "tests.test_checks.secrets_of"},
     ],
 )
 def test_nothing_is_said_of_good_settings(settings):
@@ -257,3 +263,79 @@ def test_what_makes_sense_is_no_problem(tmp_path):
     }
     with override_settings(SUPEROFFICE_HOOKS=sensible):
         assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    "noise", [["title"], "title", {"ticket": "title"}, {"ticket": [7]}, {7: ["title"]}, None]
+)
+def test_noise_fields_that_are_no_lists_of_names(noise):
+    (message,) = found({"SECRETS": [LONG], "NOISE_FIELDS": noise})
+    assert message.id == "superoffice_hooks.E006"
+    assert "NOISE_FIELDS" in message.msg
+
+
+@pytest.mark.parametrize("own", [[7], 7, {"Default": 7}, {"Default": ["7"]}, {7: [7]}, None])
+def test_own_associates_that_are_no_lists_of_numbers(own):
+    (message,) = found({"SECRETS": [LONG], "OWN_ASSOCIATES": own})
+    assert message.id == "superoffice_hooks.E006"
+    assert "OWN_ASSOCIATES" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("no.such.module", "cannot be imported (ModuleNotFoundError)"),
+        ("nothing", "cannot be imported (ImportError)"),
+        ("tests.test_checks.NOT_CALLABLE", "cannot be called"),
+    ],
+)
+def test_own_associates_that_lead_nowhere(path, problem):
+    (message,) = found({"SECRETS": [LONG], "OWN_ASSOCIATES": path})
+    assert message.id == "superoffice_hooks.E012"
+    assert problem in message.msg
+
+
+class TestNamesOfFields:
+    """A name in fields= that SuperOffice does not have is often a misspelt one."""
+
+    @pytest.mark.parametrize(
+        ("signal", "fields"),
+        [
+            (signals.contact_changed, {"orgNr", "NAME", "x_anything", "x_*"}),
+            (signals.ticket_changed, set(TICKET_FIELDS)),
+            (signals.ticket_changed, {"time_*"}),
+            (signals.chatsession_message, {"chatSession.topicId"}),
+            (signals.on("list.category.changed"), {"whatever"}),
+            (signals.on("y_car.changed"), {"plate"}),
+            (signals.on("foo.bar"), {"baz"}),
+            (signals.any_event, {"whatever"}),
+            (signals.ticket_changed, "significant"),
+            (signals.ticket_changed, lambda event: {"nonsense"}),
+            (signals.ticket_changed, None),
+        ],
+    )
+    def test_nothing_is_said_of_what_may_be_there(self, connect, signal, fields):
+        connect(signal, lambda **kwargs: None, fields=fields)
+        assert check_receivers() == []
+
+    @pytest.mark.parametrize(
+        ("signal", "name", "advice"),
+        [
+            (signals.contact_changed, "orgNrr", "Did you mean 'orgNr'?"),
+            (signals.ticket_changed, "prioritty", "Did you mean 'priority'?"),
+            (signals.sale_sold, "qqq", "Look for its right name."),
+            (signals.on("ticket.*"), "statuss", "Did you mean 'status'?"),
+            (signals.ticket_changed, "qq*", "Look for its right name."),
+        ],
+    )
+    def test_a_name_that_is_not_there(self, connect, signal, name, advice):
+        receiver = connect(signal, lambda **kwargs: None, fields={name})
+        (message,) = check_receivers()
+        assert message.id == "superoffice_hooks.W005"
+        assert dotted_path(receiver) in message.msg
+        assert f"the field {name.lower()!r}" in message.msg
+        assert message.hint.startswith(advice)
+
+    def test_it_runs_with_the_others(self, connect):
+        connect(signals.ticket_changed, lambda **kwargs: None, fields={"prioritty"})
+        assert "superoffice_hooks.W005" in [message.id for message in run_checks()]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from superoffice_hooks import signals
 from superoffice_hooks.dispatching import dispatch
 from superoffice_hooks.models import Event, ReceiverRun
+from superoffice_hooks.receivers import dotted_path
 
 from .conftest import SECRET, body, documented
 
@@ -48,7 +49,7 @@ def test_success_is_written_down(post, connect):
     run = event.runs.get()
     assert (event.status, event.attempts, event.claimed_until) == ("succeeded", 1, None)
     assert event.received_at <= event.finished_at <= timezone.now()
-    assert run.receiver == signals.dotted_path(receiver)
+    assert run.receiver == dotted_path(receiver)
     assert (run.outcome, run.attempt, run.error, run.traceback) == ("succeeded", 1, "", "")
     assert run.duration.total_seconds() >= 0
     assert run.replay is None

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import os
 import re
 import shlex
@@ -12,20 +13,21 @@ import unittest
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import global_settings
 from django.contrib.auth.models import Permission
 from django.core.management import BaseCommand, load_command_class
 from django.dispatch import Signal
+from django.test import override_settings
 
 from superoffice_hooks import checks, conf, exceptions, models, signals, vocabulary
 from superoffice_hooks.management import commands
 from superoffice_hooks.models.event import EventQuerySet
-from superoffice_hooks.models.lifecycle import ClaimableQuerySet
 from superoffice_hooks.notification import KEPT_HEADERS
 
-from .conftest import body
+from .conftest import body, documented
 
 PROJECT = Path(__file__).parent.parent
 PAGES = {
@@ -39,7 +41,15 @@ EVERYTHING = "\n".join(PAGES.values())
 COMMANDS = sorted(
     path.stem for path in Path(commands.__path__[0]).glob("*.py") if path.stem != "__init__"
 )
-CHECK_IDS = sorted(set(re.findall(r"superoffice_hooks\.[EW]\d{3}", inspect.getsource(checks))))
+CHECK_IDS = sorted(
+    {
+        check_id
+        for path in Path(checks.__path__[0]).glob("*.py")
+        for check_id in re.findall(
+            r"superoffice_hooks\.[EW]\d{3}", path.read_text(encoding="utf-8")
+        )
+    }
+)
 SIGNALS = sorted(name for name, value in vars(signals).items() if isinstance(value, Signal))
 ANSWERS = {200, 405} | {
     error.status_code for error in vars(exceptions).values() if hasattr(error, "status_code")
@@ -152,8 +162,10 @@ class TestEverythingIsNamed:
         assert set(special) <= told
 
     def test_queries(self):
-        own = vars(EventQuerySet) | vars(ClaimableQuerySet)
-        methods = {name for name, value in own.items() if inspect.isfunction(value)}
+        ours = [base for base in EventQuerySet.__mro__ if base.__module__.startswith("superoffice")]
+        methods = {
+            name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)
+        }
         # What receiving and dispatching do with them is nobody else's business.
         inside = {"record", "claim_due", "placed"}
         assert set(column(section(REFERENCE, "Queries"), "Method")) == methods - inside
@@ -207,7 +219,7 @@ class TestNothingElseIsNamed:
                         slice=ast.Constant(value=str(key)),
                     ):
                         keys.add(key)
-        assert keys == {"SECRETS"}
+        assert keys == {"SECRETS", "NOISE_FIELDS", "OWN_ASSOCIATES"}
 
     @pytest.mark.parametrize("page", PAGES)
     def test_links_lead_somewhere(self, page):
@@ -237,7 +249,11 @@ class TestExamples:
         compile(code, "example", "exec")
 
     @pytest.mark.parametrize(
-        "line", [line for _, code in blocks("shell") for line in lines(code, "python manage.py ")]
+        "line",
+        # The same example may stand on two pages.
+        dict.fromkeys(
+            line for _, code in blocks("shell") for line in lines(code, "python manage.py ")
+        ),
     )
     def test_commands_have_the_options_they_are_given(self, line):
         command, *arguments = shlex.split(line.removeprefix("python manage.py "))
@@ -307,8 +323,41 @@ class TestExamples:
         run(code)
         assert not models.Event.objects.exists()
 
+    @pytest.mark.parametrize(
+        "code",
+        [
+            pytest.param(code, id=f"fields-{n}")
+            for n, (page, code) in enumerate(blocks("python"))
+            if page == "docs/fields.md"
+        ],
+    )
+    @pytest.mark.django_db
+    def test_what_can_be_done_with_changed_fields(self, code, post, capsys):
+        sent = json.loads(documented("ticket-events-02-ticket.changed")) | {"Changes": NOISY}
+        before = sent["FieldValues"] | {"priority": 1}
+        post(body(**sent | {"EventId": str(uuid4()), "FieldValues": before}))
+        post(body(**sent | {"EventId": str(uuid4())}))
+        try:
+            names = run(code, event=models.Event.objects.first())
+            # What is connected there must run, too.
+            post(body(**sent))
+            assert models.Event.objects.first().status in {"succeeded", "skipped"}
+        finally:
+            for receiver in list(signals.connected(models.Event)):
+                receiver.signal.disconnect(receiver.function)
+        printed = capsys.readouterr().out.splitlines()
+        promised = re.findall(r"print\(.*\) +# (.*)$", code, re.MULTILINE)
+        assert [line for line in promised if line not in printed] == []
+        if hooks := names.get("SUPEROFFICE_HOOKS"):
+            with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET]} | hooks):
+                assert checks.check_settings() == []
+
     def test_receivers_of_patterns_are_connected(self):
-        [code] = [code for _, code in blocks("python") if "import any_event, on" in code]
+        [code] = [
+            code
+            for page, code in blocks("python")
+            if page == "README.md" and "import any_event, on" in code
+        ]
         names = run(code)
         try:
             for event, expected in (
@@ -323,6 +372,7 @@ class TestExamples:
 
 
 SECRET = "the secret of the quick start"
+NOISY = ["id", "priority", "last_changed"]
 
 FOLLOW_THE_QUICK_START = """
 import os, sys
@@ -372,9 +422,9 @@ def write_quick_start(directory: Path) -> None:
         path.write_text(code)
 
 
-def run(code: str) -> dict[str, Any]:
+def run(code: str, **given: Any) -> dict[str, Any]:
     """The names an example defines, as if it stood in this module."""
-    names: dict[str, Any] = {"__name__": __name__}
+    names: dict[str, Any] = {"__name__": __name__, **given}
     exec(compile(code, "example", "exec"), names)  # noqa: S102  (our own example)
     return names
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
+NOT_OF_OUR_OWN = "follow_ticket succeeded, flag_ticket succeeded"
+PRIORITIES = f"{NOT_OF_OUR_OWN}, note_priority succeeded"
 PUBLIC = {"exceptions", "models", "signals", "testing", "urls"}
 
 
@@ -52,8 +54,11 @@ def test_the_demo_plays_superoffice_and_finds_everything_as_it_should_be():
     assert played == [
         ["test, for the new webhook", "200", "event (skipped)", "none", "0"],
         ["ticket.created", "200", "event (succeeded)", "open_ticket succeeded", "0"],
-        ["ticket.changed", "200", "event (succeeded)", "follow_ticket succeeded", "47"],
-        ["ticket.changed, retry 1", "200", "redelivery", "follow_ticket succeeded", "47"],
+        ["ticket.changed", "200", "event (succeeded)", PRIORITIES, "47"],
+        ["ticket.changed, retry 1", "200", "redelivery", PRIORITIES, "47"],
+        ["ticket.changed, priority alone", "200", "event (succeeded)", PRIORITIES, "2"],
+        ["ticket.changed, by our robot", "200", "event (succeeded)", NOT_OF_OUR_OWN, "2"],
+        ["list.category.softdeleted", "200", "event (succeeded)", "withdraw_item succeeded", "6"],
         ["ticket.changed, wrongly signed", "401", "rejection (signature wrong)", "none", "0"],
         ["sale.sold, without a rate", "200", "event (failed)", "pay_commission gave_up", "3"],
         [
@@ -64,7 +69,7 @@ def test_the_demo_plays_superoffice_and_finds_everything_as_it_should_be():
             "3",
         ],
     ]
-    assert "All 7 deliveries ended as they should." in ended.stdout
+    assert "All 10 deliveries ended as they should." in ended.stdout
 
 
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(tmp_path):
@@ -75,10 +80,10 @@ def test_the_demo_fails_if_anything_is_not_as_it_should_be(tmp_path):
     assert ended.returncode == 1
     # The 47 fields make ticket.changed longer than the others.
     assert ended.stderr.splitlines() == [
-        "CommandError: 3 of 7 deliveries did not end as they should:",
-        "  ticket.changed: expected 200, event (succeeded), follow_ticket succeeded, 47;"
+        "CommandError: 3 of 10 deliveries did not end as they should:",
+        f"  ticket.changed: expected 200, event (succeeded), {PRIORITIES}, 47;"
         " found 413, rejection (body too large), none, 0",
-        "  ticket.changed, retry 1: expected 200, redelivery, follow_ticket succeeded, 47;"
+        f"  ticket.changed, retry 1: expected 200, redelivery, {PRIORITIES}, 47;"
         " found 413, rejection (body too large), none, 0",
         "  ticket.changed, wrongly signed: expected 401, rejection (signature wrong), none, 0;"
         " found 413, rejection (body too large), none, 0",
@@ -109,7 +114,7 @@ def test_the_demo_serves_until_it_is_ended_and_can_be_played_again(tmp_path):
                 socket.create_connection((host, int(port))).close()
             finally:
                 demo.terminate()
-        assert "All 7 deliveries ended as they should." in printed
+        assert "All 10 deliveries ended as they should." in printed
         assert bool(re.search(r"ticket\.created +200 +redelivery", printed)) is played_before
         assert demo.returncode == 128 + signal.SIGTERM
         with pytest.raises(ConnectionRefusedError):

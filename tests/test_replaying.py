@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Replay
+from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.replaying import Criteria, plan, replay, select
 
 from .conftest import body, documented
@@ -161,7 +162,7 @@ class TestChosenReceivers:
 
         connect(signals.ticket_changed, good)
         connect(signals.ticket_changed, bad)
-        return signals.dotted_path(good), signals.dotted_path(bad)
+        return dotted_path(good), dotted_path(bad)
 
     def test_only_they_are_called(self, post, receivers):
         good, _ = receivers

@@ -6,6 +6,7 @@ import pytest
 from django.dispatch import Signal, receiver
 
 from superoffice_hooks import signals, vocabulary
+from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.signals import any_event, connected, on, receivers_of, ticket_changed
 
 
@@ -79,9 +80,9 @@ class TestDottedPath:
     """The path says in the database who ran, so it must be one receiver's alone."""
 
     def test_of_functions_methods_and_objects(self):
-        assert signals.dotted_path(connected) == "superoffice_hooks.signals.connected"
-        assert signals.dotted_path(self.method).endswith("test_signals.TestDottedPath.method")
-        assert signals.dotted_path(functools.partial(connected)) == "functools.partial"
+        assert dotted_path(connected) == "superoffice_hooks.signals.connected"
+        assert dotted_path(self.method).endswith("test_signals.TestDottedPath.method")
+        assert dotted_path(functools.partial(connected)) == "functools.partial"
 
     def method(self, **kwargs):
         pass

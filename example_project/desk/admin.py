@@ -1,5 +1,5 @@
 from django.contrib import admin
 
-from .models import Commission, ExchangeRate, Ticket, WithdrawnItem
+from .models import Commission, ExchangeRate, PriorityChange, Ticket, WithdrawnItem
 
-admin.site.register([Commission, ExchangeRate, Ticket, WithdrawnItem])
+admin.site.register([Commission, ExchangeRate, PriorityChange, Ticket, WithdrawnItem])

@@ -25,6 +25,20 @@ class Ticket(models.Model):
         return f"Ticket {self.number} of {self.tenant}"
 
 
+class PriorityChange(models.Model):
+    """A ticket that got another priority, by somebody other than our robot."""
+
+    event_id = models.UUIDField(unique=True)
+    tenant = models.CharField(max_length=100)
+    ticket = models.BigIntegerField()
+    before = models.IntegerField(null=True)
+    """Null if SuperOffice did not tell."""
+    after = models.IntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"Ticket {self.ticket} of {self.tenant}: {self.before} to {self.after}"
+
+
 class WithdrawnItem(models.Model):
     """An item of a SuperOffice list that must not be offered any more."""
 

@@ -8,7 +8,9 @@ from decimal import Decimal
 from io import StringIO
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db.models import Max, Model
 
@@ -28,6 +30,12 @@ DOCUMENTED = {
     "ChangedByAssociateId": 37201,
 }
 """What SuperOffice's documented ticket.created and ticket.changed have in common."""
+
+TOLD_OF_PRIORITIES = (
+    "follow_ticket succeeded",
+    "flag_ticket succeeded",
+    "note_priority succeeded",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,12 @@ class Play:
         self.superoffice = SuperOffice()
         self.webhook = Webhook(url=url, secret=secret, name="Example project")
         self.changed = notification("ticket.changed", **DOCUMENTED)
+        self.urgent = notification(
+            "ticket.changed",
+            PrimaryKey=DOCUMENTED["PrimaryKey"],
+            Changes=["priority", "last_changed"],
+            FieldValues={"priority": 3},
+        )
         self.sold = sale_in_an_unknown_currency()
 
     def scenes(self) -> Iterator[Scene]:
@@ -68,6 +82,9 @@ class Play:
         yield self.ticket_is_created()
         yield self.ticket_is_changed()
         yield self.delivery_is_retried()
+        yield self.priority_is_changed()
+        yield self.our_robot_changes_it_back()
+        yield self.item_is_withdrawn()
         yield self.somebody_forges_a_delivery()
         yield self.sale_is_sold()
         yield self.rate_is_added_and_sale_replayed()
@@ -93,7 +110,7 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="event (succeeded)",
-            receivers=("follow_ticket succeeded",),
+            receivers=TOLD_OF_PRIORITIES,
             changed_fields=47,
         )
         return self.delivered("ticket.changed", self.changed, expected)
@@ -102,10 +119,44 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="redelivery",
-            receivers=("follow_ticket succeeded",),
+            receivers=TOLD_OF_PRIORITIES,
             changed_fields=47,
         )
         return self.delivered("ticket.changed, retry 1", self.changed, expected, retry=1)
+
+    def priority_is_changed(self) -> Scene:
+        expected = Outcome(
+            answer=200,
+            stored_as="event (succeeded)",
+            receivers=TOLD_OF_PRIORITIES,
+            changed_fields=2,
+        )
+        return self.delivered("ticket.changed, priority alone", self.urgent, expected)
+
+    def our_robot_changes_it_back(self) -> Scene:
+        """One receiver ignores what OWN_ASSOCIATES caused."""
+        ours = self.urgent | {
+            "EventId": str(uuid4()),
+            "ChangedByAssociateId": settings.SUPEROFFICE_HOOKS["OWN_ASSOCIATES"]["Default"][0],
+            "FieldValues": {"priority": 1},
+        }
+        expected = Outcome(
+            answer=200,
+            stored_as="event (succeeded)",
+            receivers=TOLD_OF_PRIORITIES[:-1],
+            changed_fields=2,
+        )
+        return self.delivered("ticket.changed, by our robot", ours, expected)
+
+    def item_is_withdrawn(self) -> Scene:
+        withdrawn = notification("list.category.softdeleted", PrimaryKey=8)
+        expected = Outcome(
+            answer=200,
+            stored_as="event (succeeded)",
+            receivers=("withdraw_item succeeded",),
+            changed_fields=len(withdrawn["Changes"]),
+        )
+        return self.delivered("list.category.softdeleted", withdrawn, expected)
 
     def somebody_forges_a_delivery(self) -> Scene:
         forger = Webhook(url=self.webhook.url, secret="a guess")

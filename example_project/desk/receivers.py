@@ -13,10 +13,9 @@ from superoffice_hooks.exceptions import GiveUp
 from superoffice_hooks.models import Event
 from superoffice_hooks.signals import on, sale_sold, ticket_changed, ticket_created
 
-from .models import Commission, ExchangeRate, Ticket, WithdrawnItem
+from .models import Commission, ExchangeRate, PriorityChange, Ticket, WithdrawnItem
 
 COMMISSION_IN_EUROS = Decimal(50)
-URGENT_FIELDS = {"priority", "alert_level", "deadline"}
 
 
 @receiver(ticket_created)
@@ -25,15 +24,36 @@ def open_ticket(event: Event, **kwargs: Any) -> None:
 
 
 @receiver(ticket_changed)
-def follow_ticket(event: Event, changes: tuple[str, ...], **kwargs: Any) -> None:
+def follow_ticket(event: Event, **kwargs: Any) -> None:
     ticket, _ = Ticket.objects.get_or_create(tenant=event.tenant, number=event.primary_key or 0)
-    happened_at = event.occurred_at or event.received_at
-    if ticket.changed_at is None or happened_at > ticket.changed_at:
-        ticket.changed_at = happened_at
-    # An empty list means that the changed fields are unknown.
-    if not changes or URGENT_FIELDS.intersection(changes):
-        ticket.needs_attention = True
+    if ticket.changed_at is None or event.happened_at > ticket.changed_at:
+        ticket.changed_at = event.happened_at
     ticket.save()
+
+
+# Also called if SuperOffice does not say which fields changed: better once too often.
+@receiver(ticket_changed, fields={"priority", "alert_level", "deadline"})
+def flag_ticket(event: Event, **kwargs: Any) -> None:
+    ticket, _ = Ticket.objects.get_or_create(tenant=event.tenant, number=event.primary_key or 0)
+    ticket.needs_attention = True
+    ticket.save()
+
+
+# Our own robot sets priorities too; nobody needs to be told of those.
+@receiver(ticket_changed, fields="priority", unknown_changes="skip", ignore_own=True)
+def note_priority(event: Event, changes: tuple[str, ...], **kwargs: Any) -> None:
+    (priority,) = changes
+    before, after, known = event.diff()[priority]
+    if not known or before != after:
+        PriorityChange.objects.get_or_create(
+            event_id=event.event_id,
+            defaults={
+                "tenant": event.tenant,
+                "ticket": event.primary_key or 0,
+                "before": before,
+                "after": after,
+            },
+        )
 
 
 @receiver(on("list.*.softdeleted"))
@@ -45,7 +65,7 @@ def withdraw_item(event: Event, **kwargs: Any) -> None:
 
 @receiver(sale_sold)
 def pay_commission(event: Event, **kwargs: Any) -> None:
-    currency_id = event.payload["FieldValues"]["currency_id"]
+    currency_id = event.field_values["currency_id"]
     rate = ExchangeRate.objects.filter(currency_id=currency_id).first()
     if rate is None:
         # Trying again will not help. The reason is stored for whoever looks into it in the admin.

@@ -18,8 +18,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
 from ..notification import changed_names
+from ..signals import verdicts_on
 from . import showing
 from .filters import ChangedFieldFilter, EntityFilter, NameFilter, TenantFilter
+from .listeners import listener
 from .readonly import ReadOnlyAdmin
 from .replay import Replaying
 from .summary import record, summary
@@ -51,6 +53,7 @@ class EventAdmin(Replaying, ReadOnlyAdmin[Event]):
         EntityFilter,
         NameFilter,
         TenantFilter,
+        "is_own",
     )
     # What an index can sort.
     sortable_by = ("received", "event_name", "record", "status_word")
@@ -67,7 +70,7 @@ class EventAdmin(Replaying, ReadOnlyAdmin[Event]):
                     "all_of_record",
                     "changed_fields",
                     "tenant",
-                    "associate_id",
+                    ("associate_id", "is_own"),
                     "occurred",
                     "webhook_name",
                     ("entity", "action", "primary_key"),
@@ -143,6 +146,7 @@ class EventAdmin(Replaying, ReadOnlyAdmin[Event]):
             ]
             context |= {
                 "summary": summary(obj),
+                "receivers": [listener(verdict) for verdict in verdicts_on(obj, sender=Event)],
                 "runs": runs,
                 "replays": replays.values(),
                 "redeliveries": redeliveries,

@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import replaying
 from ..models import Event, Replay
-from ..signals import Receiver, receivers_of
+from ..receivers import Receiver
+from ..signals import receivers_of
 
 if TYPE_CHECKING:
     _EventAdmin = admin.ModelAdmin[Event]

@@ -44,7 +44,7 @@ def _outcome(event: Event) -> str:
         case Event.Status.SKIPPED if event.is_test:
             return gettext("was skipped, for it is only a test")
         case Event.Status.SKIPPED:
-            return gettext("was skipped, for no receiver was connected for it")
+            return gettext("was skipped, for it was for no receiver")
         case Event.Status.SUCCEEDED:
             after = ngettext(
                 "succeeded after %(count)d attempt",

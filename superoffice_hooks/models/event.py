@@ -1,23 +1,26 @@
 """The event: something that happened in SuperOffice, one row however often it is delivered."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import IntegrityError, connections, models, router, transaction
-from django.db.models import Exists, OuterRef, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, vocabulary
-from ..notification import Delivery, Notification, changed_names
+from ..notification import Delivery, Notification
 from .changes import ChangeSet
+from .fields import Change, FieldsQuerySet, WithFields, compare
 from .lifecycle import Claimable, ClaimableQuerySet
+from .record import OfRecord, RecordQuerySet
 
 
-class EventQuerySet(ClaimableQuerySet["Event"]):
+# django-stubs gives each class an as_manager of its own type.
+class EventQuerySet(  # type: ignore[override]
+    FieldsQuerySet["Event"], RecordQuerySet["Event"], ClaimableQuerySet["Event"]
+):
     """Events, by what they say."""
 
     def named(self, pattern: str) -> Self:
@@ -31,26 +34,6 @@ class EventQuerySet(ClaimableQuerySet["Event"]):
             name__startswith=known_start, name__regex=f"^{vocabulary.pattern(pattern).pattern}$"
         )
 
-    def for_record(self, entity: str, primary_key: int, tenant: str | None = None) -> Self:
-        """Events of one SuperOffice record: ``for_record("ticket", 527331)``.
-
-        Without a tenant: of the records with this number in every tenant.
-        """
-        events = self.filter(entity=entity.lower(), primary_key=primary_key)
-        return events if tenant is None else events.filter(tenant=tenant)
-
-    def changed(self, *names: str, entity: str | None = None) -> Self:
-        """Events whose list of changed fields has any of these names: ``changed("priority")``.
-
-        Case does not count. Events with an empty list (unknown) are not among them.
-        """
-        change_sets = ChangeSet.objects.using(self.db).filter(
-            fields__name__in=[name.lower() for name in names]
-        )
-        if entity is not None:
-            change_sets = change_sets.filter(fields__entity=entity.lower())
-        return self.filter(change_set__in=change_sets)
-
     def received_between(self, since: datetime | None, until: datetime | None) -> Self:
         """Events received at ``since`` or later and before ``until``; None leaves an end open."""
         events = self
@@ -60,32 +43,20 @@ class EventQuerySet(ClaimableQuerySet["Event"]):
             events = events.filter(received_at__lt=until)
         return events
 
-    def same_record(self, event: "Event") -> Self:
-        """Events of the same SuperOffice record: tenant, entity and primary key."""
-        return self.filter(
-            entity=event.entity, primary_key=event.primary_key, tenant=event.tenant
-        ).exclude(primary_key=None)
+    def field_history(
+        self, entity: str, primary_key: int, name: str, tenant: str | None = None
+    ) -> Self:
+        """Events of one record that changed this field, newest first.
+
+        ``event.field_values`` has the value that the field got, where SuperOffice sent it.
+        """
+        return self.for_record(entity, primary_key, tenant).changed(name, entity=entity)
 
     def in_turn(self) -> Self:
         """Events with no unfinished event of the same record before them."""
         record = {name: OuterRef(name) for name in ("entity", "primary_key", "tenant")}
         before = Event.objects.using(self.db).filter(status__in=Event.UNFINISHED, **record)
         return self.filter(~Exists(before.placed("lt", OuterRef)))
-
-    def placed(self, side: str, of: Callable[[str], Any]) -> Self:
-        """Events that occurred before (``lt``) or after (``gt``) another of the same record.
-
-        ``of`` gives a column of the other. Those that occurred at one time are in the order in
-        which they were received; without a readable timestamp, that is when they occurred.
-        """
-        moment = Coalesce(of("occurred_at"), of("received_at"))
-        same_moment = Q(moment=moment)
-        same_receipt = same_moment & Q(received_at=of("received_at"))
-        return self.alias(moment=Coalesce("occurred_at", "received_at")).filter(
-            Q(**{f"moment__{side}": moment})
-            | (same_moment & Q(**{f"received_at__{side}": of("received_at")}))
-            | (same_receipt & Q(**{f"pk__{side}": of("pk")}))
-        )
 
     def claim_due(self, most: int) -> "list[Event]":
         """Claim up to so many due events; with ORDERED, none before its turn."""
@@ -107,32 +78,21 @@ class EventQuerySet(ClaimableQuerySet["Event"]):
         return event, True
 
 
-class Event(Claimable):
+class Event(OfRecord, WithFields, Claimable):
     """Something that happened in SuperOffice, known by its EventId."""
 
     endpoint = models.CharField(_("endpoint"), max_length=50)
     event_id = models.UUIDField(_("event id"))
     name = models.CharField(_("event name"), max_length=100)
-    entity = models.CharField(_("entity"), max_length=100)
     action = models.CharField(_("action"), max_length=100)
-    primary_key = models.BigIntegerField(_("primary key"), null=True)
-    tenant = models.CharField(_("tenant"), max_length=100)
     associate_id = models.BigIntegerField(_("associate id"), null=True)
+    is_own = models.BooleanField(_("our own"), default=False)
+    """Whether OWN_ASSOCIATES said, when it was stored, that we caused it ourselves."""
     webhook_name = models.CharField(_("webhook"), max_length=255)
-    occurred_at = models.DateTimeField(_("occurred at"), null=True)
-    received_at = models.DateTimeField(_("received at"))
-    payload = models.JSONField(_("payload"))
     body = models.BinaryField(_("body"))
     headers = models.JSONField(_("headers"), default=dict)
     remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
     problems = models.JSONField(_("problems"), default=list)
-    change_set = models.ForeignKey(
-        ChangeSet,
-        verbose_name=_("change set"),
-        null=True,
-        on_delete=models.PROTECT,
-        related_name="events",
-    )
 
     objects = models.Manager.from_queryset(EventQuerySet)()
 
@@ -150,7 +110,10 @@ class Event(Claimable):
         ]
         indexes: ClassVar = [
             models.Index(fields=["entity", "primary_key"], name="superoffice_event_record"),
-            models.Index(fields=["name"], name="superoffice_event_name"),
+            # Covers what is counted of changed fields: per name and change set, within a window.
+            models.Index(
+                fields=["name", "change_set", "received_at"], name="superoffice_event_name"
+            ),
             models.Index(fields=["status", "next_attempt_at"], name="superoffice_event_due"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
         ]
@@ -170,6 +133,7 @@ class Event(Claimable):
             primary_key=notification.primary_key,
             tenant=notification.tenant,
             associate_id=notification.associate_id,
+            is_own=conf.is_own(notification.tenant, notification.associate_id),
             webhook_name=notification.webhook_name,
             occurred_at=_as_stored(notification.occurred_at),
             received_at=delivery.received_at,
@@ -199,27 +163,21 @@ class Event(Claimable):
         return {"event_id": self.event_id, "name": self.name, "endpoint": self.endpoint}
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """The names of the changed fields, case and order as sent. Empty means unknown."""
-        return changed_names(self.payload)
-
-    @property
     def is_test(self) -> bool:
         """Whether this is the event a registration sends to see if anybody answers."""
         return self.name == vocabulary.TEST
 
-    @property
-    def is_superseded(self) -> bool:
-        """Whether a newer event of the same record has come in. Asks the database each time."""
-        return Event.objects.same_record(self).placed("gt", self._value).exists()
+    def diff(self) -> dict[str, Change]:
+        """What each changed field was before, and what it became, as far as SuperOffice told.
+
+        From the FieldValues of this event and of the record's last earlier one; nothing more is
+        stored. Of an event whose changed fields are unknown: the fields whose values differ.
+        """
+        return compare(self.previous(), self)
 
     def is_held_back(self) -> bool:
         """Whether, with ORDERED, an earlier event of the same record must be finished first."""
         return conf.current().ORDERED and not Event.objects.filter(pk=self.pk).in_turn().exists()
-
-    def _value(self, column: str) -> Value:
-        field = models.BigIntegerField() if column == "pk" else models.DateTimeField()
-        return Value(getattr(self, column), output_field=field)
 
 
 def _as_stored(moment: datetime | None) -> datetime | None:

@@ -3,7 +3,7 @@
 Its ``status`` goes these ways::
 
     pending ──→ running ──→ succeeded   every receiver ran
-       ↑           │ └────→ skipped     there was no receiver, or it was a test
+       ↑           │ └────→ skipped     it was for no receiver, or a test
        └───────────┼──────→ failed      gave up: wants a person, who replays it
          a receiver raised; due again at next_attempt_at
 

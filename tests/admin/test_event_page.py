@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from django.test import override_settings
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event
+from superoffice_hooks.receivers import dotted_path
 
-from ..conftest import body
+from ..conftest import SECRET, body
 from .conftest import raises
 from .page import Page
 
@@ -30,7 +32,7 @@ def test_the_page_begins_with_what_happened_in_one_sentence(event, connect, page
         ("running", "and is being dispatched."),
         ("succeeded", "and succeeded after 3 attempts."),
         ("failed", "and failed after 3 attempts."),
-        ("skipped", "and was skipped, for no receiver was connected for it."),
+        ("skipped", "and was skipped, for it was for no receiver."),
     ],
 )
 def test_the_sentence_has_words_for_every_status(event, page_of, status, words):
@@ -150,3 +152,33 @@ def test_deep_nesting_does_not_multiply_the_page(post, page_of):
     sent = json.dumps({"Event": "ticket.changed", "FieldValues": nested}, separators=(",", ":"))
     assert post(sent.encode()).status_code == 200
     assert len(page_of(Event.objects.get()).html) < 3_000_000
+
+
+class TestReceivers:
+    """Who listens to the event, who was called, and why the others were not."""
+
+    def test_each_has_its_reason(self, event, connect, page_of):
+        def urgent(**kwargs):
+            pass
+
+        def quiet(**kwargs):
+            pass
+
+        connect(signals.ticket_changed, urgent, fields={"PRIORITY", "nonsense"})
+        connect(signals.any_event, quiet, fields={"x_*", "orgNr"})
+        text = page_of(event(Changes=["Priority", "title"])).text
+        assert (
+            f"{dotted_path(urgent)} ticket.changed yes Some of its fields changed. Priority" in text
+        )
+        assert f"{dotted_path(quiet)} * passed over None of its fields changed. orgnr x_*" in text
+
+    def test_our_own_write_is_called_so(self, event, connect, page_of):
+        connect(signals.ticket_changed, lambda **kwargs: None, ignore_own=True)
+        own = {"Default": [37201]}
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "OWN_ASSOCIATES": own}):
+            text = page_of(event()).text
+        assert "passed over We caused the event ourselves, and it ignores those." in text
+        assert "was skipped, for it was for no receiver" in text
+
+    def test_without_any_it_says_so(self, event, page_of):
+        assert "No receiver listens to this event." in page_of(event()).text

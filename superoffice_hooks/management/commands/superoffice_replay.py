@@ -4,25 +4,20 @@ import getpass
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
 from ... import vocabulary
 from ...models import Event, Replay
 from ...replaying import Criteria, plan, replay, select
 from ...signals import connected, receivers_of
+from ..options import counted, moment_of, number_of, text_of, texts_of, wrong
 
-_AGO = re.compile(r"(\d{1,4})([mhdw])", re.ASCII)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
-_NUMBER = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
 
 
 class Command(BaseCommand):
@@ -58,7 +53,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         criteria = _criteria(options)
         receivers = _receivers(options)
-        why = _text(options, "reason")
+        why = text_of(options, "reason")
         if options["dry_run"]:
             self._announce(criteria, receivers)
         else:
@@ -73,9 +68,9 @@ class Command(BaseCommand):
             for receiver in receivers_of(name, sender=Event):
                 if not receivers or receiver.path in receivers:
                     calls[receiver.path] += names[name]
-        self.stdout.write(f"Dry run: {_count(names.total(), 'event')} would be replayed.")
+        self.stdout.write(f"Dry run: {counted(names.total(), 'event')} would be replayed.")
         for path in sorted(calls):
-            self.stdout.write(f"{path} would be called for {_count(calls[path], 'event')}.")
+            self.stdout.write(f"{path} would be called for {counted(calls[path], 'event')}.")
         if not calls:
             self.stdout.write("No receiver would be called.")
         self.stdout.write("Nothing was changed.")
@@ -98,13 +93,13 @@ class Command(BaseCommand):
         # Done with, but no success: nobody was there to be called.
         skipped = ended[Event.Status.SKIPPED]
         self.stdout.write(
-            f"Replay {planned.pk} is finished: of {_count(planned.planned, 'event')},"
+            f"Replay {planned.pk} is finished: of {counted(planned.planned, 'event')},"
             f" {planned.done - skipped} succeeded, {skipped} had no receiver and {planned.failed}"
-            f" failed. Receivers were called {_count(planned.runs.count(), 'time')}."
+            f" failed. Receivers were called {counted(planned.runs.count(), 'time')}."
         )
         if planned.failed:
             raise CommandError(
-                f"{_count(planned.failed, 'event')} failed: a receiver raised, or another process"
+                f"{counted(planned.failed, 'event')} failed: a receiver raised, or another process"
                 f" was dispatching the event. The receiver runs of replay {planned.pk} have the"
                 " tracebacks. Once the cause is gone, replay what has the status failed."
             )
@@ -118,17 +113,17 @@ def _criteria(options: Mapping[str, Any]) -> Criteria:
     """
     entity, primary_key = _record(options)
     criteria = Criteria(
-        event_ids=tuple(_guid(text) for text in _texts(options, "event_id")),
-        name=_text(options, "event"),
+        event_ids=tuple(_guid(text) for text in texts_of(options, "event_id")),
+        name=text_of(options, "event"),
         entity=entity,
         primary_key=primary_key,
-        tenant=_text(options, "tenant"),
-        changed=_texts(options, "changed"),
+        tenant=text_of(options, "tenant"),
+        changed=texts_of(options, "changed"),
         status=_status(options),
-        endpoint=_text(options, "endpoint"),
-        since=_moment(options, "since"),
-        until=_moment(options, "until"),
-        limit=_limit(options),
+        endpoint=text_of(options, "endpoint"),
+        since=moment_of(options, "since"),
+        until=moment_of(options, "until"),
+        limit=number_of(options, "limit"),
     )
     if not (criteria.given().keys() - {"limit"} or options["all"]):
         raise CommandError(
@@ -144,7 +139,7 @@ def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         CommandError: no such receiver is connected.
     """
-    paths = _texts(options, "receiver")
+    paths = texts_of(options, "receiver")
     known = {receiver.path for receiver in connected(sender=Event)}
     for path in paths:
         if path not in known:
@@ -156,80 +151,27 @@ def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
     return paths
 
 
-def _texts(options: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """All values of an option that may be repeated; one alone is as good as a list of one."""
-    given = options[key]
-    if given is None:
-        return ()
-    return _checked(key, [given] if isinstance(given, str | UUID) else given)
-
-
-def _text(options: Mapping[str, Any], key: str) -> str:
-    """The value of an option as text; empty if it was not given."""
-    given = options[key]
-    return "" if given is None else _checked(key, [given])[0]
-
-
-def _checked(key: str, given: Iterable[Any]) -> tuple[str, ...]:
-    values = tuple(map(str, given))
-    # No value would select everything: a script's empty variable must not replay all tenants.
-    if not values or not all(value.strip() for value in values):
-        raise _bad(key, "no value", "one, or to be left out")
-    return values
-
-
 def _guid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
         expected = "a GUID like 1fc5752a-6de8-412d-847a-12d5529a0ec6"
-        raise _bad("event_id", repr(text), expected) from None
+        raise wrong("event_id", repr(text), expected) from None
 
 
 def _record(options: Mapping[str, Any]) -> tuple[str, int | None]:
-    if not (text := _text(options, "record")):
+    if not (text := text_of(options, "record")):
         return "", None
     if match := _RECORD.fullmatch(text):
         return match[1], int(match[2])
-    raise _bad("record", repr(text), "ENTITY:NUMBER, as ticket:527331")
+    raise wrong("record", repr(text), "ENTITY:NUMBER, as ticket:527331")
 
 
 def _status(options: Mapping[str, Any]) -> str:
-    text = _text(options, "status")
+    text = text_of(options, "status")
     if text and text not in Event.Status.values:
-        raise _bad("status", repr(text), "one of " + ", ".join(Event.Status.values))
+        raise wrong("status", repr(text), "one of " + ", ".join(Event.Status.values))
     return text
-
-
-def _limit(options: Mapping[str, Any]) -> int | None:
-    if not (text := _text(options, "limit")):
-        return None
-    if _NUMBER.fullmatch(text):
-        return int(text)
-    raise _bad("limit", repr(text), "a whole number above 0")
-
-
-def _moment(options: Mapping[str, Any], key: str) -> datetime | None:
-    """A point in time, as the project's USE_TZ wants it."""
-    if not (text := _text(options, key)):
-        return None
-    if ago := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-        if timezone.is_aware(moment) != settings.USE_TZ:
-            convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
-            moment = convert(moment)
-        # Databases take their own time zone's year 0 or 10000 badly.
-        if 1000 <= moment.year <= 9998:
-            return moment
-    except (ValueError, OverflowError):
-        pass
-    raise _bad(key, repr(text), "2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d or 1w ago")
-
-
-def _bad(key: str, given: str, expected: str) -> CommandError:
-    return CommandError(f"--{key.replace('_', '-')} was given {given}; expected {expected}.")
 
 
 def _who() -> str:
@@ -240,7 +182,3 @@ def _who() -> str:
     except (OSError, KeyError, ImportError):
         user = "unknown user"
     return f"superoffice_replay ({user})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

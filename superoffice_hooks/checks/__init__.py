@@ -1,0 +1,39 @@
+"""System checks: what is wrong with SUPEROFFICE_HOOKS and with receivers, and what to do about it.
+
+Servers start without running them, so none may be all that keeps a door shut. No message shows a
+secret, nor a value that may be one in the wrong place.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+from .. import conf
+from . import receivers, secrets, values
+
+
+@checks.register(checks.Tags.security)
+def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Everything about SUPEROFFICE_HOOKS."""
+    given = getattr(settings, conf.SETTING, {})
+    if not isinstance(given, Mapping):
+        message = f"{conf.SETTING} is not a dict, so it counts as empty."
+        hint = f"Write {secrets.EXAMPLE}."
+        return [checks.Error(message, hint=hint, id="superoffice_hooks.E002")]
+    return [
+        *values.keys(given),
+        *secrets.secrets(),
+        *values.numbers(),
+        *secrets.unsigned(),
+        *values.dispatch(),
+        *values.spool(),
+        *values.fields(),
+    ]
+
+
+@checks.register(checks.Tags.signals)
+def check_receivers(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """The receivers that are connected by now; those of apps connect in ``AppConfig.ready``."""
+    return list(receivers.names())

@@ -1,0 +1,117 @@
+"""SECRETS and ALLOW_UNSIGNED: who is let in."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from .. import conf
+from ..models import Event
+
+SHORTEST_SECRET = 16
+"""In characters. Whoever has seen one signed body can try secrets on it without asking us; sixteen
+random letters and digits (95 bits) are out of reach of that, a word with a number is not."""
+
+EXAMPLE = f'{conf.SETTING} = {{"SECRETS": [os.environ["SUPEROFFICE_SECRET"]]}}'
+
+
+def secrets() -> Iterator[checks.CheckMessage]:
+    """SECRETS: a callable, or secrets of one endpoint or of several."""
+    match conf.current().SECRETS:
+        case str(path) if path:
+            yield from _callable(path)
+        case Mapping() as by_endpoint if by_endpoint:
+            for endpoint, secrets in by_endpoint.items():
+                yield from _endpoint(endpoint)
+                yield from _secrets_of(endpoint, secrets)
+        case secrets:
+            yield from _secrets_of(conf.DEFAULT_ENDPOINT, secrets)
+
+
+def _callable(path: str) -> Iterator[checks.CheckMessage]:
+    try:
+        found = import_string(path)
+    except Exception as error:
+        # Not the error's text: it quotes the string, which may be the secret itself.
+        yield checks.Error(
+            f"{conf.SETTING}['SECRETS'] is a string, but not the dotted path of anything that can"
+            f" be imported ({type(error).__name__}).",
+            hint=f"If it is the secret itself, put it into a list: {EXAMPLE}."
+            " If it is the path of a callable, correct the path.",
+            id="superoffice_hooks.E003",
+        )
+        return
+    if not callable(found):
+        yield checks.Error(
+            f"{conf.SETTING}['SECRETS'] is the dotted path of something that cannot be called.",
+            hint="Name a callable that takes an endpoint and returns its secrets, or None if there"
+            " is no such endpoint.",
+            id="superoffice_hooks.E004",
+        )
+
+
+def _endpoint(name: Any) -> Iterator[checks.CheckMessage]:
+    longest = Event.endpoint.field.max_length or 0
+    if not isinstance(name, str) or not 0 < len(name) <= longest or "/" in name:
+        yield checks.Error(
+            f"{conf.SETTING}['SECRETS'] has the endpoint {name!r}, which no URL can name.",
+            hint=f"Give the endpoint a name of 1 to {longest} characters without a slash.",
+            id="superoffice_hooks.E008",
+        )
+
+
+def _secrets_of(endpoint: Any, secrets: Any) -> Iterator[checks.CheckMessage]:
+    # As in conf, a lone string is one secret.
+    alone = bool(secrets) and not isinstance(secrets, list | tuple | set | frozenset)
+    for secret in [secrets] if alone else secrets or [None]:
+        yield from _secret(endpoint, secret)
+
+
+def _secret(endpoint: Any, secret: Any) -> Iterator[checks.CheckMessage]:
+    if secret is None or secret == "":
+        if conf.current().ALLOW_UNSIGNED is not True:
+            yield checks.Error(
+                f"The endpoint {endpoint!r} has no secret, or an empty one, which lets nobody in.",
+                hint=f"Write {EXAMPLE} and give the webhook in SuperOffice the same secret."
+                " If that is what you wrote, the environment variable is empty.",
+                id="superoffice_hooks.E001",
+            )
+    elif not isinstance(secret, str):
+        yield checks.Error(
+            f"A secret of the endpoint {endpoint!r} is a {type(secret).__name__}, not text.",
+            hint=f"Write {EXAMPLE}; decode bytes first.",
+            id="superoffice_hooks.E005",
+        )
+    elif len(secret) < SHORTEST_SECRET:
+        yield checks.Warning(
+            f"A secret of the endpoint {endpoint!r} has fewer than {SHORTEST_SECRET} characters.",
+            hint="Whoever has seen one delivery can guess at it. Make a longer one with"
+            ' `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
+            id="superoffice_hooks.W003",
+        )
+    elif secret != secret.strip():
+        yield checks.Warning(
+            f"A secret of the endpoint {endpoint!r} begins or ends with white space.",
+            hint="If it was read from a file, the line end came along: strip() it.",
+            id="superoffice_hooks.W002",
+        )
+
+
+def unsigned() -> Iterator[checks.CheckMessage]:
+    """ALLOW_UNSIGNED, which anybody on the internet may use."""
+    allowed = conf.current().ALLOW_UNSIGNED
+    if not isinstance(allowed, bool):
+        yield checks.Error(
+            f"{conf.SETTING}['ALLOW_UNSIGNED'] is a {type(allowed).__name__}, so it does nothing.",
+            hint="Write True or False. Values from the environment are text, 'False' too.",
+            id="superoffice_hooks.E006",
+        )
+    elif allowed:
+        message = f"{conf.SETTING}['ALLOW_UNSIGNED'] lets anybody send events."
+        hint = "Give the webhook in SuperOffice a secret and remove ALLOW_UNSIGNED."
+        if settings.DEBUG:
+            yield checks.Warning(message, hint=hint, id="superoffice_hooks.W001")
+        else:
+            yield checks.Error(message, hint=hint, id="superoffice_hooks.E007")

@@ -1,0 +1,133 @@
+"""The keys of SUPEROFFICE_HOOKS, and the values of all but the secrets."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from .. import conf
+
+
+def keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
+    """Keys that do nothing, often misspelt ones."""
+    known = f"The keys are {', '.join(sorted(conf.KEYS))}."
+    for key in [key for key in given if key not in conf.KEYS]:
+        similar = difflib.get_close_matches(str(key).upper(), conf.KEYS, n=1)
+        yield checks.Error(
+            f"{conf.SETTING} has the unknown key {key!r}, which does nothing.",
+            hint=f"Did you mean {similar[0]!r}?" if similar else known,
+            id="superoffice_hooks.E009",
+        )
+
+
+def numbers() -> Iterator[checks.CheckMessage]:
+    """MAX_BODY_BYTES, LEASE_SECONDS and MAX_ATTEMPTS."""
+    for key in ("MAX_BODY_BYTES", "LEASE_SECONDS", "MAX_ATTEMPTS"):
+        value = getattr(conf.current(), key)
+        if type(value) is not int or value <= 0:
+            yield checks.Error(
+                f"{conf.SETTING}[{key!r}] is {value!r}, not a whole number above 0.",
+                hint=f"Write a number, as {getattr(conf.HooksSettings(), key)},"
+                " or leave the key out. Values from the environment are text: wrap them in int().",
+                id="superoffice_hooks.E006",
+            )
+        elif key == "MAX_BODY_BYTES":
+            yield from _body_size(value)
+
+
+def _body_size(ours: int) -> Iterator[checks.CheckMessage]:
+    djangos: int | None = getattr(settings, "DATA_UPLOAD_MAX_MEMORY_SIZE", None)  # None: no limit
+    if djangos is not None and ours > djangos:
+        yield checks.Warning(
+            f"{conf.SETTING}['MAX_BODY_BYTES'] ({ours}) is above DATA_UPLOAD_MAX_MEMORY_SIZE"
+            f" ({djangos}). If a middleware reads request.body, Django answers 400 to longer bodies"
+            " before the webhook view sees them.",
+            hint="Lower the one or raise the other.",
+            id="superoffice_hooks.W004",
+        )
+
+
+def dispatch() -> Iterator[checks.CheckMessage]:
+    """DISPATCH, ORDERED and RETRY_DELAYS."""
+    current = conf.current()
+    if current.DISPATCH not in conf.MODES:
+        yield _wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
+    elif current.DISPATCH == "task" and not conf.has_tasks():
+        yield checks.Error(
+            f"{conf.SETTING}['DISPATCH'] is 'task', but there is no Django Tasks here.",
+            hint="Install django-tasks and configure TASKS, or use Django 6.0 or newer.",
+            id="superoffice_hooks.E010",
+        )
+    if not isinstance(current.ORDERED, bool):
+        yield _wrong("ORDERED", "Write True or False.")
+    delays = current.RETRY_DELAYS
+    if not isinstance(delays, list | tuple) or not delays or not all(map(_is_delay, delays)):
+        yield _wrong("RETRY_DELAYS", "Write a list of seconds, as [60, 300, 1800].")
+
+
+def _is_delay(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _wrong(key: str, hint: str) -> checks.Error:
+    value = getattr(conf.current(), key)
+    return checks.Error(
+        f"{conf.SETTING}[{key!r}] cannot be {value!r}.", hint=hint, id="superoffice_hooks.E006"
+    )
+
+
+def spool() -> Iterator[checks.CheckMessage]:
+    """SPOOL_DIR."""
+    directory = conf.current().SPOOL_DIR
+    if directory and not os.access(directory, os.W_OK | os.X_OK):
+        yield checks.Error(
+            f"{conf.SETTING}['SPOOL_DIR'] ({directory}) is no directory this user can write to.",
+            hint="Make the directory, on a disk of this machine, and let only the server's user"
+            " into it: deliveries wait there while the database is away.",
+            id="superoffice_hooks.E011",
+        )
+
+
+def fields() -> Iterator[checks.CheckMessage]:
+    """NOISE_FIELDS and OWN_ASSOCIATES."""
+    if not _maps(conf.current().NOISE_FIELDS, str):
+        yield _wrong("NOISE_FIELDS", 'Write {entity: names}, as {"ticket": ["read_by_owner"]}.')
+    own = conf.current().OWN_ASSOCIATES
+    if isinstance(own, str):
+        yield from _importable(own)
+    elif not callable(own) and not _maps(own, int):
+        yield _wrong(
+            "OWN_ASSOCIATES",
+            'Write {tenant: associate ids}, as {"Cust12345": [17]}, or a callable that takes a'
+            " tenant and returns them.",
+        )
+
+
+def _maps(value: Any, kind: type) -> bool:
+    """Whether it is {text: collection of this kind}; a lone text is no collection."""
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str)
+        and isinstance(items, list | tuple | set | frozenset | range)
+        and all(isinstance(item, kind) for item in items)
+        for key, items in value.items()
+    )
+
+
+def _importable(path: str) -> Iterator[checks.CheckMessage]:
+    try:
+        found = import_string(path)
+    except Exception as error:
+        problem = f"cannot be imported ({type(error).__name__})"
+    else:
+        if callable(found):
+            return
+        problem = "cannot be called"
+    yield checks.Error(
+        f"{conf.SETTING}['OWN_ASSOCIATES'] is {path!r}, which {problem}.",
+        hint="Write the dotted path of a callable that takes a tenant and returns associate ids.",
+        id="superoffice_hooks.E012",
+    )
