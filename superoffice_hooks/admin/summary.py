@@ -1,4 +1,4 @@
-"""An event in one sentence."""
+"""An event in two sentences: what happened in SuperOffice, and what became of it here."""
 
 from django.utils.translation import gettext, ngettext
 
@@ -8,8 +8,8 @@ from . import showing
 
 def summary(event: Event) -> str:
     """What happened, when we heard of it, and what came of it."""
-    return gettext("%(about)s was received at %(when)s and %(outcome)s.") % {
-        "about": _about(event),
+    return gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
+        "happened": _happened(event),
         "when": showing.at(event.received_at),
         "outcome": _outcome(event),
     }
@@ -17,22 +17,52 @@ def summary(event: Event) -> str:
 
 def record(event: Event) -> str:
     """The record concerned: ``ticket 527331``; only its entity where the body has no number."""
-    return event.entity if event.primary_key is None else f"{event.entity} {event.primary_key}"
+    number = "" if event.primary_key is None else str(event.primary_key)
+    return f"{event.entity} {number}".strip()
 
 
-def _about(event: Event) -> str:
-    about = event.name or gettext("An event without a name")
-    if event.primary_key is not None:
-        about = gettext("%(event)s for %(record)s") % {"event": about, "record": record(event)}
-    if event.tenant:
-        about = gettext("%(event)s of %(tenant)s") % {"event": about, "tenant": event.tenant}
-    if count := len(event.changes):
-        about = ngettext(
-            "%(event)s, with %(count)d changed field,",
-            "%(event)s, with %(count)d changed fields,",
-            count,
-        ) % {"event": about, "count": count}
-    return about
+def who(event: Event) -> str:
+    """Whose doing it was; SuperOffice sends numbers, no names."""
+    if event.is_own:
+        return gettext("We ourselves (associate %(id)d)") % {"id": event.associate_id}
+    if event.associate_id is None:
+        return gettext("Somebody")
+    return gettext("Associate %(id)d") % {"id": event.associate_id}
+
+
+def _happened(event: Event) -> str:
+    parts = {
+        "who": who(event),
+        "what": record(event) or gettext("a record"),
+        "fields": _fields(event),
+        "event": event.name or gettext("an event without a name"),
+        "when": showing.at(event.happened_at),
+    }
+    match event.action:
+        case _ if event.is_test:
+            sentence = gettext("SuperOffice sent a test on %(when)s.")
+        case "created":
+            sentence = gettext("%(who)s created %(what)s on %(when)s.")
+        case "deleted" | "softdeleted":
+            sentence = gettext("%(who)s deleted %(what)s on %(when)s.")
+        case "changed" if event.changes:
+            sentence = gettext("%(who)s changed %(fields)s of %(what)s on %(when)s.")
+        case "changed":
+            sentence = gettext("%(who)s changed %(what)s on %(when)s.")
+        case _:
+            sentence = gettext("%(who)s caused %(event)s of %(what)s on %(when)s.")
+    return sentence % parts
+
+
+def _fields(event: Event) -> str:
+    """The first field that matters, and how many more there are."""
+    first = next(iter(event.significant_changes or event.changes), "")
+    more = len(event.changes) - 1
+    if not more:
+        return first
+    return ngettext(
+        "%(field)s and %(count)d more field", "%(field)s and %(count)d more fields", more
+    ) % {"field": first, "count": more}
 
 
 def _outcome(event: Event) -> str:
@@ -45,6 +75,11 @@ def _outcome(event: Event) -> str:
             return gettext("was skipped, for it is only a test")
         case Event.Status.SKIPPED:
             return gettext("was skipped, for it was for no receiver")
+        case Event.Status.HANDLED:
+            return gettext("failed, and was handled by %(who)s: %(why)s") % {
+                "who": event.handled_by,
+                "why": event.handled_why,
+            }
         case Event.Status.SUCCEEDED:
             after = ngettext(
                 "succeeded after %(count)d attempt",

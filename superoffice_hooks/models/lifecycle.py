@@ -4,8 +4,8 @@ Its ``status`` goes these ways::
 
     pending ──→ running ──→ succeeded   every receiver ran
        ↑           │ └────→ skipped     it was for no receiver, or a test
-       └───────────┼──────→ failed      gave up: wants a person, who replays it
-         a receiver raised; due again at next_attempt_at
+       └───────────┼──────→ failed ──→ handled   gave up: wants a person, who replays
+         a receiver raised; due again at next_attempt_at     it, or says it is dealt with
 
 Running means claimed, until ``claimed_until``, by one process. With DISPATCH = "after_response" an
 event is stored already running, claimed by the process that will call its receivers once
@@ -69,6 +69,7 @@ class Claimable(models.Model):
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
         SKIPPED = "skipped", _("skipped")
+        HANDLED = "handled", _("handled")
 
     UNFINISHED = (Status.PENDING, Status.RUNNING)
 
@@ -77,6 +78,8 @@ class Claimable(models.Model):
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+    handled_by = models.CharField(_("handled by"), max_length=255, blank=True)
+    handled_why = models.TextField(_("handled because"), blank=True)
 
     class Meta:
         abstract = True
@@ -163,6 +166,15 @@ class Claimable(models.Model):
             next_attempt_at=timezone.now(),
             finished_at=None,
             attempts=min(self.attempts, conf.current().MAX_ATTEMPTS - 1),
+        )
+
+    def handle(self, *, who: str, why: str) -> bool:
+        """Note that a person has dealt with a failed row otherwise; False if it has not failed."""
+        return self._step(
+            self._rows().filter(status=self.Status.FAILED),
+            status=self.Status.HANDLED,
+            handled_by=who[:255],
+            handled_why=why,
         )
 
     def _rows(self) -> models.QuerySet[Self]:

@@ -16,13 +16,33 @@ from .page import Page
 pytestmark = pytest.mark.django_db
 
 
-def test_the_page_begins_with_what_happened_in_one_sentence(event, connect, page_of):
-    connect(signals.ticket_changed, raises)
-    text = page_of(event(PrimaryKey=527331)).text
-    assert (
-        "ticket.changed for ticket 527331 of Default, with 47 changed fields, was received" in text
-    )
-    assert "and failed after 1 attempt." in text
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        (
+            "ticket.changed",
+            {"Changes": ["id", "priority", "title"]},
+            "Associate 37201 changed priority and 2 more fields of ticket 527331"
+            " on 2018-04-24 10:13:02.",
+        ),
+        ("ticket.changed", {"Changes": ["id", "priority"]}, "changed priority and 1 more field of"),
+        ("ticket.changed", {"Changes": ["priority"]}, "37201 changed priority of ticket 527331 on"),
+        ("ticket.changed", {"Changes": []}, "Associate 37201 changed ticket 527331 on"),
+        ("ticket.changed", {"Changes": ["id"]}, "Associate 37201 changed id of ticket 527331 on"),
+        ("ticket.created", {"Changes": []}, "Associate 37201 created ticket 527331 on"),
+        ("contact.softdeleted", {"PrimaryKey": 7}, "Associate 37201 deleted contact 7 on"),
+        (
+            "sale.sold",
+            {"PrimaryKey": 18, "ChangedByAssociateId": None},
+            "Somebody caused sale.sold of sale 18 on",
+        ),
+        ("", {}, "Associate 37201 caused an event without a name of 527331 on"),
+    ],
+)
+def test_the_page_begins_with_what_happened_in_one_sentence(event, page_of, name, values, sentence):
+    text = page_of(event(name, **values)).text
+    assert sentence in text
+    assert "It was received at 20" in text
 
 
 @pytest.mark.parametrize(
@@ -74,7 +94,7 @@ def test_problems_are_named(post, page_of):
 
 
 def test_no_changed_fields_means_unknown_and_the_page_says_so(event, page_of):
-    assert "unknown, for the event names none" in page_of(event(Changes=[])).text
+    assert "Unknown, for the event names none." in page_of(event(Changes=[])).text
 
 
 def test_redeliveries_are_shown_with_their_body_if_it_differs(post, page_of):
@@ -152,6 +172,67 @@ def test_deep_nesting_does_not_multiply_the_page(post, page_of):
     sent = json.dumps({"Event": "ticket.changed", "FieldValues": nested}, separators=(",", ":"))
     assert post(sent.encode()).status_code == 200
     assert len(page_of(Event.objects.get()).html) < 3_000_000
+
+
+class TestChangedFields:
+    """What changed, what it is, and from what to what."""
+
+    def test_what_matters_comes_first_with_its_label_and_values(self, event, page_of):
+        event(FieldValues={"status": 1, "priority": 4}, Changes=["status"])
+        changes = ["last_changed", "status", "Priority", "title", "x_region"]
+        stored = event(FieldValues={"Status": 2, "priority": "[I:5]"}, Changes=changes)
+        text = page_of(stored).text
+        assert "Status status 1 (Active) → 2 (Closed)" in text
+        assert "Priority Priority 4 → 5" in text
+        assert "Title title ? ?" in text
+        assert "x_region x_region ? ?" in text
+        assert text.index("x_region x_region") < text.index("Last changed last_changed noise")
+
+    def test_dates_are_shown_in_the_projects_time_zone_and_none_as_a_dash(self, event, page_of):
+        event("sale.changed", FieldValues={"saledate": "0001-01-01T00:00:00"}, Changes=["saledate"])
+        values = {"saledate": "2025-05-14T15:56:39.5450964+00:00"}
+        text = page_of(event("sale.changed", FieldValues=values, Changes=["saledate"])).text
+        assert "– → 2025-05-14 17:56:39" in text  # noqa: RUF001
+
+    def test_a_name_that_comes_twice_is_no_trouble(self, event, page_of):
+        assert page_of(event(Changes=["title", "Title", "title"])).status == 200
+
+
+class TestDeliveries:
+    def test_each_stands_on_a_time_line_with_its_retry(self, post, page_of):
+        sent = body(WebhookName="one")
+        post(sent)
+        post(sent, headers={"X-SuperOffice-Retry": "2"})
+        post(sent)
+        text = page_of(Event.objects.get()).text
+        lines = ("first delivery, webhook one", "retry 2, webhook one", "delivered again")
+        assert sorted(lines, key=text.index) == list(lines)
+
+
+class TestAttempts:
+    def test_runs_are_grouped_by_attempt_newest_first(self, event, connect, superuser):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        page = Page.get(superuser, f"/admin/superoffice_hooks/event/{stored.pk}/change/")
+        page = page.click("Replay").submit("why", why="Try again")
+        assert page.text.index("Attempt 2, asked for by replay") < page.text.index("Attempt 1")
+        assert "1 by sue" in page.text
+        assert page.html.count("<details open>") == 1
+
+    def test_a_failure_leads_to_all_failures_of_its_receiver(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        page = page_of(event())
+        link = page.links["All failures of this receiver"]
+        assert link.endswith("?receiver=tests.admin.conftest.raises&outcome=failed")
+
+
+class TestNewerEvent:
+    def test_an_older_event_leads_to_the_records_newest(self, event, page_of):
+        older, newer = event(Timestamp="2026-05-19T12:00:00Z"), event("ticket.created")
+        newest = event(Timestamp="2026-05-19T13:00:00Z")
+        assert page_of(older).click("ticket.changed").url.endswith(f"/{newest.pk}/change/")
+        assert "ticket.changed 2026-05-19 15:00:00" in page_of(newer).text
+        assert "none: this is the record's newest" in page_of(newest).text
 
 
 class TestReceivers:

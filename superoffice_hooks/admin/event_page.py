@@ -1,0 +1,165 @@
+"""The page of one event: what happened, what was sent, who was called and what came of it."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Event
+from ..signals import verdicts_on
+from . import event_parts, showing
+from .listeners import listener
+from .summary import record, summary
+
+if TYPE_CHECKING:
+    _EventAdmin = admin.ModelAdmin[Event]
+else:
+    _EventAdmin = object
+
+NEWEST = 200
+"""So many runs and redeliveries are shown on the page of an event; hardly any event has ten."""
+
+
+class EventPage(_EventAdmin):
+    """Gives the event admin its page."""
+
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "event_name",
+                    "all_of_record",
+                    "newer_event",
+                    "tenant",
+                    ("associate_id", "is_own"),
+                    "occurred",
+                    "webhook_name",
+                    ("entity", "action", "primary_key"),
+                )
+            },
+        ),
+        (
+            _("Dispatch"),
+            {
+                "fields": (
+                    "status_word",
+                    "attempts",
+                    "next_attempt",
+                    "claimed",
+                    "finished",
+                    ("handled_by", "handled_why"),
+                )
+            },
+        ),
+        (
+            _("Delivery"),
+            {
+                "fields": (
+                    "received",
+                    "endpoint",
+                    "event_id",
+                    "remote_addr",
+                    "problems_found",
+                    "headers_sent",
+                )
+            },
+        ),
+        (_("Payload"), {"fields": ("payload_sent",), "classes": ("superoffice-wide",)}),
+        (_("Body"), {"fields": ("body_sent",), "classes": ("collapse", "superoffice-wide")}),
+    )
+
+    received = showing.moment("received_at", _("received"))
+    occurred = showing.moment("occurred_at", _("occurred"))
+    next_attempt = showing.moment("next_attempt_at", _("next attempt"))
+    claimed = showing.moment("claimed_until", _("claimed until"))
+    finished = showing.moment("finished_at", _("finished"))
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Event | None = None,
+    ) -> HttpResponse:
+        """The page, with what became of the event."""
+        if obj:
+            runs = list(obj.runs.select_related("replay").order_by("-pk")[:NEWEST])
+            replays = {run.replay_id: run.replay for run in runs if run.replay}
+            context |= {
+                "summary": summary(obj),
+                "fields": event_parts.fields(obj),
+                "attempts": list(event_parts.attempts(runs)),
+                "is_cut": len(runs) == NEWEST,
+                "receivers": [listener(verdict) for verdict in verdicts_on(obj, sender=Event)],
+                "deliveries": event_parts.deliveries(obj, obj.redeliveries.order_by("pk")[:NEWEST]),
+                "replays": replays.values(),
+                "newest": NEWEST,
+                "has_replay_permission": self.has_replay_permission(request),  # type: ignore[attr-defined]
+                "can_be_handled": obj.status == Event.Status.FAILED,
+            }
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @admin.display(description=_("event name"), ordering="name")
+    def event_name(self, event: Event) -> str:
+        return event.name or gettext("(no name)")
+
+    @admin.display(description=_("record"))
+    def all_of_record(self, event: Event) -> str:
+        """The record, and the way to everything that happened to it."""
+        if event.primary_key is None:
+            return record(event)
+        everything = reverse(
+            "admin:superoffice_hooks_event_changelist", current_app=self.admin_site.name
+        )
+        return format_html(
+            '{} (<a href="{}?{}">{}</a>)',
+            record(event),
+            everything,
+            urlencode({SEARCH_VAR: record(event)}),
+            gettext("all its events"),
+        )
+
+    @admin.display(description=_("newer event"))
+    def newer_event(self, event: Event) -> str:
+        """The newest event of the record, if this is not it."""
+        newest = event.newest_for_record
+        if newest == event:
+            return gettext("none: this is the record's newest")
+        url = reverse(
+            "admin:superoffice_hooks_event_change",
+            args=[newest.pk],
+            current_app=self.admin_site.name,
+        )
+        return format_html(
+            '<a href="{}">{}</a> {}', url, newest.name, showing.at(newest.happened_at)
+        )
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_word(self, event: Event) -> SafeString:
+        return showing.status(event.status, event.get_status_display())
+
+    @admin.display(description=_("problems"))
+    def problems_found(self, event: Event) -> str:
+        return showing.lines(event.problems) or gettext("none")
+
+    @admin.display(description=_("headers"))
+    def headers_sent(self, event: Event) -> SafeString:
+        return showing.headers(event.headers)
+
+    @admin.display(description=_("as read"))
+    def payload_sent(self, event: Event) -> SafeString:
+        return showing.as_json(event.payload)
+
+    @admin.display(description=_("as sent"))
+    def body_sent(self, event: Event) -> SafeString:
+        return showing.text(event.body)
