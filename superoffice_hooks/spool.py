@@ -7,6 +7,7 @@ synchronous"), so what was spooled may be acknowledged.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -97,11 +98,26 @@ def _path() -> Path | None:
     return Path(directory) / FILE_NAME if directory else None
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Turn WAL mode on, which stays on in the file."""
+    give_up_at = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        # While two processes make the file, SQLite gives this up at once, whatever the timeout.
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
     connection.row_factory = sqlite3.Row
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
     except sqlite3.Error:
         connection.close()

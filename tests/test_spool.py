@@ -1,11 +1,12 @@
 """The spool: what the database cannot take now is on the disk before SuperOffice gets its 200."""
 
+import multiprocessing
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from superoffice_hooks import signals, spool
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
 
 from .conftest import SECRET, body
+from .spooling import make_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -188,17 +190,27 @@ def test_a_process_killed_between_storing_and_deleting_costs_a_redelivery_and_no
 
 def test_several_processes_share_it_without_loss(post, connect, spool_file):
     connect(signals.ticket_changed, nothing)
-    writers = [
-        threading.Thread(target=put_in_another_process, args=(spool_file, "", 20)) for _ in range(3)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    with ThreadPoolExecutor() as pool:
+        writers = [pool.submit(put_in_another_process, spool_file, "", 20) for _ in range(3)]
+    assert [writer.result().stderr for writer in writers] == ["", "", ""]
     assert waiting(spool_file) == 60
     call_command("superoffice_dispatch", verbosity=0)
     assert Event.objects.count() == 60
     assert Redelivery.objects.count() == 0
+
+
+def test_processes_that_make_the_file_at_the_same_moment_wait_for_each_other(tmp_path):
+    spawning = multiprocessing.get_context("spawn")
+    together, failed = spawning.Barrier(4), spawning.SimpleQueue()
+    processes = [
+        spawning.Process(target=make_files, args=(tmp_path, together, failed)) for _ in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert failed.empty()
 
 
 def test_a_commit_is_on_the_disk_before_it_returns(spool_file):
