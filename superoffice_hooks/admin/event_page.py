@@ -39,7 +39,7 @@ class EventPage(_EventAdmin):
                     "all_of_record",
                     "newer_event",
                     "tenant",
-                    ("associate_id", "is_own"),
+                    "associate",
                     "occurred",
                     "webhook_name",
                     ("entity", "action", "primary_key"),
@@ -55,7 +55,6 @@ class EventPage(_EventAdmin):
                     "next_attempt",
                     "claimed",
                     "finished",
-                    ("handled_by", "handled_why"),
                 )
             },
         ),
@@ -128,6 +127,12 @@ class EventPage(_EventAdmin):
             urlencode({SEARCH_VAR: record(event)}),
             gettext("all its events"),
         )
+
+    @admin.display(description=_("associate"))
+    def associate(self, event: Event) -> str:
+        """Whose doing it was, and whether that is us."""
+        number = "" if event.associate_id is None else str(event.associate_id)
+        return gettext("%(id)s (our own)") % {"id": number} if event.is_own else number
 
     @admin.display(description=_("newer event"))
     def newer_event(self, event: Event) -> str:
