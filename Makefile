@@ -17,10 +17,10 @@ CHECKS := check-lint check-format check-types check-imports check-django check-m
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-hard check $(CHECKS) nox format build clean
+.PHONY: help venv demo test test-hard screenshots check $(CHECKS) nox format build clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 venv: $(DEV) ## Make .venv with everything that the other targets use.
 
@@ -30,8 +30,12 @@ demo: $(PACKAGE) ## Run the example project with SuperOffice played against it.
 test: $(DEV) ## Run the suite on SQLite and PostgreSQL, and on MariaDB if TEST_MARIADB_URL is set.
 	$(PYTHON) -m tests.databases $(ARGS)
 
-test-hard: $(DEV) ## Run the slow tests, on the same databases: those that kill, race and flood.
+test-hard: $(DEV) ## Run the slow tests: those that kill and race, and with TEST_BROWSER the browser's.
 	$(PYTHON) -m tests.databases --hard $(ARGS)
+
+screenshots: $(DEV) ## Take the pictures of docs/admin.md anew, with the Chromium in TEST_BROWSER.
+	TEST_SCREENSHOTS=docs/images $(PYTHON) -m tests.databases --only sqlite --hard \
+		tests/browser/test_screenshots.py $(ARGS)
 
 check: $(DEV) ## Check style, types, imports, migrations, coverage and the wheel.
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)

@@ -5,7 +5,6 @@ from .settings import INSTALLED_APPS
 
 INSTALLED_APPS = [
     *INSTALLED_APPS,
-    "django.contrib.staticfiles",
     "example_project.desk",
     "tests.hard.arrivals",
 ]

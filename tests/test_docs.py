@@ -55,8 +55,9 @@ ANSWERS = {200, 405} | {
     error.status_code for error in vars(exceptions).values() if hasattr(error, "status_code")
 }
 MODELS = [getattr(models, name) for name in models.__all__]
-# What else is written in capitals: the setting itself, a part of DATABASES, a value of options.
-OTHER_CAPITALS = {"SUPEROFFICE_HOOKS", "ATOMIC_REQUESTS", "TASKS", "WHEN"}
+# What else is written in capitals: the setting itself, a part of DATABASES, a value of options, a
+# variable of the tests' environment.
+OTHER_CAPITALS = {"SUPEROFFICE_HOOKS", "ATOMIC_REQUESTS", "TASKS", "WHEN", "TEST_BROWSER"}
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -231,6 +232,24 @@ class TestNothingElseIsNamed:
                 headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
                 anchors = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
                 assert anchor in anchors, target
+
+    def test_every_picture_exists_is_shown_and_is_described(self):
+        shown = set()
+        for page, text in PAGES.items():
+            for image in re.findall(r"<img [^>]*>", text):
+                assert re.search(r' alt="[^"]{20,}"', image), image
+            named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^]]+\]\(([^)]+)\)', text)
+            shown |= {(PROJECT / page).parent / (html or markdown) for html, markdown in named}
+        assert shown == set((PROJECT / "docs" / "images").iterdir())
+
+    def test_a_picture_of_a_page_is_light_and_dark(self):
+        for page, text in PAGES.items():
+            for picture in re.findall(r"<picture>(.*?)</picture>", text, re.DOTALL):
+                dark = re.search(r'dark\)" srcset="(.*?)-dark\.png"', picture)
+                light = re.search(r'<img src="(.*?)-light\.png"', picture)
+                assert dark, page
+                assert light, page
+                assert dark[1] == light[1]
 
     def test_make_has_every_target_that_is_named(self):
         targets = set(re.findall(r"^([\w-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
