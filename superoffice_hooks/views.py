@@ -7,7 +7,6 @@ administrators, so it says nothing.
 
 import ipaddress
 import logging
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
@@ -23,31 +22,13 @@ from .dispatching import dispatch_now
 from .exceptions import NotStored, Refused
 from .models import Event
 from .notification import Delivery
+from .responses import ThenResponse
 from .values import storable_text
 
 logger = logging.getLogger(__name__)
 
 # More would keep this process from its next request for too long.
 _SPOOLED_AT_ONCE = 20
-
-
-class ThenResponse(HttpResponse):
-    """A response with something left to do after it has been sent."""
-
-    def __init__(self, content: str, *, then: Callable[[], None]) -> None:
-        super().__init__(content, content_type="text/plain")
-        # Or the sender of a server that closes the connection would wait for what is left to do.
-        self["Content-Length"] = str(len(self.content))
-        self._then = then
-
-    def close(self) -> None:
-        """Called by the server once the response is on its way (PEP 3333, and Django's ASGI)."""
-        try:
-            self._then()
-        except Exception:
-            logger.exception("What was left to do after the answer was cut short")
-        # Closes old database connections, so it has to come last.
-        super().close()
 
 
 @csrf_exempt

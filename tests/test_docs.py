@@ -320,9 +320,11 @@ class TestExamples:
     def test_replaying_in_python(self, post, connect, capsys):
         connect(signals.any_event, fails_unless_replayed)
         post(body())
-        [code] = [code for _, code in blocks("python") if "import Criteria" in code]
+        [code] = [code for _, code in blocks("python") if "import Criteria, Preview" in code]
         run(code)
-        assert capsys.readouterr().out == "1 1 0\n"
+        assert capsys.readouterr().out == (
+            "1 1 {'tests.test_docs.fails_unless_replayed': 1} 0\n1 1 0\n"
+        )
 
     @pytest.mark.django_db
     def test_replaying_through_call_command(self, post, connect):

@@ -305,5 +305,5 @@ def test_a_replay_asks_the_filters_again(post, told, connect):
 
     post(body(Changes=["priority"]))
     passed, wanted = told(any_event, fields="title"), told(any_event, fields="priority")
-    replay(plan(Criteria(), who="anna", why="why not"), Criteria())
+    replay(plan(Criteria(), who="anna", why="why not"))
     assert (passed, wanted) == ([], [("priority",)])

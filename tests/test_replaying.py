@@ -1,16 +1,20 @@
 """Replaying: the normal dispatch again, with a row that says who, why and what came out."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Replay
 from superoffice_hooks.receivers import dotted_path
-from superoffice_hooks.replaying import Criteria, plan, replay, select
+from superoffice_hooks.replaying import Criteria, Preview, carry_on, carry_on_waiting, plan, replay
 
 from .conftest import body, documented
 
@@ -18,67 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(criteria: Criteria, **options) -> Replay:
-    return replay(plan(criteria, who="anna", why="the cause is gone", **options), criteria)
-
-
-class TestSelecting:
-    """All criteria must be met; no criteria mean all events."""
-
-    @pytest.fixture(autouse=True)
-    def events(self, post):
-        post(documented("seed-ticket.created"))
-        post(documented("seed-ticket.changed"))
-        post(documented("contact-events-02-contact.changed"))
-        post(documented("list-events-03-list.category.softdeleted"))
-        post(documented("list-events-06-list.110.softdeleted"))
-
-    @pytest.mark.parametrize(
-        ("criteria", "names"),
-        [
-            ({"name": "ticket.changed"}, ["ticket.changed"]),
-            ({"name": "TICKET.*"}, ["ticket.created", "ticket.changed"]),
-            (
-                {"name": "list.*.softdeleted"},
-                ["list.category.softdeleted", "list.110.softdeleted"],
-            ),
-            ({"name": "*.changed"}, ["ticket.changed", "contact.changed"]),
-            ({"name": "ticket"}, []),
-            ({"entity": "Ticket"}, ["ticket.created", "ticket.changed"]),
-            ({"entity": "ticket", "primary_key": 527331}, ["ticket.created", "ticket.changed"]),
-            ({"entity": "contact", "primary_key": 527331}, []),
-            ({"primary_key": 994863}, ["contact.changed"]),
-            (
-                {"tenant": "Cust1234"},
-                ["contact.changed", "list.category.softdeleted", "list.110.softdeleted"],
-            ),
-            ({"changed": ("Priority",)}, ["ticket.changed"]),
-            ({"changed": ("priority", "DEPARTMENT")}, ["ticket.changed", "contact.changed"]),
-            ({"status": "failed"}, []),
-            ({"endpoint": "elsewhere"}, []),
-            (
-                {"event_ids": (UUID("1fc5752a-6de8-412d-847a-12d5529a0ec6"),)},
-                ["ticket.created", "ticket.changed"],
-            ),
-            ({"limit": 2}, ["ticket.created", "ticket.changed"]),
-            ({"name": "list.*", "limit": 1}, ["list.category.softdeleted"]),
-        ],
-    )
-    def test_by(self, criteria, names):
-        assert [event.name for event in select(Criteria(**criteria))] == names
-
-    def test_by_primary_keys(self):
-        event = Event.objects.named("contact.*").get()
-        assert list(select(Criteria(ids=(event.pk,)))) == [event]
-
-    def test_by_time_received_including_the_start_and_not_the_end(self):
-        oldest, *_, newest = select(Criteria())
-        assert newest not in select(Criteria(until=newest.received_at))
-        assert oldest in select(Criteria(since=oldest.received_at))
-        assert not select(Criteria(since=timezone.now() + timedelta(hours=1)))
-
-    def test_none_means_all(self):
-        assert len(select(Criteria())) == 5
-        assert Criteria().given() == {}
+    return replay(plan(criteria, who="anna", why="the cause is gone", **options))
 
 
 def test_replaying_after_the_fix_makes_it_succeeded(post, connect):
@@ -144,7 +88,7 @@ def test_failures_are_counted_and_stop_nothing(post, connect):
         post(body(PrimaryKey=number))
     seen: list[Event] = []
     criteria = Criteria(name="ticket.*")
-    done = replay(plan(criteria, who="anna", why=""), criteria, progress=seen.append)
+    done = replay(plan(criteria, who="anna", why=""), progress=seen.append)
     assert (done.planned, done.done, done.failed) == (3, 2, 1)
     assert [event.primary_key for event in seen] == [1, 2, 3]
 
@@ -223,3 +167,369 @@ def test_events_that_arrive_meanwhile_are_not_part_of_it(post, connect):
     post(body(PrimaryKey=1))
     assert run(Criteria()).done == 1
     assert Event.objects.count() == 2
+
+
+class TestOnlyFailed:
+    """Each event goes only to the receivers whose last run for it was no success."""
+
+    @pytest.fixture
+    def broken(self):
+        return {"bad": True, "worse": True}
+
+    @pytest.fixture(autouse=True)
+    def receivers(self, connect, broken):
+        def good(**kwargs):
+            pass
+
+        def bad(event, **kwargs):
+            if broken["bad"] and event.primary_key != 2:
+                raise RuntimeError("bad")
+
+        def worse(**kwargs):
+            if broken["worse"]:
+                raise RuntimeError("worse")
+
+        connect(signals.ticket_changed, good)
+        connect(signals.ticket_changed, bad)
+        connect(signals.any_event, worse)
+
+    def called(self, replay: Replay) -> list[tuple[int | None, str]]:
+        runs = replay.runs.values_list("event__primary_key", "receiver")
+        return [(number, path.rpartition(".")[2]) for number, path in runs]
+
+    def test_receivers_that_succeeded_are_not_called_again(self, post, broken):
+        for number in (1, 2):
+            post(body(PrimaryKey=number))
+        broken.clear()
+        broken |= {"bad": False, "worse": False}
+        done = run(Criteria(), only_failed=True)
+        assert self.called(done) == [(1, "bad"), (1, "worse"), (2, "worse")]
+        assert (done.done, done.skipped, done.failed) == (2, 0, 0)
+        assert set(Event.objects.values_list("status", flat=True)) == {"succeeded"}
+
+    def test_what_failed_again_failed(self, post, broken):
+        post(body(PrimaryKey=1))
+        broken["bad"] = False
+        done = run(Criteria(), only_failed=True)
+        assert self.called(done) == [(1, "bad"), (1, "worse")]
+        assert Event.objects.get().status == "failed"
+        assert self.called(run(Criteria(), only_failed=True)) == [(1, "worse")]
+
+    def test_an_event_without_failures_stays_as_it_is(self, post, broken):
+        broken |= {"bad": False, "worse": False}
+        post(body(PrimaryKey=1))
+        before = Event.objects.values().get()
+        done = run(Criteria(), only_failed=True)
+        assert Event.objects.values().get() == before
+        assert (done.done, done.skipped, self.called(done)) == (1, 1, [])
+
+    def test_it_goes_with_chosen_receivers(self, post, receivers):
+        post(body(PrimaryKey=1))
+        paths = {r.path.rpartition(".")[2]: r.path for r in signals.connected()}
+        chosen = run(Criteria(), only_failed=True, receivers=(paths["good"], paths["worse"]))
+        assert self.called(chosen) == [(1, "worse")]
+        assert run(Criteria(), only_failed=True, receivers=(paths["good"],)).skipped == 1
+
+    def test_the_preview_counts_those_that_would_be_called(self, post, broken):
+        for number in (1, 2, 3):
+            post(body(PrimaryKey=number))
+        post(body("contact.changed"))
+        broken["bad"] = False
+        run(Criteria(ids=(Event.objects.get(primary_key=3).pk,)))
+        failed = Preview(Criteria()).failed
+        assert {path.rpartition(".")[2]: count for path, count in failed.items()} == {
+            "bad": 1,
+            "worse": 4,
+        }
+        broken["worse"] = False
+        again = run(Criteria(), only_failed=True)
+        for path, count in failed.items():
+            assert again.runs.filter(receiver=path).count() == count
+
+    def test_who_is_connected_no_longer_is_not_counted(self, post):
+        post(body())
+        ReceiverRun.objects.update(receiver="gone.with_the_wind")
+        assert Preview(Criteria()).failed == {}
+
+
+class TestPreview:
+    """What would be done, in figures; nothing is written."""
+
+    def test_it_counts_events_records_receivers_and_what_is_superseded(self, post, connect):
+        connect(signals.ticket_changed, nothing)
+        connect(signals.any_event, breaks)
+        for number in (1, 1, 1, 2):
+            post(body(PrimaryKey=number))
+        post(body("contact.changed", PrimaryKey=1))
+        post(body("contact.changed", PrimaryKey=None))
+        post(body("test", PrimaryKey=None))
+        preview = Preview(Criteria())
+        assert (preview.events, preview.records, preview.superseded) == (7, 3, 2)
+        here = __name__
+        assert preview.receivers == {f"{here}.breaks": 6, f"{here}.nothing": 4}
+        assert [(named.name, named.events) for named in preview.names] == [
+            ("contact.changed", 2),
+            ("test", 1),
+            ("ticket.changed", 4),
+        ]
+        assert preview.names[1].receivers == {}
+        assert not Replay.objects.exists()
+
+    def test_a_limit_counts(self, post):
+        for number in range(4):
+            post(body(PrimaryKey=number % 2))
+        preview = Preview(Criteria(limit=3))
+        assert (preview.events, preview.records, preview.superseded) == (3, 2, 2)
+
+    def test_its_queries_are_as_many_for_many_events(self, post, django_assert_num_queries):
+        def ask():
+            preview = Preview(Criteria())
+            return preview.events, preview.records, preview.superseded, preview.failed
+
+        post(body(PrimaryKey=1))
+        expected: tuple[int, int, int, dict[str, int]]
+        for expected in ((1, 1, 0, {}), (31, 31, 0, {})):
+            with django_assert_num_queries(5):
+                assert ask() == expected
+            for number in range(30):
+                post(body(f"y_table{number}.changed", PrimaryKey=number))
+
+
+def nothing(**kwargs):
+    """A receiver that is content."""
+
+
+def breaks(**kwargs):
+    raise RuntimeError("always")
+
+
+class TestCarryingOn:
+    """A replay goes on from where it is, whoever carries it on, and however it was left."""
+
+    @pytest.fixture
+    def calls(self, connect):
+        """The numbers of the records a receiver was called for in replays."""
+        called: list[int] = []
+
+        def note(event, replay, **kwargs):
+            if replay:
+                called.append(event.primary_key)
+
+        connect(signals.ticket_changed, note)
+        return called
+
+    @pytest.fixture
+    def planned(self, post, calls):
+        for number in range(5):
+            post(body(PrimaryKey=number))
+        planned = plan(Criteria(name="ticket.changed"), who="anna", why="")
+        planned.release()
+        return planned
+
+    def take(self, planned: Replay, most: int) -> None:
+        """Carry on with so many events, and stop in order."""
+        events = carry_on(planned)
+        for _ in range(most):
+            next(events)
+        events.close()
+
+    def test_a_state_for_each_stage(self, planned):
+        def stored() -> Replay:
+            return Replay.objects.get()
+
+        assert (stored().state, stored().remaining) == ("planned", 5)
+        self.take(planned, 2)
+        assert (stored().state, stored().remaining, stored().claimed_until) == ("running", 3, None)
+        replay(stored())
+        assert (stored().state, stored().remaining, stored().claimed_until) == ("finished", 0, None)
+
+    def test_another_process_goes_on_where_one_stopped(self, planned, calls):
+        self.take(planned, 2)
+        self.take(Replay.objects.get(), 1)
+        done = replay(Replay.objects.get())
+        assert calls == [0, 1, 2, 3, 4]
+        assert (done.done, done.failed) == (5, 0)
+        assert replay(Replay.objects.get()).done == 5
+        assert calls == [0, 1, 2, 3, 4]
+
+    def test_after_the_last_event_it_is_finished_without_another_look(self, planned):
+        self.take(planned, 5)
+        assert Replay.objects.get().state == "finished"
+
+    def test_what_the_replay_changes_does_not_change_its_events(self, planned, calls):
+        Event.objects.update(status="failed")
+        failed = plan(Criteria(status="failed"), who="anna", why="")
+        self.take(failed, 2)
+        Event.objects.filter(primary_key__lt=2).update(status="failed")
+        done = replay(failed)
+        assert calls == [0, 1, 2, 3, 4]
+        assert (done.planned, done.done) == (5, 5)
+
+    def test_what_meets_the_criteria_no_longer_is_left_out(self, planned, calls, monkeypatch):
+        Event.objects.filter(primary_key__gt=0).update(status="failed")
+        failed = plan(Criteria(status="failed"), who="anna", why="")
+        Event.objects.filter(primary_key=2).update(status="succeeded")
+        done = replay(failed)
+        assert calls == [1, 3, 4]
+        assert (done.state, done.planned, done.done, done.remaining) == ("finished", 4, 3, 1)
+
+    def test_a_deleted_event_is_passed_over(self, planned, calls, monkeypatch):
+        events = carry_on(planned)
+        next(events)
+        Event.objects.filter(primary_key__in=[1, 4]).delete()
+        list(events)
+        assert calls == [0, 2, 3]
+        assert Replay.objects.get().state == "finished"
+
+    def test_however_many_keys_are_read_at_once(self, planned, calls, monkeypatch):
+        monkeypatch.setattr("superoffice_hooks.replaying._KEYS", 2)
+        replay(planned)
+        assert calls == [0, 1, 2, 3, 4]
+
+    def test_nobody_else_works_on_a_claimed_one(self, planned, calls):
+        assert planned.claim()
+        other = Replay.objects.get()
+        assert list(carry_on(other)) == []
+        assert list(carry_on_waiting()) == []
+        replay(planned)
+        assert len(calls) == 5
+
+    def test_planning_claims_until_released(self, post):
+        post(body())
+        mine = plan(Criteria(), who="anna", why="")
+        assert not Replay.objects.waiting().exists()
+        assert not Replay.objects.get().claim()
+        mine.release()
+        assert Replay.objects.waiting().get() == mine
+        assert Replay.objects.get().claim()
+        assert not mine.claim()
+
+    def test_a_process_that_died_repeats_nothing_that_succeeded(self, planned, calls, connect):
+        class Killed(BaseException):
+            pass
+
+        survivors = {"killed": True}
+
+        def dies(event, replay, **kwargs):
+            if replay and event.primary_key == 2 and survivors["killed"]:
+                raise Killed
+
+        connect(signals.ticket_changed, dies)
+        with pytest.raises(Killed):
+            replay(planned)
+        survivors["killed"] = False
+        left = Replay.objects.get()
+        assert (left.state, left.done) == ("running", 2)
+        assert list(carry_on_waiting()) == []
+        when_its_lease_is_over()
+        list(carry_on_waiting())
+        left = Replay.objects.get()
+        assert (left.state, left.done, left.failed) == ("finished", 5, 0)
+        assert calls == [0, 1, 2, 3, 4]
+        assert left.runs.filter(outcome="succeeded").count() == 10
+
+    def test_a_dispatch_that_breaks_down_counts_as_failed(self, planned, monkeypatch):
+        def breaks_for_the_second(event, replay):
+            if event.primary_key == 1:
+                raise RuntimeError("the database had a moment")
+            return event.conclude(Event.Status.SUCCEEDED)
+
+        monkeypatch.setattr("superoffice_hooks.replaying.dispatch", breaks_for_the_second)
+        done = replay(planned)
+        assert (done.state, done.done, done.failed) == ("finished", 4, 1)
+
+    def test_a_replay_that_breaks_down_stops_no_other(self, planned, post):
+        Replay.objects.create(who="later", why="", criteria={"invented": "later"}, up_to=9)
+        planned.delete()
+        fine = plan(Criteria(), who="anna", why="")
+        fine.release()
+        assert len(list(carry_on_waiting())) == 5
+        assert set(Replay.objects.values_list("who", "done")) == {("later", 0), ("anna", 5)}
+        # It is left alone until its claim ends, instead of failing each second.
+        assert not Replay.objects.waiting().exists()
+
+    def test_one_that_lost_its_claim_stops_and_counts_nothing(self, planned, calls):
+        events = carry_on(planned)
+        next(events)
+        when_its_lease_is_over()
+        other = Replay.objects.get()
+        assert other.claim()
+        assert len(list(events)) == 1
+        assert Replay.objects.get().done == 1
+        done = replay(other)
+        assert (done.done, done.failed) == (5, 0)
+        # The event that was in hand is repeated, but not what had succeeded in it.
+        assert calls == [0, 1, 2, 3, 4]
+
+    def test_nothing_planned_is_finished_at_once(self, db):
+        assert replay(plan(Criteria(), who="anna", why="")).state == "finished"
+
+
+def when_its_lease_is_over() -> None:
+    """Also the lease of the event in hand, which ends before the replay's."""
+    before = timezone.now() - timedelta(seconds=1)
+    Replay.objects.update(claimed_until=before)
+    Event.objects.filter(status="running").update(claimed_until=before)
+
+
+class TestCancelling:
+    """A replay ends between two events, and says who ended it."""
+
+    def test_the_event_in_hand_is_the_last(self, post, connect):
+        def cancels(event, replay, **kwargs):
+            if replay and event.primary_key == 1:
+                assert Replay.objects.get().cancel("bob")
+
+        connect(signals.ticket_changed, cancels)
+        for number in range(4):
+            post(body(PrimaryKey=number))
+        done = run(Criteria())
+        stored = Replay.objects.get()
+        assert (stored.state, stored.cancelled_by) == ("cancelled", "bob")
+        assert (stored.done, stored.failed, stored.remaining) == (2, 0, 2)
+        assert (done.state, done.done, stored.claimed_until) == ("cancelled", 2, None)
+        assert not Replay.objects.waiting().exists()
+        assert replay(stored).done == 2
+
+    def test_one_that_waits_is_not_begun(self, post):
+        post(body())
+        planned = plan(Criteria(), who="anna", why="")
+        planned.release()
+        assert Replay.objects.get().cancel("")
+        assert replay(planned).done == 0
+        assert Replay.objects.get().state == "cancelled"
+
+    def test_what_has_ended_stays_as_it_ended(self, post):
+        finished = run(Criteria())
+        assert not finished.cancel("bob")
+        assert Replay.objects.get().state == "finished"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_share_one_replay_without_doing_anything_twice(post, connect):
+    called: list[int] = []
+
+    def note(event, replay, **kwargs):
+        if replay:
+            called.append(event.primary_key)
+
+    connect(signals.ticket_changed, note)
+    for number in range(40):
+        post(body(PrimaryKey=number))
+    plan(Criteria(), who="anna", why="").release()
+    with ThreadPoolExecutor(2) as pool:
+        workers = [pool.submit(carry_on_by_threes) for _ in range(2)]
+    assert [worker.exception() for worker in workers] == [None, None]
+    assert called == list(range(40))
+    done = Replay.objects.get()
+    assert (done.done, done.failed, done.claimed_until) == (40, 0, None)
+
+
+def carry_on_by_threes():
+    """A worker that gives its claim back again and again, until the replay is finished."""
+    try:
+        while Replay.objects.filter(finished_at=None).exists():
+            with closing(carry_on(Replay.objects.get())) as events:
+                list(islice(events, 3))
+    finally:
+        connection.close()

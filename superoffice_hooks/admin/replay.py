@@ -1,18 +1,14 @@
 """Replay from the admin: choose, confirm with a reason, and read what came out."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.contrib.admin.widgets import AdminTextareaWidget
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,9 +16,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import replaying
-from ..models import Event, Replay
-from ..receivers import Receiver
-from ..signals import receivers_of
+from ..models import Event
+from ..replaying import Criteria, Preview, select
+from ..selecting import frozen
+from .criteria import of_list
+from .progress import may_replay, report
+from .replay_form import ReplayForm, read_criteria
 
 if TYPE_CHECKING:
     _EventAdmin = admin.ModelAdmin[Event]
@@ -31,40 +30,25 @@ else:
 
 _IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
 
-
-class ReplayForm(forms.Form):
-    """Which events, as the keys of their rows, and why."""
-
-    ids = forms.CharField(widget=forms.HiddenInput)
-    why = forms.CharField(
-        label=_("Why"),
-        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the replay, for whoever asks later."),
-    )
-
-
-class Planned(NamedTuple):
-    """What a replay will do with the events of one name."""
-
-    name: str
-    events: int
-    receivers: list[str]
+NOTHING = Criteria(up_to=0)
+"""No events, as no criteria would be all."""
 
 
 class Replaying(_EventAdmin):
     """Gives the event admin its Replay action and button, and the page both lead to."""
 
     MOST = 10_000
-    """Events in one replay: all of them are named in one query, and in the Replay's row."""
+    """Events that are chosen one by one: all are named in one query, and in the Replay's row."""
     FEW = 20
     """Events that are listed one by one before they are replayed."""
+    AT_ONCE = 25
+    """Events that are replayed while the user waits; more are left to the progress page."""
 
     actions = ("replay",)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Whether the user may replay events."""
-        permission = f"{self.opts.app_label}.{get_permission_codename('replay', self.opts)}"
-        return self.has_view_permission(request) and request.user.has_perm(permission)
+        return self.has_view_permission(request) and may_replay(request)
 
     def get_urls(self) -> list[URLPattern]:
         """The URLs of the admin, and the confirmation page's."""
@@ -86,71 +70,92 @@ class Replaying(_EventAdmin):
     @admin.action(description=_("Replay selected events"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
         """The list's action: nothing happens before it is confirmed."""
-        keys = queryset.order_by("pk").values_list("pk", flat=True)[: self.MOST + 1]
+        if request.POST.get("select_across") == "1" and (
+            criteria := of_list(request.GET, queryset)
+        ):
+            return self._confirm(request, Preview(criteria))
+        keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: self.MOST + 1])
         if len(keys) > self.MOST:
             message = gettext("Please select %(most)d events at most: narrow the list down first.")
             self.message_user(request, message % {"most": self.MOST}, messages.ERROR)
             return None
-        form = ReplayForm(initial={"ids": ",".join(map(str, keys))})
-        return self._confirm(request, form, list(keys))
+        return self._confirm(request, Preview(Criteria(ids=tuple(keys))))
 
     def replay_view(self, request: HttpRequest) -> HttpResponse:
         """The confirmation page; its form comes back here, and only a POST replays."""
         if not self.has_replay_permission(request):
             raise PermissionDenied
-        posted = request.method == "POST"
-        keys = self._keys(request, (request.POST if posted else request.GET).get("ids", ""))
-        if not keys:
+        asked = self._asked_for(request)
+        preview = Preview(replace(asked, latest=False))
+        if not preview.events:
             self.message_user(request, gettext("There is no such event."), messages.WARNING)
             return HttpResponseRedirect(self._way_back(request))
-        form = ReplayForm(request.POST if posted else None, initial=request.GET.dict())
+        posted = request.POST if request.method == "POST" else None
+        initial = request.GET.dict() | {"latest": asked.latest}
+        form = ReplayForm(posted, preview, initial=initial)
         if not form.is_valid():
-            return self._confirm(request, form, keys)
-        self._replay(request, keys, form.cleaned_data["why"])
-        return HttpResponseRedirect(self._way_back(request, keys))
+            return self._confirm(request, preview, form)
+        criteria = replace(preview.criteria, latest=form.cleaned_data["latest"])
+        return self._replay(request, criteria, form.asked)
 
-    def _keys(self, request: HttpRequest, text: str) -> tuple[int, ...]:
-        """Those of the keys in a comma-separated list that are events this user may see."""
-        asked = text.split(",") if _IDS.fullmatch(text) else []
-        events = self.get_queryset(request).filter(pk__in=asked[: self.MOST])
-        return tuple(events.order_by("pk").values_list("pk", flat=True))
+    def _asked_for(self, request: HttpRequest) -> Criteria:
+        """The events of a form or a link, and none that come in later.
+
+        Of events that are named one by one, those this user may see.
+        """
+        source = request.POST if request.method == "POST" else request.GET
+        criteria = read_criteria(source.get("criteria", "")) or NOTHING
+        if _IDS.fullmatch(ids := source.get("ids", "")):
+            criteria = Criteria(ids=tuple(map(int, ids.split(","))))
+        if criteria.ids:
+            events = self.get_queryset(request).filter(pk__in=criteria.ids[: self.MOST])
+            keys = tuple(events.order_by("pk").values_list("pk", flat=True))
+            return replace(criteria, ids=keys) if keys else NOTHING
+        return criteria if criteria.up_to is not None else frozen(criteria)
 
     def _confirm(
-        self, request: HttpRequest, form: ReplayForm, keys: Sequence[int]
+        self, request: HttpRequest, preview: Preview, form: ReplayForm | None = None
     ) -> TemplateResponse:
         """Say what is about to happen, and ask why."""
-        events = Event.objects.filter(pk__in=keys)
-        few = events.order_by("pk").only("name", "event_id", "received_at")[: self.FEW]
+        few = select(preview.criteria).only("name", "event_id", "received_at")[: self.FEW]
         context = {
             **self.admin_site.each_context(request),
-            "title": ngettext("Replay %(count)d event", "Replay %(count)d events", len(keys))
-            % {"count": len(keys)},
+            "title": ngettext("Replay %(count)d event", "Replay %(count)d events", preview.events)
+            % {"count": preview.events},
             "opts": self.opts,
             "media": self.media,
-            "form": form,
-            "planned": plan(events),
+            "form": form or ReplayForm(None, preview),
+            "preview": preview,
+            "latest": preview.events - preview.superseded,
+            "at_once": preview.events <= self.AT_ONCE,
             "events": few,
-            "more": len(keys) - len(few),
+            "more": preview.events - len(few),
             "preserved_filters": self.get_preserved_filters(request),
-            "way_back": self._way_back(request, keys),
+            "way_back": self._way_back(request, preview.criteria),
         }
         request.current_app = self.admin_site.name
         template = "admin/superoffice_hooks/event/replay_confirmation.html"
         return TemplateResponse(request, template, context)
 
-    def _replay(self, request: HttpRequest, keys: tuple[int, ...], why: str) -> None:
-        """Replay, and tell the user in counts what came out."""
-        criteria = replaying.Criteria(ids=keys)
-        ended = Counter[str]()
-        replay = replaying.plan(criteria, who=request.user.get_username(), why=why)
-        replaying.replay(replay, criteria, lambda event: ended.update([event.status]))
-        self.message_user(
-            request, report(replay, ended), messages.WARNING if replay.failed else messages.SUCCESS
-        )
+    def _replay(
+        self, request: HttpRequest, criteria: Criteria, asked: dict[str, Any]
+    ) -> HttpResponse:
+        """Replay a few events and say what came out; leave many to the page that shows progress."""
+        planned = replaying.plan(criteria, who=request.user.get_username(), **asked)
+        if planned.planned > self.AT_ONCE:
+            planned.release()
+            progress = "admin:superoffice_hooks_replay_progress"
+            site = self.admin_site.name
+            return HttpResponseRedirect(reverse(progress, args=[planned.pk], current_app=site))
+        replaying.replay(planned)
+        level = messages.WARNING if planned.failed else messages.SUCCESS
+        self.message_user(request, report(planned), level)
+        return HttpResponseRedirect(self._way_back(request, criteria))
 
-    def _way_back(self, request: HttpRequest, keys: Sequence[int] = ()) -> str:
+    def _way_back(self, request: HttpRequest, criteria: Criteria = NOTHING) -> str:
         """To the event, if it was one; else to the list, filtered as before."""
-        page, arguments = ("change", [keys[0]]) if len(keys) == 1 else ("changelist", [])
+        one = len(criteria.ids) == 1
+        page, arguments = ("change", criteria.ids) if one else ("changelist", ())
         url = reverse(
             f"admin:superoffice_hooks_event_{page}",
             args=arguments,
@@ -158,55 +163,3 @@ class Replaying(_EventAdmin):
         )
         filters = self.get_preserved_filters(request)
         return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
-
-
-def plan(events: QuerySet[Event]) -> list[Planned]:
-    """Whom a replay of these events will call: a receiver is connected to a name."""
-    names = events.order_by("name").values_list("name").annotate(count=Count("pk"))
-    return [
-        Planned(name, count, [receiver.path for receiver in _receivers(name)])
-        for name, count in names
-    ]
-
-
-def _receivers(name: str) -> list[Receiver]:
-    # The test event reaches no receiver, though those of "*" match its name.
-    return [] if Event(name=name).is_test else receivers_of(name, sender=Event)
-
-
-def report(replay: Replay, ended: Counter[str]) -> str:
-    """What came of a replay.
-
-    Its row counts an event without receivers as done, and one that was left to another process as
-    failed; people want to know those apart.
-    """
-    count = replay.done + replay.failed
-    skipped = min(ended[Event.Status.SKIPPED], replay.done)
-    elsewhere = ended[Event.Status.RUNNING]
-    sentences = [
-        ngettext(
-            "%(count)d event replayed: %(succeeded)d succeeded, %(failed)d failed.",
-            "%(count)d events replayed: %(succeeded)d succeeded, %(failed)d failed.",
-            count,
-        )
-        % {"count": count, "succeeded": replay.done - skipped, "failed": replay.failed}
-    ]
-    if skipped:
-        sentences.append(
-            ngettext(
-                "%(count)d has no receiver and was skipped.",
-                "%(count)d have no receiver and were skipped.",
-                skipped,
-            )
-            % {"count": skipped}
-        )
-    if elsewhere:
-        sentences.append(
-            ngettext(
-                "%(count)d of the failed is being dispatched by another process.",
-                "%(count)d of the failed are being dispatched by another process.",
-                elsewhere,
-            )
-            % {"count": elsewhere}
-        )
-    return " ".join(sentences)

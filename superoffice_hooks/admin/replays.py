@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -11,27 +12,41 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Replay
 from . import showing
+from .criteria import in_words, list_query
+from .progress import Progressing, may_replay
 from .readonly import ReadOnlyAdmin
 
 NEWEST = 200
 """So many runs are shown on the page of a replay."""
 
 
-class ReplayAdmin(ReadOnlyAdmin[Replay]):
+class ReplayAdmin(Progressing, ReadOnlyAdmin[Replay]):
     """One row for each replay, from whichever door."""
 
-    list_display = ("created", "who", "reason", "planned", "done", "failed", "finished")
+    list_display = (
+        "created",
+        "state_word",
+        "who",
+        "reason",
+        "planned",
+        "done",
+        "failed",
+        "remaining",
+        "finished",
+    )
     list_filter = ("created_at",)
     list_defer = ("criteria", "receivers")
     search_fields = ("who", "why")
     fields = (
         "created",
+        "state_word",
         "who",
         "why",
         "criteria_given",
         "receivers_given",
-        ("planned", "done", "failed"),
+        ("planned", "done", "failed", "skipped", "busy", "remaining"),
         "finished",
+        "cancelled_by",
     )
 
     created = showing.moment("created_at", _("created"))
@@ -49,7 +64,12 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         """The page, with the runs: failed ones first, as the alphabet has it."""
         if obj:
             runs = obj.runs.select_related("event").defer("event__payload", "event__body")
-            context |= {"runs": runs.order_by("outcome", "-pk")[:NEWEST], "newest": NEWEST}
+            context |= {
+                "runs": runs.order_by("outcome", "-pk")[:NEWEST],
+                "newest": NEWEST,
+                "may_carry_on": may_replay(request) and not obj.finished_at,
+                "list_query": list_query(obj.criteria),
+            }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description=_("why"))
@@ -57,10 +77,24 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         """The first words of why."""
         return Truncator(replay.why).chars(80)
 
+    @admin.display(description=_("state"))
+    def state_word(self, replay: Replay) -> SafeString:
+        return showing.status(replay.state, str(replay.state.label))
+
+    @admin.display(description=_("remaining"))
+    def remaining(self, replay: Replay) -> int:
+        """How many events are left; none after the end, whatever was not done."""
+        return 0 if replay.finished_at else replay.remaining
+
     @admin.display(description=_("criteria"))
     def criteria_given(self, replay: Replay) -> SafeString:
-        return showing.as_json(replay.criteria)
+        return showing.lines(in_words(replay.criteria))
 
     @admin.display(description=_("receivers"))
     def receivers_given(self, replay: Replay) -> str:
-        return showing.lines(replay.receivers) or gettext("all")
+        """Which receivers were asked for."""
+        asked = showing.lines(replay.receivers) or gettext("all")
+        if not replay.only_failed:
+            return asked
+        only = gettext("only those whose last run for the event was no success")
+        return format_html("{} <div>{}</div>", asked, only)

@@ -3,7 +3,8 @@
 from .changes import ChangedField, ChangeSet
 from .delivery import Redelivery, Rejection
 from .event import Event
-from .run import ReceiverRun, Replay
+from .replay import Replay
+from .run import ReceiverRun
 
 __all__ = [
     "ChangeSet",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar, cast
 
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +34,13 @@ class RecordQuerySet(models.QuerySet[_Row]):
         return self.filter(
             entity=event.entity, primary_key=event.primary_key, tenant=event.tenant
         ).exclude(primary_key=None)
+
+    def unsuperseded(self) -> Self:
+        """Events after which no newer one of the same record has come in."""
+        record = {name: OuterRef(name) for name in ("entity", "primary_key", "tenant")}
+        events = cast("RecordQuerySet[_Row]", self.model._default_manager.using(self.db))
+        after = events.filter(**record).placed("gt", OuterRef)
+        return self.filter(~Exists(after))
 
     def newest_first(self) -> Self:
         """Events in the reverse order of their occurrence; for few events, as no index has it."""

@@ -1,4 +1,4 @@
-"""What came of an event: one row for each call of a receiver, and who asked for it again."""
+"""What came of an event: one row for each call of a receiver."""
 
 import traceback
 from collections.abc import Iterable
@@ -6,53 +6,17 @@ from datetime import timedelta
 from typing import ClassVar, Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GiveUp, RetryLater
 from ..values import storable_text
 from .event import Event
+from .replay import Replay
 
 _ERROR_LENGTH = 500
 _TRACEBACK_LENGTH = 20_000
-
-
-class Replay(models.Model):
-    """Events dispatched again on purpose: who, why, which, and what came out."""
-
-    who = models.CharField(_("who"), max_length=255)
-    why = models.TextField(_("why"))
-    criteria = models.JSONField(_("criteria"), default=dict)
-    receivers = models.JSONField(_("receivers"), default=list)
-    """Dotted paths of the receivers to run; empty means all."""
-    planned = models.PositiveIntegerField(_("planned"), default=0)
-    done = models.PositiveIntegerField(_("done"), default=0)
-    failed = models.PositiveIntegerField(_("failed"), default=0)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
-    finished_at = models.DateTimeField(_("finished at"), null=True)
-
-    class Meta:
-        verbose_name = _("replay")
-        verbose_name_plural = _("replays")
-        ordering: ClassVar = ["-id"]
-
-    def __str__(self) -> str:
-        return f"Replay {self.pk} by {self.who}"
-
-    def concerns(self, receiver: str) -> bool:
-        """Whether the receiver with this dotted path is to run."""
-        return not self.receivers or receiver in self.receivers
-
-    def count(self, *, failed: bool) -> None:
-        """Add one event to the counts."""
-        self.done += not failed
-        self.failed += failed
-        self.save(update_fields=["done", "failed"])
-
-    def finish(self) -> None:
-        """Note that every planned event was tried."""
-        self.finished_at = timezone.now()
-        self.save(update_fields=["finished_at"])
 
 
 class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
@@ -69,9 +33,20 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
 
     def last_failed(self, receivers: Iterable[str]) -> bool:
         """Whether the latest run of any of these receivers was no success."""
-        runs = self.filter(receiver__in=list(receivers)).order_by("pk")
-        latest = dict(runs.values_list("receiver", "outcome"))
-        return any(outcome != ReceiverRun.Outcome.SUCCEEDED for outcome in latest.values())
+        return not self.failed_receivers().isdisjoint(receivers)
+
+    def failed_receivers(self) -> set[str]:
+        """Dotted paths of the receivers whose latest run was no success."""
+        latest = dict(self.order_by("pk").values_list("receiver", "outcome"))
+        return {path for path, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED}
+
+    def still_failed(self) -> Self:
+        """The runs that were no success and were the last of their event's for that receiver."""
+        same = ReceiverRun.objects.using(self.db).filter(
+            event=OuterRef("event"), receiver=OuterRef("receiver"), pk__gt=OuterRef("pk")
+        )
+        failed = self.exclude(outcome=ReceiverRun.Outcome.SUCCEEDED)
+        return failed.filter(~Exists(same))
 
 
 class ReceiverRun(models.Model):

@@ -134,7 +134,7 @@ class HelpDesk:
         """In vain: the exchange rate is missing still."""
         criteria = replaying.Criteria(name="sale.sold")
         planned = replaying.plan(criteria, who="rita", why="The exchange rates were imported.")
-        replaying.replay(planned, criteria)
+        replaying.replay(planned)
 
     def let_time_pass(self) -> None:
         """Spread the morning over its hours, and move the project to where projects are."""

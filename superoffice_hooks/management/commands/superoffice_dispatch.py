@@ -4,21 +4,28 @@ import logging
 import signal
 import threading
 from collections import Counter
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from superoffice_hooks.dispatching import dispatch_due, dispatch_now
+from superoffice_hooks.models import Event
 from superoffice_hooks.receiving import DATABASE_AWAY, drain
+from superoffice_hooks.replaying import carry_on_waiting
 
 logger = logging.getLogger(__name__)
+
+REPLAYED = "replayed"
+"""Counts the events of replays, among the statuses that due events ended with."""
 
 
 class Command(BaseCommand):
     help = (
         "Dispatches the events that are due: pending ones, ones to be retried, and ones whose"
-        " process died. Drains the spool first. Any number of these may run side by side."
+        " process died. Drains the spool first, and carries on the replays that nobody is working"
+        " on. Any number of these may run side by side."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,28 +50,33 @@ class Command(BaseCommand):
         self.stopping = threading.Event()
         if watch:
             self.stop_on_signals()
-        outcomes = self.look(batch)
-        while watch and not self.stopping.is_set():
-            found = self.look_if_possible(batch)
+        outcomes = found = self.look(batch)
+        while (watch or found[REPLAYED]) and not self.stopping.is_set():
+            found = self.look_if_possible(batch) if watch else self.look(batch)
             outcomes += found
             if not found:
                 self.stopping.wait(interval)
         self.stdout.write(_summary(outcomes))
 
     def look(self, batch: int) -> Counter[str]:
-        """Dispatch what is due, or what is done of it when told to stop."""
+        """Dispatch what is due, and a little of each replay; or what is done when told to stop."""
         outcomes: Counter[str] = Counter()
         for event in drain():
             dispatch_now(event)
             outcomes[event.status] += 1
             if self.stopping.is_set():
                 return outcomes
-        events = dispatch_due(batch)
+        outcomes.update(event.status for event in self.until_told(dispatch_due(batch)))
+        if not self.stopping.is_set():
+            outcomes.update(REPLAYED for event in self.until_told(carry_on_waiting()))
+        return outcomes
+
+    def until_told(self, events: Generator[Event, None, None]) -> Iterator[Event]:
+        """The events of a story that gives back what it has not begun when it is closed."""
         for event in events:
-            outcomes[event.status] += 1
+            yield event
             if self.stopping.is_set():
                 events.close()
-        return outcomes
 
     def look_if_possible(self, batch: int) -> Counter[str]:
         """The same, but a watcher outlives a database that is away for a while."""
@@ -81,8 +93,13 @@ class Command(BaseCommand):
 
 
 def _summary(outcomes: Counter[str]) -> str:
+    replayed = outcomes.pop(REPLAYED, 0)
     if not outcomes:
-        return "No event was due."
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(outcomes.items()))
-    total = outcomes.total()
-    return f"{total} event{'s were' if total != 1 else ' was'} dispatched: {counts}."
+        told = "No event was due."
+    else:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(outcomes.items()))
+        total = outcomes.total()
+        told = f"{total} event{'s were' if total != 1 else ' was'} dispatched: {counts}."
+    if replayed:
+        told += f" {replayed} event{'s were' if replayed != 1 else ' was'} replayed."
+    return told

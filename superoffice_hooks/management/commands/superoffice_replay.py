@@ -3,7 +3,6 @@
 import getpass
 import re
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -11,10 +10,9 @@ from uuid import UUID
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from ... import vocabulary
 from ...models import Event, Replay
-from ...replaying import Criteria, plan, replay, select
-from ...signals import connected, receivers_of
+from ...replaying import Criteria, Preview, carry_on, plan
+from ...signals import connected
 from ..options import counted, moment_of, number_of, text_of, texts_of, wrong
 
 _RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
@@ -57,50 +55,57 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._announce(criteria, receivers)
         else:
-            self._replay(plan(criteria, who=_who(), why=why, receivers=receivers), criteria)
+            self._replay(plan(criteria, who=_who(), why=why, receivers=receivers))
 
     def _announce(self, criteria: Criteria, receivers: tuple[str, ...]) -> None:
         """Say what would be replayed, and who would be called."""
-        names = Counter(select(criteria).values_list("name", flat=True).iterator())
-        calls: Counter[str] = Counter()
-        # A test event is announced by webhook_tested; the receivers of any_event do not hear of it.
-        for name in names.keys() - {vocabulary.TEST}:
-            for receiver in receivers_of(name, sender=Event):
-                if not receivers or receiver.path in receivers:
-                    calls[receiver.path] += names[name]
-        self.stdout.write(f"Dry run: {counted(names.total(), 'event')} would be replayed.")
+        preview = Preview(criteria)
+        calls = {
+            path: count
+            for path, count in preview.receivers.items()
+            if not receivers or path in receivers
+        }
+        self.stdout.write(f"Dry run: {counted(preview.events, 'event')} would be replayed.")
         for path in sorted(calls):
             self.stdout.write(f"{path} would be called for {counted(calls[path], 'event')}.")
         if not calls:
             self.stdout.write("No receiver would be called.")
         self.stdout.write("Nothing was changed.")
 
-    def _replay(self, planned: Replay, criteria: Criteria) -> None:
+    def _replay(self, planned: Replay) -> None:
         """Replay what was planned, with a progress bar if somebody is watching."""
-        ended: Counter[str] = Counter()
         with tqdm(
             total=planned.planned,
             unit="event",
             file=sys.stderr,
             disable=not self.stderr.isatty(),
         ) as bar:
+            try:
+                for _ in carry_on(planned):
+                    bar.update()
+            except KeyboardInterrupt:
+                # Who stops it means to: nobody is to go on behind their back.
+                planned.cancel(planned.who)
+        self._tell(planned)
 
-            def progress(event: Event) -> None:
-                ended[event.status] += 1
-                bar.update()
-
-            replay(planned, criteria, progress)
-        # Done with, but no success: nobody was there to be called.
-        skipped = ended[Event.Status.SKIPPED]
+    def _tell(self, replayed: Replay) -> None:
+        """What came of it; an error unless everything went well."""
+        state = replayed.state
         self.stdout.write(
-            f"Replay {planned.pk} is finished: of {counted(planned.planned, 'event')},"
-            f" {planned.done - skipped} succeeded, {skipped} had no receiver and {planned.failed}"
-            f" failed. Receivers were called {counted(planned.runs.count(), 'time')}."
+            f"Replay {replayed.pk} is {state}: of {counted(replayed.planned, 'event')},"
+            f" {replayed.done - replayed.skipped} succeeded, {replayed.skipped} had no receiver and"
+            f" {replayed.failed} failed. Receivers were called"
+            f" {counted(replayed.runs.count(), 'time')}."
         )
-        if planned.failed:
+        if state != Replay.State.FINISHED:
             raise CommandError(
-                f"{counted(planned.failed, 'event')} failed: a receiver raised, or another process"
-                f" was dispatching the event. The receiver runs of replay {planned.pk} have the"
+                f"Replay {replayed.pk} was cut short: {counted(replayed.remaining, 'event')} of it"
+                " were not replayed by this command."
+            )
+        if replayed.failed:
+            raise CommandError(
+                f"{counted(replayed.failed, 'event')} failed: a receiver raised, or another process"
+                f" was dispatching the event. The receiver runs of replay {replayed.pk} have the"
                 " tracebacks. Once the cause is gone, replay what has the status failed."
             )
 

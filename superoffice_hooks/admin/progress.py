@@ -1,0 +1,136 @@
+"""The progress of a replay: a page that carries it on while it is looked at, and a way to cancel.
+
+Where a worker runs, ``superoffice_dispatch`` carries replays on too. Where none does, this page is
+enough: each time it is asked for, it answers and then replays a batch.
+"""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from ..models import Replay
+from ..replaying import batch
+from ..responses import ThenResponse
+
+if TYPE_CHECKING:
+    _ReplayAdmin = admin.ModelAdmin[Replay]
+else:
+    _ReplayAdmin = object
+
+
+def may_replay(request: HttpRequest) -> bool:
+    """Whether the user has the permission to replay, to carry a replay on and to cancel it."""
+    return request.user.has_perm("superoffice_hooks.replay_event")
+
+
+class Progressing(_ReplayAdmin):
+    """Gives the replay admin the pages of replays that take their time."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """The URLs of the admin, the progress page's and that of its button."""
+        pages = []
+        for name, page in (
+            ("progress", require_GET(self.progress_view)),
+            ("cancel", require_POST(self.cancel_view)),
+        ):
+            view = self.admin_site.admin_view(page)
+            # Under ATOMIC_REQUESTS, what a batch counted could still be undone.
+            for alias in connections:
+                view = transaction.non_atomic_requests(alias)(view)
+            pages.append(path(f"<int:pk>/{name}/", view, name=f"superoffice_hooks_replay_{name}"))
+        return [*pages, *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How far the replay is. Who may replay also carries it on, after the answer."""
+        if not (self.has_view_permission(request) or may_replay(request)):
+            raise PermissionDenied
+        replay = self._replay(request, pk)
+        carries_on = may_replay(request) and not replay.finished_at
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Progress of replay %(number)d") % {"number": replay.pk},
+            "opts": self.opts,
+            "replay": replay,
+            "report": report(replay) if replay.finished_at else "",
+            "may_cancel": carries_on,
+            "may_view": self.has_view_permission(request),
+        }
+        request.current_app = self.admin_site.name
+        page = render_to_string("admin/superoffice_hooks/replay/progress.html", context, request)
+
+        def carry_on() -> None:
+            for _ in batch(replay) if carries_on else ():
+                pass
+
+        return ThenResponse(page, then=carry_on, content_type="text/html; charset=utf-8")
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button: ends the replay before its next event."""
+        if not may_replay(request):
+            raise PermissionDenied
+        replay = self._replay(request, pk)
+        if not replay.cancel(request.user.get_username()):
+            self.message_user(request, gettext("The replay had ended already."), messages.WARNING)
+        site = self.admin_site.name
+        url = reverse("admin:superoffice_hooks_replay_progress", args=[pk], current_app=site)
+        return HttpResponseRedirect(url)
+
+    def _replay(self, request: HttpRequest, pk: int) -> Replay:
+        try:
+            return self.get_queryset(request).get(pk=pk)
+        except Replay.DoesNotExist:
+            raise Http404 from None
+
+
+def report(replay: Replay) -> str:
+    """What came of a replay that has ended, in sentences."""
+    sentences = [
+        ngettext(
+            "%(count)d event replayed: %(succeeded)d succeeded, %(failed)d failed.",
+            "%(count)d events replayed: %(succeeded)d succeeded, %(failed)d failed.",
+            replay.tried,
+        )
+        % {
+            "count": replay.tried,
+            "succeeded": replay.done - replay.skipped,
+            "failed": replay.failed,
+        }
+    ]
+    if replay.skipped:
+        sentences.append(
+            ngettext(
+                "%(count)d has no receiver to call and was skipped.",
+                "%(count)d have no receiver to call and were skipped.",
+                replay.skipped,
+            )
+            % {"count": replay.skipped}
+        )
+    if replay.busy:
+        sentences.append(
+            ngettext(
+                "%(count)d of the failed was being dispatched by another process.",
+                "%(count)d of the failed were being dispatched by another process.",
+                replay.busy,
+            )
+            % {"count": replay.busy}
+        )
+    if replay.cancelled_by:
+        cancelled = gettext("Cancelled by %(who)s, with %(count)d events to go.")
+        sentences.append(cancelled % {"who": replay.cancelled_by, "count": replay.remaining})
+    elif replay.remaining:
+        sentences.append(
+            ngettext(
+                "%(count)d no longer met the criteria when it was its turn.",
+                "%(count)d no longer met the criteria when it was their turn.",
+                replay.remaining,
+            )
+            % {"count": replay.remaining}
+        )
+    return " ".join(sentences)
