@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import InterfaceError, OperationalError, connections, router, transaction
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
@@ -92,26 +92,50 @@ def record(delivery: Delivery) -> Event | None:
     Returns the event if it should be dispatched now.
     """
     try:
-        return as_event(delivery)
-    except DATABASE_AWAY:
-        raise
+        event, is_due = as_event(delivery)
     except Unreadable as error:
         keep(delivery, str(error))
+        return None
+    return event if is_due else None
+
+
+def receive_again(rejection: Rejection, who: str) -> tuple[Event, bool]:
+    """Read a signed delivery that could not be read before; in place of its row there is an event.
+
+    ``who`` asked for it, for the event's problems. Returns the event, and whether it should be
+    dispatched now.
+
+    Raises:
+        Unreadable: it still is. Nothing has changed.
+        Rejection.DoesNotExist: nobody signed it, or somebody else was faster. Nothing has changed.
+    """
+    remark = f"It was a rejection first ({rejection.reason}) and was parsed again by {who}."
+    with transaction.atomic(using=router.db_for_write(Event)):
+        return as_event(rejection.take(), remark)
+
+
+def as_event(delivery: Delivery, *remarks: str) -> tuple[Event, bool]:
+    """The event a delivery tells of, and if it should be dispatched now: new, or failed, or stuck.
+
+    ``remarks`` are added to the problems of a new event.
+
+    Raises:
+        Unreadable: this version cannot read it, or the database cannot hold it.
+    """
+    try:
+        notification = Notification.parse(delivery)
+        notification = replace(notification, problems=(*notification.problems, *remarks))
+        event, is_new = Event.objects.record(delivery, notification)
+        if is_new:
+            return event, True
+        Redelivery.objects.record(event, delivery, notification)
+        event.revive()
+    except (*DATABASE_AWAY, Unreadable):
+        raise
     except Exception as error:
         logger.exception("A delivery to %s could not be made an event", delivery.endpoint)
-        keep(delivery, f"not storable: {type(error).__name__}")
-    return None
-
-
-def as_event(delivery: Delivery) -> Event | None:
-    """The event a delivery tells of, if it should be dispatched now: new, or failed, or stuck."""
-    notification = Notification.parse(delivery)
-    event, is_new = Event.objects.record(delivery, notification)
-    if is_new:
-        return event
-    Redelivery.objects.record(event, delivery, notification)
-    event.revive()
-    return event if event.is_due else None
+        raise Unreadable(f"not storable: {type(error).__name__}") from error
+    return event, event.is_due
 
 
 def with_a_live_connection(

@@ -8,7 +8,6 @@ administrators, so it says nothing.
 import ipaddress
 import logging
 from functools import partial
-from itertools import chain
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -18,17 +17,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from . import conf, receiving
-from .dispatching import dispatch_now
+from .afterwards import ThenResponse, hand_over
 from .exceptions import NotStored, Refused
-from .models import Event
 from .notification import Delivery
-from .responses import ThenResponse
 from .values import storable_text
 
 logger = logging.getLogger(__name__)
-
-# More would keep this process from its next request for too long.
-_SPOOLED_AT_ONCE = 20
 
 
 @csrf_exempt
@@ -44,22 +38,8 @@ def webhook(request: HttpRequest, endpoint: str = conf.DEFAULT_ENDPOINT) -> Http
         # An error of ours is no reason to drop the event: SuperOffice tries again after 503.
         logger.exception("A delivery to %s could not be taken in", endpoint)
         return HttpResponse(status=NotStored.status_code)
-    return ThenResponse("OK", then=partial(hand_over, event))
-
-
-def hand_over(event: Event | None) -> None:
-    """See to it that the receivers are called; the spool's too, since the database answers now."""
-    if event is None:
-        return
-    for due in chain([event], receiving.drain(_SPOOLED_AT_ONCE)):
-        match conf.current().DISPATCH:
-            case "after_response":
-                dispatch_now(due)
-            case "task":
-                # Imported here because django-tasks need not be installed.
-                from .tasks import enqueue  # noqa: PLC0415
-
-                enqueue(due)
+    then = partial(hand_over, [event] if event else [])
+    return ThenResponse("OK", content_type="text/plain", then=then)
 
 
 # Under ATOMIC_REQUESTS our row would vanish with whatever else fails in the request, after the 200.

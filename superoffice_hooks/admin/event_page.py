@@ -1,10 +1,8 @@
 """The page of one event: what happened, what was sent, who was called and what came of it."""
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -117,14 +115,10 @@ class EventPage(_EventAdmin):
         """The record, and the way to everything that happened to it."""
         if event.primary_key is None:
             return record(event)
-        everything = reverse(
-            "admin:superoffice_hooks_event_changelist", current_app=self.admin_site.name
-        )
         return format_html(
-            '{} (<a href="{}?{}">{}</a>)',
+            '{} (<a href="{}">{}</a>)',
             record(event),
-            everything,
-            urlencode({SEARCH_VAR: record(event)}),
+            self.record_url(event),  # type: ignore[attr-defined]
             gettext("all its events"),
         )
 

@@ -17,12 +17,13 @@ from .handling import Handling
 from .readonly import ReadOnlyAdmin
 from .replay import Replaying
 from .summary import record
+from .timeline import Timeline
 
 # No more digits than a 64-bit number has.
 _RECORD = re.compile(r"(?:(?P<entity>.*)\s)?(?P<primary_key>-?[0-9]{1,19})", re.DOTALL)
 
 
-class EventAdmin(EventPage, Handling, Replaying, ReadOnlyAdmin[Event]):
+class EventAdmin(EventPage, Handling, Replaying, Timeline, ReadOnlyAdmin[Event]):
     """What happened in SuperOffice, and what our receivers made of it."""
 
     list_display = (

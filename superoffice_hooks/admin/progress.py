@@ -15,9 +15,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from ..afterwards import ThenResponse
 from ..models import Replay
 from ..replaying import batch
-from ..responses import ThenResponse
 
 if TYPE_CHECKING:
     _ReplayAdmin = admin.ModelAdmin[Replay]

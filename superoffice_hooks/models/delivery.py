@@ -1,8 +1,10 @@
 """Deliveries that made no new event: repeated ones and refused ones."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import DatabaseError, models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..notification import Delivery, Notification
@@ -43,7 +45,7 @@ class Redelivery(models.Model):
         ordering: ClassVar = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.event} again at {self.received_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.event} again at {_to_the_second(self.received_at)}"
 
 
 class RejectionManager(models.Manager["Rejection"]):
@@ -107,4 +109,32 @@ class Rejection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} at {self.received_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.reason} at {_to_the_second(self.received_at)}"
+
+    def take(self) -> Delivery:
+        """Delete the row and give back the delivery it kept; to be called inside a transaction.
+
+        Of several processes that saw the same row, one succeeds.
+
+        Raises:
+            DoesNotExist: nobody signed the delivery, or the row is gone.
+        """
+        # Read before the row is gone: a list may have left the body in the database.
+        delivery = Delivery(
+            endpoint=self.endpoint,
+            body=bytes(self.body),
+            headers=self.headers,
+            remote_addr=self.remote_addr,
+            received_at=self.received_at,
+            signed=True,
+        )
+        taken, _rows = type(self).objects.filter(pk=self.pk, verified=True).delete()
+        if not taken:
+            raise type(self).DoesNotExist
+        return delivery
+
+
+def _to_the_second(moment: datetime) -> str:
+    """In the time zone in use, as the pages show it."""
+    shown = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return f"{shown:%Y-%m-%d %H:%M:%S}"

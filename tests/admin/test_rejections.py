@@ -18,14 +18,14 @@ def test_the_list_says_what_was_refused_and_why(post, viewer):
     post(body(), secret="a guess")
     post(b"[]")
     page = Page.get(viewer, REJECTIONS)
-    assert page.cells("reason") == [
+    assert page.cells("reason_word") == [
         "The body is JSON, but not an object.",
         "signature wrong",
         "signature missing",
     ]
     verified = Page.get(viewer, f"{REJECTIONS}?verified__exact=1")
-    assert verified.cells("reason") == ["The body is JSON, but not an object."]
-    assert Page.get(viewer, f"{REJECTIONS}?q=wrong").cells("reason") == ["signature wrong"]
+    assert verified.cells("reason_word") == ["The body is JSON, but not an object."]
+    assert Page.get(viewer, f"{REJECTIONS}?q=wrong").cells("reason_word") == ["signature wrong"]
 
 
 def test_the_body_is_shown_whatever_it_is(post, viewer):
@@ -56,7 +56,9 @@ def test_a_megabyte_that_nobody_could_read_leaves_the_page_whole(post, viewer):
 def test_thirty_rejections_take_as_many_queries_as_three(post, viewer):
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert len(Page.get(viewer, REJECTIONS).cells("reason")) == Rejection.objects.count()
+            assert (
+                len(Page.get(viewer, REJECTIONS).cells("reason_word")) == Rejection.objects.count()
+            )
         return len(captured)
 
     for _ in range(3):
@@ -70,3 +72,14 @@ def test_thirty_rejections_take_as_many_queries_as_three(post, viewer):
 @pytest.mark.parametrize("nonsense", ["%00", "%F0%9F%90%98", "'", "%25", "\\", "x" * 3000])
 def test_no_search_breaks_the_list(post, viewer, nonsense):
     assert Page.get(viewer, f"{REJECTIONS}?q={nonsense}").status == 200
+
+
+def test_the_list_can_be_narrowed_down(post, viewer):
+    post(body(), secret="a guess")
+    post(b"{}", url="/superoffice/webhook/elsewhere/")
+    post(b"[]")
+    page = Page.get(viewer, REJECTIONS)
+    assert page.filter("signature wrong").cells("endpoint") == ["default"]
+    assert page.filter("elsewhere").cells("reason_word") == ["unknown endpoint"]
+    assert Page.get(viewer, f"{REJECTIONS}?q=127.0.0").cells("remote_addr") == ["127.0.0.1"] * 3
+    assert Page.get(viewer, f"{REJECTIONS}?reason=never").cells("reason_word") == []
