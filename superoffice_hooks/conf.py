@@ -78,6 +78,17 @@ class HooksSettings:
     """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
     dotted path, that takes a tenant and returns them."""
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints the settings name; a callable names none before it is asked for one."""
+        match self.SECRETS:
+            case str():
+                return ()
+            case Mapping() as by_endpoint:
+                return tuple(by_endpoint)
+            case _:
+                return (DEFAULT_ENDPOINT,)
+
     def secrets_of(self, endpoint: str) -> tuple[str, ...]:
         """The secrets of an endpoint, newest first.
 

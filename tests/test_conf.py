@@ -40,6 +40,21 @@ def test_secrets_of_an_endpoint(secrets, endpoint, found):
         assert conf.current().secrets_of(endpoint) == found
 
 
+@pytest.mark.parametrize(
+    ("secrets", "named"),
+    [
+        (["x"], ("default",)),
+        ([], ("default",)),
+        ({"a": ["x"], "b": ["y"]}, ("a", "b")),
+        ({}, ()),
+        ("project.secrets_of", ()),
+    ],
+)
+def test_the_endpoints_that_the_settings_name(secrets, named):
+    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}):
+        assert conf.current().endpoints == named
+
+
 @pytest.mark.parametrize("secrets", [["x"], {"a": ["x"]}, {}])
 def test_an_endpoint_without_an_entry_is_unknown(secrets):
     with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}), pytest.raises(UnknownEndpoint):

@@ -14,6 +14,7 @@ from ..notification import changed_names
 from .event_page import EventPage
 from .filters import ChangedFieldFilter, EntityFilter, NameFilter, TenantFilter
 from .handling import Handling
+from .overview import Overview
 from .readonly import ReadOnlyAdmin
 from .replay import Replaying
 from .summary import record
@@ -23,7 +24,7 @@ from .timeline import Timeline
 _RECORD = re.compile(r"(?:(?P<entity>.*)\s)?(?P<primary_key>-?[0-9]{1,19})", re.DOTALL)
 
 
-class EventAdmin(EventPage, Handling, Replaying, Timeline, ReadOnlyAdmin[Event]):
+class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdmin[Event]):
     """What happened in SuperOffice, and what our receivers made of it."""
 
     list_display = (

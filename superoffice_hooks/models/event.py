@@ -116,6 +116,8 @@ class Event(OfRecord, WithFields, Claimable):
             ),
             models.Index(fields=["status", "next_attempt_at"], name="superoffice_event_due"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
+            # The next endpoint and its newest event are the next row of this index.
+            models.Index(fields=["endpoint", "-received_at"], name="superoffice_event_endpoint"),
         ]
 
     def __str__(self) -> str:

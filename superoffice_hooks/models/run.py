@@ -95,6 +95,9 @@ class ReceiverRun(models.Model):
                 fields=["event", "receiver", "succeeded_in"], name="superoffice_run_succeeds_once"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["outcome", "started_at"], name="superoffice_run_outcome"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.receiver} {self.outcome}"

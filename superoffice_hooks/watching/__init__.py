@@ -1,0 +1,45 @@
+"""Watching: what came in lately, what waits, what fails; plain values for whoever shows them.
+
+People look while something is wrong, and looking must not make it worse. So each figure is bounded,
+by its hours or by a number of rows, and read through the index named with it.
+"""
+
+from .lately import (
+    HOURS,
+    MOST_LISTS,
+    Failures,
+    Field,
+    Hour,
+    Name,
+    Refusals,
+    Window,
+    changed_fields,
+    events_by_hour,
+    events_by_name,
+    failures,
+    rejections,
+    totals,
+)
+from .now import MOST_PENDING, Endpoint, Pending, endpoints, pending
+
+__all__ = [
+    "HOURS",
+    "MOST_LISTS",
+    "MOST_PENDING",
+    "Endpoint",
+    "Failures",
+    "Field",
+    "Hour",
+    "Name",
+    "Pending",
+    "Refusals",
+    "Window",
+    "changed_fields",
+    "endpoints",
+    "events_by_hour",
+    "events_by_name",
+    "failures",
+    "pending",
+    "rejections",
+    "totals",
+]

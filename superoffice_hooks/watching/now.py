@@ -1,0 +1,91 @@
+"""How things stand: what waits, and which endpoints still hear of SuperOffice."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Max
+
+from .. import conf, vocabulary
+from ..models import Event, Redelivery
+
+MOST_PENDING = 1000
+"""So many pending events are looked at, those to be dispatched next."""
+MOST_REDELIVERIES = 1000
+"""So many redeliveries are looked at, the newest ones."""
+MOST_ENDPOINTS = 100
+
+
+class Pending(NamedTuple):
+    """The events that wait to be dispatched."""
+
+    events: int
+    """At most MOST_PENDING: there may be more."""
+    oldest: Event | None
+    """The one received first. Its payload, body and headers are not loaded."""
+
+
+class Endpoint(NamedTuple):
+    """When an endpoint last had a delivery that was let in; None for never."""
+
+    name: str
+    last_delivery: datetime | None
+    last_test: datetime | None
+
+
+def pending() -> Pending:
+    """What waits to be dispatched. Index: superoffice_event_due.
+
+    The oldest is exact among up to MOST_PENDING events. Of more, it is the oldest of those to be
+    dispatched next; any that is older still was tried before, and is to be tried again later.
+    """
+    waiting = Event.objects.filter(status=Event.Status.PENDING).order_by("next_attempt_at")
+    shown = waiting.only("name", "entity", "primary_key", "received_at", "next_attempt_at")
+    first = list(shown[:MOST_PENDING])
+    oldest = min(first, key=lambda event: (event.received_at, event.pk), default=None)
+    return Pending(len(first), oldest)
+
+
+def endpoints() -> list[Endpoint]:
+    """The endpoints the settings name and those that had deliveries, and when they had the last.
+
+    Indexes: superoffice_event_endpoint, the primary key of redeliveries, superoffice_event_name.
+    """
+    deliveries = _latest([*_newest_events(), *_newest_redeliveries()])
+    tests = _latest(_tests())
+    names = {*conf.current().endpoints, *deliveries}
+    return [Endpoint(name, deliveries.get(name), tests.get(name)) for name in sorted(names)]
+
+
+def _newest_events() -> Iterator[tuple[str, datetime]]:
+    """Each endpoint with its newest event, one query each: GROUP BY would read the whole index."""
+    newest_first = Event.objects.order_by("endpoint", "-received_at")
+    rows = newest_first.values_list("endpoint", "received_at")
+    seen = ""
+    for _ in range(MOST_ENDPOINTS):
+        newest = rows.filter(endpoint__gt=seen).first()
+        if newest is None:
+            return
+        yield newest
+        seen = newest[0]
+
+
+def _newest_redeliveries() -> Iterable[tuple[str, datetime]]:
+    newest = Redelivery.objects.order_by("-pk").values_list("event__endpoint", "received_at")
+    return newest[:MOST_REDELIVERIES]
+
+
+def _tests() -> Iterator[tuple[str, datetime]]:
+    """Test events and their redeliveries: a test may come again under the EventId it had."""
+    tests = Event.objects.filter(name=vocabulary.TEST).values_list("endpoint")
+    for name, first, again in tests.annotate(Max("received_at"), Max("redeliveries__received_at")):
+        yield name, first
+        if again:
+            yield name, again
+
+
+def _latest(moments: Iterable[tuple[str, datetime]]) -> dict[str, datetime]:
+    latest: dict[str, datetime] = {}
+    for name, at in moments:
+        latest[name] = max(at, latest.get(name, at))
+    return latest

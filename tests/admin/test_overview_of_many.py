@@ -1,0 +1,108 @@
+"""The overview of 200 000 events and 400 000 runs: PostgreSQL reads what it shows, by indexes."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from superoffice_hooks.watching import now
+
+from .page import Page
+from .test_overview import OVERVIEW
+
+pytestmark = [
+    pytest.mark.hard,
+    pytest.mark.django_db,
+    pytest.mark.skipif(
+        "connection.vendor != 'postgresql'", reason="the plans are read as PostgreSQL writes them"
+    ),
+]
+
+EVENTS, DAYS, PENDING = 200_000, 30, 20_000
+IN_THE_WINDOW = EVENTS * 2 // DAYS
+LARGE = {
+    "superoffice_hooks_event",
+    "superoffice_hooks_receiverrun",
+    "superoffice_hooks_redelivery",
+}
+
+FILL = f"""
+INSERT INTO superoffice_hooks_changedfield (entity, name)
+SELECT 'ticket', 'field_' || number FROM generate_series(1, 200) number;
+
+INSERT INTO superoffice_hooks_changeset (digest)
+SELECT md5(number::text) FROM generate_series(1, 300) number;
+
+INSERT INTO superoffice_hooks_changeset_fields (changeset_id, changedfield_id)
+SELECT list.id, field.id FROM superoffice_hooks_changeset list, superoffice_hooks_changedfield field
+WHERE (field.id * 7 + list.id * 13) % 5 = 0;
+
+INSERT INTO superoffice_hooks_event (
+    status, attempts, next_attempt_at, endpoint, event_id, name, entity, action, primary_key,
+    tenant, webhook_name, received_at, payload, body, headers, problems, change_set_id
+)
+SELECT
+    CASE WHEN number > {EVENTS - PENDING} THEN 'pending'
+         WHEN number % 10 = 0 THEN 'failed' ELSE 'succeeded' END,
+    1, CASE WHEN number > {EVENTS - PENDING} THEN at END,
+    CASE WHEN number < 1000 THEN 'silent' ELSE 'default' END, gen_random_uuid(),
+    CASE WHEN number % 5000 = 0 THEN 'test' ELSE 'ticket.changed' END, 'ticket', 'changed', number,
+    'Cust1', 'hook', at, jsonb_build_object('x', repeat(md5(number::text), 20)), '', '{{}}', '[]',
+    (SELECT min(id) FROM superoffice_hooks_changeset) + number % 300
+FROM generate_series(1, {EVENTS}) number,
+    LATERAL (SELECT now() - ({EVENTS} - number) * interval '{DAYS} days' / {EVENTS} AS at) moment;
+
+INSERT INTO superoffice_hooks_receiverrun (
+    event_id, receiver, attempt, outcome, started_at, duration, error, traceback
+)
+SELECT id, 'app.receiver_' || number, 1,
+    CASE WHEN status = 'failed' AND number = 1 THEN 'failed' ELSE 'succeeded' END,
+    received_at, interval '1 ms', '', ''
+FROM superoffice_hooks_event, generate_series(1, 2) number;
+
+INSERT INTO superoffice_hooks_redelivery (event_id, received_at, webhook_name)
+SELECT id, received_at, '' FROM superoffice_hooks_event WHERE id % 10 = 0;
+
+ANALYZE;
+"""  # noqa: S608  (our own names)
+
+
+@pytest.fixture
+def filled(db) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(FILL)
+
+
+def plan(sql: str) -> Iterator[dict[str, Any]]:
+    """The nodes of a query's plan, with what each really read."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        (found,) = cursor.fetchone() or ("",)
+    nodes = [(json.loads(found) if isinstance(found, str) else found)[0]["Plan"]]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        yield node
+
+
+def rows_read(node: dict[str, Any]) -> int:
+    dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return int((node["Actual Rows"] + dropped) * node["Actual Loops"])
+
+
+def test_no_large_table_is_scanned_and_no_more_is_read_than_the_window_has(filled, viewer):
+    Page.get(viewer, OVERVIEW)
+    with CaptureQueriesContext(connection) as captured:
+        page = Page.get(viewer, OVERVIEW)
+    assert f"{now.MOST_PENDING:d} events or more are pending." in page.text.replace(",", "")
+    assert "silent" in page.links
+    ours = [query["sql"] for query in captured if 'FROM "superoffice_hooks_' in query["sql"]]
+    assert len(ours) == 12
+    for sql in ours:
+        scans = [node for node in plan(sql) if node.get("Relation Name") in LARGE]
+        for node in scans:
+            assert node["Node Type"] != "Seq Scan", sql
+            assert rows_read(node) <= IN_THE_WINDOW, sql
