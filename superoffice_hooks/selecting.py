@@ -33,6 +33,8 @@ class Criteria:
     status: str = ""
     endpoint: str = ""
     webhook_name: str = ""
+    is_own: bool | None = None
+    """Whether we caused them ourselves."""
     since: datetime | None = None
     until: datetime | None = None
     """Received at ``since`` or later, and before ``until``."""
@@ -77,6 +79,7 @@ def select(criteria: Criteria) -> EventQuerySet:
         "status": criteria.status,
         "endpoint": criteria.endpoint,
         "webhook_name": criteria.webhook_name,
+        "is_own": criteria.is_own,
         "received_at__gte": criteria.since,
         "received_at__lt": criteria.until,
         "pk__lte": criteria.up_to,
@@ -145,6 +148,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "status": _text,
     "endpoint": _text,
     "webhook_name": _text,
+    "is_own": _flag,
     "since": datetime.fromisoformat,
     "until": datetime.fromisoformat,
     "latest": _flag,

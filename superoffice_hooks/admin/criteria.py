@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.admin.views.main import IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.timezone import is_aware, make_aware
 from django.utils.translation import gettext, ngettext
 
@@ -17,11 +18,16 @@ from ..models import Event
 from ..selecting import Criteria, frozen, select
 from ..values import storable_text
 from . import showing
+from .filters.received import PRESETS
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return make_aware(moment) if settings.USE_TZ and not is_aware(moment) else moment
+
+
+def _ago(preset: str) -> datetime:
+    return timezone.now() - PRESETS[preset][1]
 
 
 def _one(text: str) -> tuple[str]:
@@ -45,7 +51,20 @@ _SAME: dict[str, tuple[str, Callable[[str], Any]]] = {
     "webhook_name": ("webhook_name", str),
     "received_at__gte": ("since", _moment),
     "received_at__lt": ("until", _moment),
+    "received": ("since", _ago),
+    "own": ("is_own", {"yes": True, "no": False}.__getitem__),
 }
+
+
+def of_filters(parameters: QueryDict) -> Criteria | None:
+    """What the filters of a list ask for, as criteria; None if none say it."""
+    asked = [(key, values) for key, values in parameters.lists() if key not in _IGNORED]
+    try:
+        given = [_criterion(key, values) for key, values in asked]
+    except (LookupError, ValueError, OverflowError):
+        return None
+    # Two that mean the same column would overwrite each other.
+    return Criteria(**dict(given)) if len(dict(given)) == len(given) else None
 
 
 def of_list(parameters: QueryDict, shown: QuerySet[Event]) -> Criteria | None:
@@ -53,11 +72,10 @@ def of_list(parameters: QueryDict, shown: QuerySet[Event]) -> Criteria | None:
 
     Whatever the filters may have meant: no event that the list does not have is selected.
     """
-    try:
-        given = dict(_criterion(*asked) for asked in parameters.lists() if asked[0] not in _IGNORED)
-        criteria = frozen(Criteria(**given))
-    except (LookupError, ValueError, OverflowError):
+    criteria = of_filters(parameters)
+    if criteria is None:
         return None
+    criteria = frozen(criteria)
     listed = shown.order_by().filter(pk=OuterRef("pk"))
     beyond = select(criteria).filter(~Exists(listed))
     return None if beyond.exists() else criteria
@@ -85,6 +103,8 @@ def list_query(stored: Mapping[str, Any]) -> str | None:
     query: dict[str, str] = {}
     if {"entity", "primary_key"} <= given.keys():
         query[SEARCH_VAR] = f"{given.pop('entity')} {given.pop('primary_key')}"
+    if "is_own" in given:
+        query["own"] = "yes" if given.pop("is_own") else "no"
     for criterion, value in given.items():
         values = value if isinstance(value, tuple) else (value,)
         if criterion not in _PARAMETERS or len(values) > _PARAMETERS[criterion][1]:
@@ -101,7 +121,8 @@ _PARAMETERS = {
     "tenant": ("tenant", 1),
     "changed": ("changed", 1),
     "status": ("status__exact", 1),
-    "endpoint": ("endpoint__exact", 1),
+    "endpoint": ("endpoint", 1),
+    "webhook_name": ("webhook", 1),
     "since": ("received_at__gte", 1),
     "until": ("received_at__lt", 1),
 }
@@ -130,6 +151,8 @@ def _in_words(criterion: str, value: Any) -> str:
                 "%(count)d event that was chosen", "%(count)d events that were chosen", len(value)
             )
             return chosen % {"count": len(value)}
+        case "is_own":
+            return gettext("our own") if value else gettext("not our own")
         case "latest":
             return gettext("only events that are not superseded")
         case "up_to":

@@ -1,18 +1,18 @@
-"""The list of events; ``event_page`` has the page of one."""
-
-import re
-from uuid import UUID
+"""Events in the admin: the columns of the list, and what it can be filtered by."""
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.text import Truncator
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
 from ..notification import changed_names
+from . import filters, showing
+from .event_list import EventList
 from .event_page import EventPage
-from .filters import ChangedFieldFilter, EntityFilter, NameFilter, TenantFilter
 from .handling import Handling
 from .overview import Overview
 from .readonly import ReadOnlyAdmin
@@ -20,70 +20,73 @@ from .replay import Replaying
 from .summary import record
 from .timeline import Timeline
 
-# No more digits than a 64-bit number has.
-_RECORD = re.compile(r"(?:(?P<entity>.*)\s)?(?P<primary_key>-?[0-9]{1,19})", re.DOTALL)
-
 
 class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdmin[Event]):
     """What happened in SuperOffice, and what our receivers made of it."""
 
     list_display = (
         "received",
-        "status_word",
         "event_name",
         "record",
         "changed",
-        "tenant",
+        "status_word",
         "attempts",
+        "redelivered",
+        "tenant",
     )
     list_display_links = ("received", "event_name")
     list_filter = (
-        "status",
-        "received_at",
-        ChangedFieldFilter,
-        EntityFilter,
-        NameFilter,
-        TenantFilter,
-        "is_own",
+        filters.StatusFilter,
+        filters.ReceivedFilter,
+        filters.ChangedFieldFilter,
+        filters.NameFilter,
+        filters.EntityFilter,
+        filters.TenantFilter,
+        filters.EndpointFilter,
+        filters.WebhookFilter,
+        filters.ReceiverFilter,
+        filters.OwnFilter,
     )
-    # What an index can sort.
-    sortable_by = ("received", "event_name", "record", "status_word")
+    # The list knows one order, see EventList.
+    sortable_by = ()
     list_defer = ("payload", "body", "headers", "problems")
-    search_fields = ("event_id", "primary_key")
-    search_help_text = _("An EventId, or the number of a record: 527331, ticket 527331")
+    # Shows the box; what it finds is in search.py.
+    search_fields = ("event_id",)
+    search_help_text = _(
+        "An EventId, the number of a record (527331, ticket 527331), or how the name of a webhook"
+        " begins, among the newest events."
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        """The events, with ``Changes`` as sent: the list needs no more of the payload."""
-        return super().get_queryset(request).annotate(sent_changes=F("payload__Changes"))
+    received = showing.moment("received_at", _("received"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return EventList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """The events of one EventId, or of the records with one number; none for anything else."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            return queryset.filter(event_id=UUID(term)), False
-        except ValueError:
-            pass
-        found = _RECORD.fullmatch(term)
-        if found is None:
-            return queryset.none(), False
-        queryset = queryset.filter(primary_key=int(found["primary_key"]))
-        if found["entity"]:
-            queryset = queryset.filter(entity=found["entity"].strip().lower())
+        """All of them: EventList searches, because what it finds decides how far it looks."""
         return queryset, False
 
-    @admin.display(description=_("record"), ordering="entity")
+    @admin.display(description=_("event name"))
+    def event_name(self, event: Event) -> str:
+        return event.name or gettext("(no name)")
+
+    @admin.display(description=_("record"))
     def record(self, event: Event) -> str | None:
         return record(event) or None
 
     @admin.display(description=_("changed fields"))
-    def changed(self, event: Event) -> str | None:
-        """How many changed fields, and the first of them."""
+    def changed(self, event: Event) -> SafeString | None:
+        """The first of the changed fields, and the others behind how many they are."""
         names = changed_names({"Changes": event.sent_changes})  # type: ignore[attr-defined]
-        if not names:
-            return None
-        first = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        return f"{len(names)}: {Truncator(first).chars(80)}"
+        return showing.chips(names) if names else None
+
+    @admin.display(description=_("status"))
+    def status_word(self, event: Event) -> SafeString:
+        return showing.status(event.status, event.get_status_display())
+
+    @admin.display(description=_("redelivered"))
+    def redelivered(self, event: Event) -> int:
+        """How often the event was delivered again."""
+        return event.redelivered  # type: ignore[attr-defined,no-any-return]

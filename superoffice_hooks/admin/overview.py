@@ -135,15 +135,13 @@ class Overview(_EventAdmin):
         """Why deliveries are refused."""
         since = {"received_at__gte": window.since.isoformat()}
         return [
-            Row(found, self._list("rejection", reason__exact=found.reason, **since))
+            Row(found, self._list("rejection", reason=found.reason, **since))
             for found in watching.rejections(window)
         ]
 
     def _endpoints(self) -> list[Row]:
         """Who still hears of SuperOffice."""
-        return [
-            Row(found, self._events(endpoint__exact=found.name)) for found in watching.endpoints()
-        ]
+        return [Row(found, self._events(endpoint=found.name)) for found in watching.endpoints()]
 
     def _tally(self, events: Mapping[str, int], during: dict[str, str]) -> Tally:
         counts = [

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 _HEAD_BYTES = 4096
+_FIRST_CHIPS = 3
+_MOST_CHIPS = 100
 _LONG_JSON = 2 * 1024 * 1024
 
 # Control characters but line feed and tab, marks that reorder the text around them, and surrogates,
@@ -82,6 +85,25 @@ def lines(values: Iterable[object]) -> SafeString:
 def codes(names: Iterable[str]) -> SafeString:
     """Names from SuperOffice's database, side by side."""
     return format_html_join(" ", '<code class="superoffice-code">{}</code>', ((n,) for n in names))
+
+
+def chips(names: Sequence[str]) -> SafeString:
+    """The first names, and how many more there are; those open without JavaScript."""
+    shown = [Truncator(name).chars(60) for name in names[:_MOST_CHIPS]]
+    first, others = codes(shown[:_FIRST_CHIPS]), shown[_FIRST_CHIPS:]
+    if not others:
+        return first
+    if len(names) > _MOST_CHIPS:
+        others.append("…")
+    return format_html(
+        '{} <details class="superoffice-more"><summary title="{}">+{}'
+        '<span class="visually-hidden"> {}</span></summary> {}</details>',
+        first,
+        ", ".join(others),
+        len(names) - _FIRST_CHIPS,
+        gettext("more"),
+        codes(others),
+    )
 
 
 def headers(kept: dict[str, str]) -> SafeString:

@@ -109,14 +109,17 @@ class Event(OfRecord, WithFields, Claimable):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["entity", "primary_key"], name="superoffice_event_record"),
-            # Covers what is counted of changed fields: per name and change set, within a window.
-            models.Index(
-                fields=["name", "change_set", "received_at"], name="superoffice_event_name"
-            ),
+            # Number first: people look a record up by it, and seldom say of which entity.
+            models.Index(fields=["primary_key", "entity"], name="superoffice_event_record"),
             models.Index(fields=["status", "next_attempt_at"], name="superoffice_event_due"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
-            # The next endpoint and its newest event are the next row of this index.
+            # The newest of one name, status, tenant or endpoint, in the order of the admin's list.
+            # That of names also covers what is counted of changed fields.
+            models.Index(
+                fields=["name", "received_at", "change_set"], name="superoffice_event_name"
+            ),
+            models.Index(fields=["status", "received_at"], name="superoffice_event_status"),
+            models.Index(fields=["tenant", "received_at"], name="superoffice_event_tenant"),
             models.Index(fields=["endpoint", "-received_at"], name="superoffice_event_endpoint"),
         ]
 

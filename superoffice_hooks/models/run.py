@@ -64,8 +64,13 @@ class ReceiverRun(models.Model):
 
     SETTLED = (Outcome.SUCCEEDED, Outcome.GAVE_UP)
 
+    # No index of its own: the unique key begins with it.
     event = models.ForeignKey(
-        Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="runs"
+        Event,
+        verbose_name=_("event"),
+        on_delete=models.CASCADE,
+        related_name="runs",
+        db_index=False,
     )
     receiver = models.CharField(_("receiver"), max_length=255)
     replay = models.ForeignKey(
@@ -97,6 +102,7 @@ class ReceiverRun(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["outcome", "started_at"], name="superoffice_run_outcome"),
+            models.Index(fields=["receiver", "outcome", "event"], name="superoffice_run_receiver"),
         ]
 
     def __str__(self) -> str:

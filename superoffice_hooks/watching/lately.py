@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Q
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
+from .. import conf
 from ..models import ChangeSet, Event, ReceiverRun, Rejection
 from ..models.event import EventQuerySet
 
@@ -118,6 +119,7 @@ def events_by_name(window: Window, most: int) -> list[Name]:
 def changed_fields(window: Window, most: int) -> list[Field]:
     """The fields that changed most often, of the MOST_LISTS most frequent lists of the window.
 
+    Without noise, which changes most often of all.
     Events are counted by list, and each list's fields are found once, not for each of its events.
     """
     lists = window.events().exclude(change_set=None).values_list("change_set")
@@ -128,7 +130,8 @@ def changed_fields(window: Window, most: int) -> list[Field]:
     for change_set, entity, name in fields.values_list(
         "changeset", "changedfield__entity", "changedfield__name"
     ):
-        changed[entity, name] += counts[change_set]
+        if name not in conf.noise_of(entity):
+            changed[entity, name] += counts[change_set]
     first = sorted(changed.items(), key=lambda item: (-item[1], item[0]))[:most]
     return [Field(entity, name, events) for (entity, name), events in first]
 

@@ -29,7 +29,7 @@ LARGE = {
     "superoffice_hooks_redelivery",
 }
 
-FILL = f"""
+FILL = """
 INSERT INTO superoffice_hooks_changedfield (entity, name)
 SELECT 'ticket', 'field_' || number FROM generate_series(1, 200) number;
 
@@ -37,23 +37,28 @@ INSERT INTO superoffice_hooks_changeset (digest)
 SELECT md5(number::text) FROM generate_series(1, 300) number;
 
 INSERT INTO superoffice_hooks_changeset_fields (changeset_id, changedfield_id)
-SELECT list.id, field.id FROM superoffice_hooks_changeset list, superoffice_hooks_changedfield field
-WHERE (field.id * 7 + list.id * 13) % 5 = 0;
+SELECT list.id, field.id
+FROM superoffice_hooks_changeset list, superoffice_hooks_changedfield field
+WHERE (field.id * 7 + list.id * 13) %% 5 = 0;
 
 INSERT INTO superoffice_hooks_event (
     status, attempts, next_attempt_at, endpoint, event_id, name, entity, action, primary_key,
-    tenant, webhook_name, received_at, payload, body, headers, problems, change_set_id
+    tenant, webhook_name, is_own, handled_by, handled_why, received_at, payload, body, headers,
+    problems, change_set_id
 )
 SELECT
-    CASE WHEN number > {EVENTS - PENDING} THEN 'pending'
-         WHEN number % 10 = 0 THEN 'failed' ELSE 'succeeded' END,
-    1, CASE WHEN number > {EVENTS - PENDING} THEN at END,
+    CASE WHEN number > %(events)s - %(pending)s THEN 'pending'
+         WHEN number %% 10 = 0 THEN 'failed' ELSE 'succeeded' END,
+    1, CASE WHEN number > %(events)s - %(pending)s THEN at END,
     CASE WHEN number < 1000 THEN 'silent' ELSE 'default' END, gen_random_uuid(),
-    CASE WHEN number % 5000 = 0 THEN 'test' ELSE 'ticket.changed' END, 'ticket', 'changed', number,
-    'Cust1', 'hook', at, jsonb_build_object('x', repeat(md5(number::text), 20)), '', '{{}}', '[]',
-    (SELECT min(id) FROM superoffice_hooks_changeset) + number % 300
-FROM generate_series(1, {EVENTS}) number,
-    LATERAL (SELECT now() - ({EVENTS} - number) * interval '{DAYS} days' / {EVENTS} AS at) moment;
+    CASE WHEN number %% 5000 = 0 THEN 'test' ELSE 'ticket.changed' END, 'ticket', 'changed', number,
+    'Cust1', 'hook', false, '', '', at,
+    jsonb_build_object('x', repeat(md5(number::text), 20)), '', '{}', '[]',
+    (SELECT min(id) FROM superoffice_hooks_changeset) + number %% 300
+FROM generate_series(1, %(events)s) number,
+    LATERAL (
+        SELECT now() - (%(events)s - number) * %(days)s * interval '1 day' / %(events)s AS at
+    ) moment;
 
 INSERT INTO superoffice_hooks_receiverrun (
     event_id, receiver, attempt, outcome, started_at, duration, error, traceback
@@ -64,16 +69,19 @@ SELECT id, 'app.receiver_' || number, 1,
 FROM superoffice_hooks_event, generate_series(1, 2) number;
 
 INSERT INTO superoffice_hooks_redelivery (event_id, received_at, webhook_name)
-SELECT id, received_at, '' FROM superoffice_hooks_event WHERE id % 10 = 0;
+SELECT id, received_at, '' FROM superoffice_hooks_event WHERE id %% 10 = 0;
 
 ANALYZE;
-"""  # noqa: S608  (our own names)
+"""
 
 
 @pytest.fixture
 def filled(db) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(FILL)
+        # Several statements take no parameters at once.
+        for statement in FILL.split(";"):
+            if statement.strip():
+                cursor.execute(statement, {"events": EVENTS, "pending": PENDING, "days": DAYS})
 
 
 def plan(sql: str) -> Iterator[dict[str, Any]]:
@@ -97,10 +105,10 @@ def test_no_large_table_is_scanned_and_no_more_is_read_than_the_window_has(fille
     Page.get(viewer, OVERVIEW)
     with CaptureQueriesContext(connection) as captured:
         page = Page.get(viewer, OVERVIEW)
-    assert f"{now.MOST_PENDING:d} events or more are pending." in page.text.replace(",", "")
+    assert f"{now.MOST_PENDING} events or more are pending." in page.text
     assert "silent" in page.links
     ours = [query["sql"] for query in captured if 'FROM "superoffice_hooks_' in query["sql"]]
-    assert len(ours) == 12
+    assert len(ours) == 13
     for sql in ours:
         scans = [node for node in plan(sql) if node.get("Relation Name") in LARGE]
         for node in scans:

@@ -1,0 +1,91 @@
+"""Two hundred thousand events and twice as many runs, written by PostgreSQL itself.
+
+What is rare lies far back on purpose: a database that looks through the newest rows until it has a
+page full would read the whole table for it.
+"""
+
+from django.db import connection
+
+EVENTS = 200_000
+
+FILL = [
+    """
+    INSERT INTO superoffice_hooks_changedfield (entity, name)
+    SELECT 'ticket', 'field_' || n FROM generate_series(1, 300) n
+    """,
+    "INSERT INTO superoffice_hooks_changeset (digest)"
+    " SELECT md5(n::text) FROM generate_series(1, 400) n",
+    # Field 1 is in every set, as "updated" is; field 300 in one, and other fields in a few.
+    """
+    INSERT INTO superoffice_hooks_changeset_fields (changeset_id, changedfield_id)
+    SELECT s.id, f.id
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM superoffice_hooks_changeset) s,
+         (SELECT id, row_number() OVER (ORDER BY id) AS n FROM superoffice_hooks_changedfield) f
+    WHERE f.n = 1 OR (s.n + f.n) % 50 = 0 AND f.n < 300 OR (s.n = 400 AND f.n = 300)
+    """,
+    """
+    INSERT INTO superoffice_hooks_event (
+        endpoint, event_id, name, entity, action, primary_key, tenant, webhook_name, received_at,
+        payload, body, headers, problems, status, attempts, finished_at, is_own, handled_by,
+        handled_why, change_set_id
+    )
+    SELECT
+        CASE WHEN n = 100 THEN 'old' ELSE 'default' END,
+        md5(n::text)::uuid,
+        entity || '.' || action, entity, action,
+        CASE WHEN n % 10 = 0 THEN 0 ELSE n / 3 END,
+        CASE WHEN n = 100 THEN 'Cust1' WHEN n < 30000 THEN 'Cust2' ELSE 'Cust3' END,
+        CASE WHEN n = 100 THEN 'Long ago' ELSE 'Ours' END,
+        now() - (200000 - n) * interval '20 seconds',
+        jsonb_build_object('Changes', jsonb_build_array('field_1', 'field_2', repeat('x', 400))),
+        repeat('x', 400)::bytea, '{}', '[]',
+        CASE WHEN n BETWEEN 1000 AND 16000 THEN 'failed' WHEN n % 50 = 0 THEN 'skipped'
+             ELSE 'succeeded' END,
+        1, now(), false, '', '',
+        (SELECT min(id) FROM superoffice_hooks_changeset)
+            + CASE WHEN n BETWEEN 500 AND 600 THEN 399 ELSE n % 399 END
+    FROM (
+        SELECT n,
+            CASE WHEN n BETWEEN 300 AND 320 THEN 'quote' WHEN n % 3 = 0 THEN 'sale'
+                 ELSE 'ticket' END AS entity,
+            CASE WHEN n BETWEEN 300 AND 320 THEN 'sent' ELSE 'changed' END AS action
+        FROM generate_series(1, 200000) n
+    ) events
+    """,
+    """
+    INSERT INTO superoffice_hooks_receiverrun (
+        event_id, receiver, attempt, outcome, started_at, duration, error, traceback, succeeded_in
+    )
+    SELECT e.id, r.receiver, 1,
+        CASE WHEN r.receiver = 'project.mail' AND e.status = 'failed' THEN 'failed'
+             WHEN r.receiver = 'project.count' AND e.name = 'quote.sent' THEN 'gave_up'
+             ELSE 'succeeded' END,
+        e.received_at, interval '1 second', '', '',
+        CASE WHEN r.receiver = 'project.mail' AND e.status = 'failed'
+                  OR r.receiver = 'project.count' AND e.name = 'quote.sent' THEN NULL ELSE 0 END
+    FROM superoffice_hooks_event e, (VALUES ('project.mail'), ('project.count')) r (receiver)
+    ORDER BY e.id
+    """,
+]
+TABLES = (
+    "superoffice_hooks_receiverrun",
+    "superoffice_hooks_event",
+    "superoffice_hooks_changeset_fields",
+    "superoffice_hooks_changeset",
+    "superoffice_hooks_changedfield",
+)
+
+
+def fill() -> None:
+    """Write the rows, and let the planner know them."""
+    with connection.cursor() as cursor:
+        for statement in FILL:
+            cursor.execute(statement)
+        for table in TABLES:
+            cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def empty() -> None:
+    """Take the rows away again."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")

@@ -1,0 +1,162 @@
+"""With a table of 200 000 events the list reads what it shows, or what it says it looks through."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from superoffice_hooks.admin.reach import FEW, MOST
+
+from . import many
+from .conftest import EVENTS
+from .page import Page
+from .test_events import QUERIES, ours
+
+pytestmark = [
+    pytest.mark.hard,
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="reads plans of PostgreSQL"),
+]
+
+# What no query of the list may exceed: the rows looked through, a row that belongs to each of them,
+# and the small tables.
+BOUND = 2 * MOST + 3 * FEW
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_rows(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        many.fill()
+    yield
+    with django_db_blocker.unblock():
+        many.empty()
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """The rows that the scans of a plan took from tables and indexes, kept or not."""
+    below: int = sum(map(rows_read, plan.get("Plans", ())))
+    if "Relation Name" not in plan:
+        return below
+    dropped = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    each: float = plan["Actual Rows"] + sum(dropped)
+    times: int = plan["Actual Loops"]
+    return below + round(each * times)
+
+
+def explained(statement: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.replace('%', '%%')}", ())
+        (found,) = cursor.fetchone()
+    (top,) = found if isinstance(found, list) else json.loads(found)
+    return rows_read(top["Plan"])
+
+
+def look(viewer, query: str) -> tuple[Page, list[tuple[int, str]]]:
+    """The page, and the queries it took of our tables with the rows each of them read."""
+    with CaptureQueriesContext(connection) as captured:
+        page = Page.get(viewer, f"{EVENTS}{query}")
+    assert page.status == 200
+    return page, [(explained(sql), sql) for sql in ours(captured)]
+
+
+RARE = {
+    "?status__exact=failed": 100,
+    "?name=quote.sent": 21,
+    "?tenant=Cust1": 1,
+    "?endpoint=old": 1,
+    "?changed=field_300": 100,
+    "?receiver=project.count&outcome=gave_up": 21,
+    "?q=12345": 3,
+    "?q=sale+12345": 1,
+    "?status__exact=failed&tenant=Cust2": 100,
+    "?status__exact=failed&receiver=project.mail": 100,
+    "?changed=field_300&status__exact=succeeded": 98,
+    "?status__exact=failed&name=ticket.changed&changed=field_1": 100,
+}
+COMMON = [
+    "",
+    "?p=100",
+    "?status__exact=succeeded",
+    "?name=ticket.changed",
+    "?name=ticket.*",
+    "?entity=sale",
+    "?tenant=Cust3",
+    "?changed=field_1",
+    "?changed=field_7",
+    "?endpoint=default",
+    "?webhook=Ours",
+    "?receiver=project.mail",
+    "?receiver=project.mail&outcome=succeeded",
+    "?outcome=succeeded",
+    "?received=hour",
+    "?received=month",
+    "?q=0",
+    "?q=our",
+    "?o=6",
+]
+# Common once, or without an index, and not among what is newest.
+FAR = [
+    "?entity=quote",
+    "?webhook=Long+ago",
+    "?name=quote.*",
+    "?receiver=project.mail&outcome=failed",
+    "?q=Long",
+    "?q=zzz",
+    "?tenant=Cust2&entity=quote",
+]
+NONE = ["?tenant=Cust404", "?name=no.such", "?changed=no_such", "?receiver=nobody", "?q=88888888"]
+
+
+@pytest.mark.parametrize("query", [*RARE, *COMMON, *FAR, *NONE])
+def test_a_page_reads_a_bounded_number_of_rows(viewer, query):
+    _, queries = look(viewer, query)
+    assert queries
+    assert [(rows, sql) for rows, sql in queries if rows > BOUND] == []
+
+
+@pytest.mark.parametrize(("query", "shown"), RARE.items())
+def test_what_is_rare_is_found_however_old_it_is(viewer, query, shown):
+    assert len(Page.get(viewer, f"{EVENTS}{query}").cells("event_name")) == shown
+
+
+@pytest.mark.parametrize("query", FAR)
+def test_what_is_not_found_among_the_newest_is_looked_for_further_back(viewer, query):
+    page = Page.get(viewer, f"{EVENTS}{query}")
+    assert page.cells("event_name") == []
+    assert "Older events" in page.filters
+
+
+def test_a_range_of_time_far_back_reads_no_more(viewer):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT received_at FROM superoffice_hooks_event ORDER BY id OFFSET 40000")
+        (moment,) = cursor.fetchone()
+    page, queries = look(viewer, f"?received_at__lt={moment:%Y-%m-%dT%H:%M:%SZ}&entity=sale")
+    assert len(page.cells("event_name")) == 100
+    assert max(rows for rows, _ in queries) <= BOUND
+
+
+def test_older_events_follow_where_the_list_ends(viewer):
+    page = Page.get(viewer, f"{EVENTS}?tenant=Cust3&p=100")
+    last = page.cells("received")[-1]
+    assert "There are about 200,000 in all." in page.text
+    page = page.filter("Older events")
+    assert page.cells("received")[0] < last
+    assert "20000 events" not in page.text
+    assert page.filter("Newest events").url == f"{EVENTS}?tenant=Cust3"
+
+
+def test_the_first_page_takes_the_same_queries_as_that_of_a_small_table(viewer):
+    _, queries = look(viewer, "?received=hour")
+    assert len(queries) == QUERIES
+    _, queries = look(viewer, "")
+    # And the estimate, which asks no table of ours.
+    assert len(queries) == QUERIES
+
+
+def test_the_rows_read_are_counted_right():
+    """A check that cannot fail is none."""
+    everything = "SELECT count(*) FROM superoffice_hooks_event WHERE attempts > 7"
+    # Of parallel workers PostgreSQL tells the average.
+    assert explained(everything) == pytest.approx(many.EVENTS, abs=5)
