@@ -5,15 +5,17 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import connections
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, QueryDict
+from django.utils.functional import cached_property
 
 from ..models import Event, Redelivery
+from . import reach
 from .criteria import of_filters
 from .filters import ReceivedFilter
-from .reach import MOST, Reaching, back_to
 from .readonly import RowList
 from .search import search
 
@@ -28,7 +30,6 @@ _ESTIMATE = {
 class EventList(RowList):
     """The newest events that the filters leave, as far back as ``reach`` lets it look."""
 
-    most = MOST
     back_to: datetime | None
     """No older event was looked at; None if all were."""
 
@@ -47,7 +48,12 @@ class EventList(RowList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Event]:
         """The events that the filters and the search leave, within reach."""
         events, is_few = search(super().get_queryset(request, *args, **kwargs), self.query)
-        asked = [spec for spec in self.filter_specs if isinstance(spec, Reaching) and spec.is_on]
+        if ticked := _ticked(request):
+            # Named by somebody who saw them: they may be out of reach a burst of events later.
+            events, is_few = events.filter(pk__in=ticked), True
+        asked = [
+            spec for spec in self.filter_specs if isinstance(spec, reach.Reaching) and spec.is_on
+        ]
         is_few |= any(spec.is_few for spec in asked)
         self.back_to = None if is_few else self._back_to(request, asked)
         return events if self.back_to is None else events.filter(received_at__gte=self.back_to)
@@ -63,6 +69,11 @@ class EventList(RowList):
     def problems(self) -> list[str]:
         """What is wrong with the filters asked for, in words."""
         return [problem for spec in self.filter_specs for problem in getattr(spec, "problems", ())]
+
+    @property
+    def most(self) -> int:
+        """So many events are looked through at a time."""
+        return reach.MOST
 
     @property
     def older(self) -> str | None:
@@ -89,7 +100,7 @@ class EventList(RowList):
             return None
         return urlencode({"criteria": json.dumps(criteria.as_json())})
 
-    @property
+    @cached_property
     def estimate(self) -> int | None:
         """About how many events there are, if the database keeps an estimate."""
         connection = connections[self.root_queryset.db]
@@ -98,8 +109,9 @@ class EventList(RowList):
         with connection.cursor() as cursor:
             cursor.execute(statement, [self.opts.db_table])
             (found,) = cursor.fetchone() or (None,)
+        about = int(found or 0)
         # Two figures are as good as the estimate is.
-        return round(found, 1 - len(str(int(found)))) if found and found > MOST else None
+        return round(about, 2 - len(str(about))) if about > reach.MOST else None
 
     def _back_to(self, request: HttpRequest, asked: list[Any]) -> datetime | None:
         """As far as the filter reaches whose index leads furthest back."""
@@ -107,12 +119,8 @@ class EventList(RowList):
         for spec in asked:
             if isinstance(spec, ReceivedFilter):
                 received = spec.queryset(request, received)
-        followed = [
-            spec.queryset(request, received)
-            for spec in asked
-            if spec.in_order and not isinstance(spec, ReceivedFilter)
-        ]
-        ends = [back_to(events) for events in followed or [received]]
+        followed = [spec.queryset(request, received) for spec in asked if spec.in_order]
+        ends = [reach.back_to(events) for events in followed or [received]]
         return None if None in ends else min(end for end in ends if end)
 
     def _shown(self) -> QuerySet[Event]:
@@ -128,3 +136,10 @@ class EventList(RowList):
         return events.annotate(
             sent_changes=F("payload__Changes"), redelivered=Coalesce(Subquery(redelivered), 0)
         ).defer(*self.model_admin.list_defer)
+
+
+def _ticked(request: HttpRequest) -> list[str]:
+    """The keys of the events that an action is for, unless it is for all that the list has."""
+    if request.POST.get("select_across") == "1":
+        return []
+    return request.POST.getlist(ACTION_CHECKBOX_NAME)

@@ -44,9 +44,8 @@ class Page(HTMLParser):
         return self.get(self.client, urljoin(self.url, self.links[text]))
 
     def filter(self, text: str) -> "Page":
-        # Unlike a browser, urljoin takes a query string that is empty for none.
-        without = self.url.partition("?")[0]
-        return self.get(self.client, urljoin(without, self.filters[text]))
+        # urljoin takes a lone "?" for no query at all, where a browser takes it for an empty one.
+        return self.get(self.client, self.url.partition("?")[0] + self.filters[text])
 
     def submit(self, having: str, **values: str | list[str]) -> "Page":
         """Fill in the form that has this field, and send it with everything else it has."""

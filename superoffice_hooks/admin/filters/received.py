@@ -34,7 +34,6 @@ class ReceivedFilter(Reaching, admin.ListFilter):
     PRESET = "received"
     SINCE = "received_at__gte"
     UNTIL = "received_at__lt"
-    in_order = True
 
     def __init__(
         self, request: HttpRequest, params: dict[str, list[str]], model: type[Event], admin: Any

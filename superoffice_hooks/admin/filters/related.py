@@ -1,7 +1,7 @@
 """Filters by rows that belong to an event: its changed fields, the runs of its receivers."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -9,11 +9,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ...models import ChangedField, ChangeSet, Event, ReceiverRun
-from ...models.event import EventQuerySet
 from ...signals import connected
 from ...values import storable_text
 from ...vocabulary import split
-from ..reach import few
+from ..reach import FEW, few
 from .typed import TypedFilter
 
 
@@ -24,14 +23,21 @@ class NamingFilter(TypedFilter):
         """The keys of all events with the value asked for; None if they are many."""
         raise NotImplementedError
 
-    def those_with(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        """The same as an expression, which is quick for each event, but not for all of them."""
+    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
+        """The rows that make one event (OuterRef) have the value asked for."""
         raise NotImplementedError
 
     def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
         keys = self.found(events)
         self.is_few = keys is not None
-        return self.those_with(events) if keys is None else events.filter(pk__in=keys)
+        if keys is not None:
+            return events.filter(pk__in=keys)
+        # Asked of each event that is looked at. As Exists, or IN, it would be a join to a planner,
+        # which might begin with the other end and read all events with the value.
+        row = Subquery(self.of_each(events).order_by().values("pk")[:1])
+        return events.alias(**{self.parameter_name: row}).filter(
+            **{f"{self.parameter_name}__isnull": False}
+        )
 
 
 class ChangedFieldFilter(NamingFilter):
@@ -50,16 +56,21 @@ class ChangedFieldFilter(NamingFilter):
         return fields[: self.MOST_NAMES]
 
     def found(self, events: QuerySet[Event]) -> set[int] | None:
-        change_sets = ChangeSet.objects.using(events.db).filter(fields__name=self.text.lower())
-        # As numbers: what each of them stands for is something the planner knows.
-        numbers = few(change_sets)
-        if numbers is None:
+        # By their keys, here and below: planners know what is common among values, not in a join.
+        change_sets = few(self._links(events), "changeset_id")
+        if change_sets is None:
             return None
-        having = Event.objects.using(events.db).filter(change_set__in=numbers)
+        having = Event.objects.using(events.db).filter(change_set__in=change_sets)
         return few(having.order_by("change_set_id"))
 
-    def those_with(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        return cast("EventQuerySet", events).changed(self.text)
+    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
+        return self._links(events).filter(changeset=OuterRef("change_set"))
+
+    def _links(self, events: QuerySet[Event]) -> QuerySet[Any]:
+        """What links the fields of this name, one for each entity, to change sets."""
+        fields = ChangedField.objects.using(events.db).filter(name=self.text.lower())
+        keys = list(fields.values_list("pk", flat=True)[:FEW])
+        return ChangeSet.fields.through.objects.using(events.db).filter(changedfield__in=keys)
 
 
 class ReceiverFilter(NamingFilter):
@@ -102,10 +113,8 @@ class ReceiverFilter(NamingFilter):
             return None
         return few(self._runs(events).order_by("outcome", "event_id"), "event_id")
 
-    def those_with(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        # Not Exists: PostgreSQL would make a join of that and read every run of the receiver.
-        runs = self._runs(events).filter(event=OuterRef("pk")).order_by().values("pk")[:1]
-        return events.alias(run=Subquery(runs)).filter(run__isnull=False)
+    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
+        return self._runs(events).filter(event=OuterRef("pk"))
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for choice in super().choices(changelist):
