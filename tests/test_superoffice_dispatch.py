@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -15,8 +17,9 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks import signals
-from superoffice_hooks.models import Event
+from superoffice_hooks import replaying, signals
+from superoffice_hooks.management.commands.superoffice_dispatch import Command
+from superoffice_hooks.models import Event, Replay
 
 from .conftest import SECRET, body
 
@@ -60,6 +63,84 @@ def test_abandoned_events_are_taken_over_and_held_ones_are_not(post, connect):
     assert Event.objects.get(primary_key=1).status == "running"
 
 
+class TestReplays:
+    """Replays that nobody is working on are carried on to their end."""
+
+    @pytest.fixture
+    def calls(self, connect):
+        called: list[int] = []
+
+        def note(event, replay, **kwargs):
+            if replay:
+                called.append(event.primary_key)
+
+        connect(signals.ticket_changed, note)
+        return called
+
+    @pytest.fixture
+    def left(self, post, calls, monkeypatch) -> Replay:
+        """A replay of five events that was planned and left; a batch has two."""
+        monkeypatch.setattr(replaying, "BATCH_EVENTS", 2)
+        for number in range(5):
+            post(body(PrimaryKey=number))
+        planned = replaying.plan(replaying.Criteria(), who="anna", why="")
+        planned.release()
+        return planned
+
+    def test_they_are_finished(self, left, calls):
+        assert run() == "No event was due. 5 events were replayed."
+        assert calls == [0, 1, 2, 3, 4]
+        assert Replay.objects.get().state == "finished"
+        assert run() == "No event was due."
+
+    def test_several_take_turns(self, left, calls):
+        replaying.plan(replaying.Criteria(), who="bob", why="").release()
+        assert run() == "No event was due. 10 events were replayed."
+        assert calls == [0, 1, 0, 1, 2, 3, 2, 3, 4, 4]
+
+    def test_those_in_other_hands_are_left_to_them(self, left, calls):
+        assert left.claim()
+        assert run() == "No event was due."
+        assert calls == []
+
+    def test_cancelled_ones_are_not_begun(self, left, calls):
+        left.cancel("anna")
+        assert run() == "No event was due."
+        assert calls == []
+
+    def test_events_that_are_due_come_first(self, left, post, connect):
+        order = []
+        connect(signals.any_event, lambda event, replay, **kwargs: order.append(replay))
+        with WORKER:
+            post(body())
+            assert run() == "1 event was dispatched: 1 succeeded. 5 events were replayed."
+        assert order == [None, left, left, left, left, left]
+
+    def test_one_that_breaks_down_does_not_hold_the_command(self, left):
+        Replay.objects.create(who="later", why="", criteria={"invented": "later"}, up_to=9)
+        assert run() == "No event was due. 5 events were replayed."
+        assert set(Replay.objects.values_list("who", "done")) == {
+            ("anna", 5),
+            ("later", 0),
+        }
+
+    @pytest.mark.django_db(transaction=True)
+    def test_several_dispatchers_side_by_side_do_nothing_twice(self, left, calls):
+        def dispatch() -> str:
+            try:
+                return run()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda _: dispatch(), range(2)))
+        # One that found the replay in other hands had nothing to do.
+        run()
+        assert calls == [0, 1, 2, 3, 4]
+        done = Replay.objects.get()
+        assert (done.state, done.done, done.failed) == ("finished", 5, 0)
+
+
 @pytest.mark.parametrize("batch", ["0", "-1"])
 def test_a_batch_of_nothing_is_an_error(batch):
     with pytest.raises(CommandError, match="--batch"):
@@ -93,6 +174,24 @@ def test_a_watcher_dispatches_what_comes_in_and_ends_with_the_event_in_hand(post
         watcher.wait()
     assert watcher.returncode == 0
     assert out.strip() == "3 events were dispatched: 3 skipped."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watcher_that_is_told_to_stop_leaves_the_rest_of_a_replay(post):
+    for _ in range(5):
+        post(body())
+    replaying.plan(replaying.Criteria(), who="anna", why="").release()
+    command = Command()
+    command.stopping = threading.Event()
+    command.stopping.set()
+    assert command.look(10) == {}
+    command.stopping.clear()
+    events = command.until_told(replaying.carry_on_waiting())
+    next(events)
+    command.stopping.set()
+    assert list(events) == []
+    left = Replay.objects.get()
+    assert (left.state, left.done, left.claimed_until) == ("running", 1, None)
 
 
 def wait_until(condition) -> None:

@@ -423,6 +423,47 @@ class TestReplaying:
         assert not Event.objects.exclude(status=Event.Status.SUCCEEDED).exists()
 
 
+@pytest.mark.usefixtures("events")
+class TestStopping:
+    def test_ctrl_c_cancels_it(self, connect):
+        """Whoever stops it means to: superoffice_dispatch is not to go on behind their back."""
+
+        def interrupts(event, replay, **kwargs):
+            if replay and event.associate_id == 3:
+                raise KeyboardInterrupt
+
+        connect(signals.any_event, interrupts)
+        stdout = StringIO()
+        with pytest.raises(CommandError) as caught:
+            call_command("superoffice_replay", all=True, stdout=stdout)
+        replay = Replay.objects.get()
+        assert (replay.state, replay.cancelled_by, replay.done) == ("cancelled", replay.who, 2)
+        assert stdout.getvalue().startswith(f"Replay {replay.pk} is cancelled: of 4 events, 2 succ")
+        assert "2 events of it were not replayed" in str(caught.value)
+        call_command("superoffice_dispatch", stdout=StringIO())
+        assert calls == [1, 2, 3]
+
+    def test_somebody_else_can_cancel_it(self, connect):
+        def cancels(event, replay, **kwargs):
+            if replay and event.associate_id == 2:
+                Replay.objects.get().cancel("bob")
+
+        connect(signals.any_event, cancels)
+        with pytest.raises(CommandError, match="was cut short: 2 events"):
+            run(all=True)
+        assert calls == [1, 2]
+        assert Replay.objects.get().cancelled_by == "bob"
+
+    def test_a_dispatcher_does_not_take_it_away(self, connect):
+        def dispatches(event, replay, **kwargs):
+            if replay and event.associate_id == 1:
+                call_command("superoffice_dispatch", stdout=StringIO())
+
+        connect(signals.any_event, dispatches)
+        assert "of 4 events, 4 succeeded" in run(all=True)
+        assert calls == [1, 2, 3, 4]
+
+
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True

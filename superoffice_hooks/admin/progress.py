@@ -122,8 +122,14 @@ def report(replay: Replay) -> str:
             % {"count": replay.busy}
         )
     if replay.cancelled_by:
-        cancelled = gettext("Cancelled by %(who)s, with %(count)d events to go.")
-        sentences.append(cancelled % {"who": replay.cancelled_by, "count": replay.remaining})
+        sentences.append(
+            ngettext(
+                "Cancelled by %(who)s, with %(count)d event to go.",
+                "Cancelled by %(who)s, with %(count)d events to go.",
+                replay.remaining,
+            )
+            % {"who": replay.cancelled_by, "count": replay.remaining}
+        )
     elif replay.remaining:
         sentences.append(
             ngettext(

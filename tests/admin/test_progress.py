@@ -1,221 +1,229 @@
-"""Large replays: planned from a filtered list, carried on by the page that shows them."""
+"""The progress page: it carries a replay on, says how far it is, and cancels it."""
 
 import re
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks import signals
+from superoffice_hooks import replaying, signals
+from superoffice_hooks.admin.events import EventAdmin
 from superoffice_hooks.models import Event, Replay
-from superoffice_hooks.replaying import Criteria, plan
 
-from .conftest import EVENTS, REPLAY, REPLAYS, logged_in, raises
+from ..conftest import body
+from .conftest import EVENTS, REPLAYS, logged_in, raises
 from .page import Page
 
 pytestmark = pytest.mark.django_db
 
-MANY = 300
-
 
 @pytest.fixture
 def calls(connect) -> list[int]:
-    """The numbers of the records that reached a receiver in a replay, in order."""
+    """The records a receiver was called for in replays, in order."""
     called: list[int] = []
 
     def note(*, event, replay, **kwargs):
         if replay:
             called.append(event.primary_key)
 
-    connect(signals.ticket_changed, note)
+    connect(signals.any_event, note)
     return called
 
 
 @pytest.fixture
-def many(event):
-    """Three hundred events of tickets, copied from one, and one of a contact."""
-    event("contact.changed")
-    first = event(PrimaryKey=0)
-    copies = [Event.objects.get(pk=first.pk) for _ in range(MANY - 1)]
-    for number, copy in enumerate(copies, 1):
-        copy.pk, copy.primary_key = None, number
-        copy.event_id = copy.event_id.__class__(int=number)
-    Event.objects.bulk_create(copies)
+def many(post, calls, monkeypatch) -> None:
+    """More events than are replayed at once: six, and two in a batch."""
+    monkeypatch.setattr(EventAdmin, "AT_ONCE", 5)
+    monkeypatch.setattr(replaying, "BATCH_EVENTS", 2)
+    for number in range(6):
+        post(body(PrimaryKey=number))
 
 
-def planned_from_the_list(client) -> Page:
-    """Choose all events of tickets, on all pages of the list, and give a reason."""
-    page = Page.get(client, f"{EVENTS}?entity=ticket")
-    chosen = str(Event.objects.named("ticket.*").first().pk)
-    page = page.submit("action", action="replay", _selected_action=chosen, select_across="1")
-    assert f"Replay {MANY} events" in page.text
-    assert f"{MANY} events of {MANY} records will be dispatched again" in page.text
-    return page.submit("why", why="The lookup is mended")
+def begin(browser, **values: str) -> Page:
+    """Choose everything in the list and confirm."""
+    first = Event.objects.order_by("pk")[0]
+    page = Page.get(browser, EVENTS)
+    page = page.submit("action", action="replay", _selected_action=str(first.pk), select_across="1")
+    return page.submit("why", **{"why": "to <b>see</b>", **values})
 
 
-def count(page: Page, column: str) -> int:
-    (cell,) = page.cells(column)
-    return int(cell)
+def counts(page: Page) -> dict[str, int]:
+    return {
+        name: int(page.cells(name)[0].replace(",", ""))
+        for name in ("planned", "done", "failed", "remaining")
+    }
 
 
-def test_a_large_replay_is_carried_on_by_the_page_that_shows_it(many, calls, replayer):
-    page = planned_from_the_list(replayer)
-    assert re.search(r"/replay/\d+/progress/$", page.url)
-    assert [count(page, name) for name in ("planned", "done", "failed")] == [MANY, 0, 0]
-    requests = 0
-    while count(page, "remaining"):
-        page, requests = Page.get(replayer, page.url), requests + 1
-    assert requests <= 4
-    assert calls == list(range(MANY))
-    assert f"finished {MANY} events replayed: {MANY} succeeded, 0 failed." in page.text
-    stored = Replay.objects.get()
-    assert (stored.who, stored.why, stored.state) == ("rita", "The lookup is mended", "finished")
-    assert stored.criteria["entity"] == "ticket"
-    assert Replay.objects.get().runs.count() == MANY
+def progress_of(replay: Replay) -> str:
+    return f"{REPLAYS}{replay.pk}/progress/"
 
 
-def test_without_javascript_the_page_reloads_itself_until_the_end(many, calls, replayer):
-    page = planned_from_the_list(replayer)
-    reload = '<noscript><meta http-equiv="refresh"'
+def test_three_hundred_events_are_carried_by_the_pages_own_requests(post, calls, replayer):
+    for number in range(300):
+        post(body(PrimaryKey=number))
+    page = begin(replayer)
+    replay = Replay.objects.get()
+    assert page.url == progress_of(replay)
+    assert counts(page) == {"planned": 300, "done": 0, "failed": 0, "remaining": 300}
+    seen = []
+    for _ in range(20):
+        page = page.click("Look again")
+        seen.append(counts(page)["done"])
+        if "Look again" not in page.links:
+            break
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 300
+    assert calls == list(range(300))
+    assert "finished 300 events replayed: 300 succeeded, 0 failed." in page.text
+
+
+def test_a_few_are_replayed_at_once(post, calls, many, replayer):
+    Event.objects.latest("pk").delete()
+    page = begin(replayer)
+    assert "5 events replayed: 5 succeeded, 0 failed." in page.text
+    assert page.url == EVENTS
+
+
+def test_each_look_tries_a_batch_after_it_was_answered(many, calls, replayer):
+    page = begin(replayer)
+    assert counts(page)["done"] == 0
+    assert calls == [0, 1]
+    assert "running" in page.click("Look again").text
+    assert calls == [0, 1, 2, 3]
+    assert Replay.objects.get().claimed_until is None
+
+
+def test_a_batch_also_ends_with_its_time(many, calls, replayer, monkeypatch):
+    monkeypatch.setattr(replaying, "BATCH_SECONDS", 0)
+    begin(replayer)
+    assert calls == [0]
+
+
+def test_without_javascript_the_page_loads_itself_until_the_end(many, replayer):
+    page = begin(replayer)
+    reload = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
     assert reload in page.html
-    while count(page, "remaining"):
-        page = Page.get(replayer, page.url)
+    assert "<script>" in page.html
+    while "Look again" in page.links:
+        page = page.click("Look again")
     assert reload not in page.html
+    assert "<script>" not in page.html
 
 
-def test_it_can_be_cancelled_in_the_middle(many, calls, replayer):
-    page = planned_from_the_list(replayer)
-    page = Page.get(replayer, page.url)
-    page = page.submit("cancel")
-    assert "cancelled" in page.text
-    assert f"Cancelled by rita, with {MANY - len(calls)} events to go." in page.text
-    done = len(calls)
-    assert 0 < done < MANY
-    Page.get(replayer, page.url)
-    call_command("superoffice_dispatch", verbosity=0)
-    assert len(calls) == done
+def test_the_page_says_who_why_and_how_much_is_left(many, connect, replayer):
+    connect(signals.any_event, raises)
+    page = begin(replayer).click("Look again")
+    assert counts(page) == {"planned": 6, "done": 0, "failed": 2, "remaining": 4}
+    assert "Asked for by rita: to <b>see</b>" in page.text
+    assert re.search(r'<progress [^>]*value="2" max="6"', page.html)
 
 
-def test_what_a_closed_page_left_is_finished_by_superoffice_dispatch(many, calls, replayer):
-    page = planned_from_the_list(replayer)
-    call_command("superoffice_dispatch", verbosity=0)
-    assert calls == list(range(MANY))
-    assert "finished" in Page.get(replayer, page.url).text
+def test_what_a_closed_page_left_is_finished_by_the_dispatcher(many, calls, replayer):
+    begin(replayer)
+    call_command("superoffice_dispatch")
+    assert calls == [0, 1, 2, 3, 4, 5]
+    page = Page.get(replayer, progress_of(Replay.objects.get()))
+    assert "6 events replayed: 6 succeeded, 0 failed." in page.text
 
 
-def test_events_that_come_in_later_are_no_part_of_it(many, calls, replayer, event):
-    page = planned_from_the_list(replayer)
-    event(PrimaryKey=4711)
-    while count(page, "remaining"):
-        page = Page.get(replayer, page.url)
-    assert 4711 not in calls
+def test_while_another_process_has_it_the_page_only_looks(many, calls, replayer):
+    begin(replayer)
+    assert Replay.objects.get().claim()
+    page = Page.get(replayer, progress_of(Replay.objects.get()))
+    assert counts(page)["done"] == 2
+    assert calls == [0, 1]
 
 
-def test_the_replays_page_leads_to_its_progress_and_its_events(many, calls, replayer):
-    planned_from_the_list(replayer)
-    stored = Replay.objects.get()
-    page = Page.get(replayer, f"{REPLAYS}{stored.pk}/change/")
-    assert "entity: ticket" in page.text
-    assert page.click("Carry on or cancel").url.endswith("/progress/")
-    page = Page.get(replayer, f"{REPLAYS}{stored.pk}/change/")
-    assert "entity=ticket" in page.links["The events that meet the criteria now"]
+class TestCancelling:
+    def test_the_button_ends_it(self, many, calls, replayer):
+        page = begin(replayer).submit("cancel")
+        assert page.url == progress_of(Replay.objects.get())
+        assert "cancelled 2 events replayed: 2 succeeded, 0 failed." in page.text
+        assert "Cancelled by rita, with 4 events to go." in page.text
+        call_command("superoffice_dispatch")
+        Page.get(replayer, page.url)
+        assert calls == [0, 1]
+        assert Replay.objects.get().state == "cancelled"
+
+    def test_what_has_ended_cannot_be_cancelled(self, many, replayer):
+        page = begin(replayer)
+        call_command("superoffice_dispatch")
+        assert "The replay had ended already." in page.submit("cancel").text
+        assert Replay.objects.get().state == "finished"
+
+    def test_a_link_cannot_do_it(self, many, replayer):
+        begin(replayer)
+        url = f"{REPLAYS}{Replay.objects.get().pk}/cancel/"
+        assert replayer.get(url).status_code == 405
+        assert replayer.post(url).status_code == 403
+        assert Replay.objects.get().state == "running"
 
 
 class TestPermissions:
-    """Only who may replay carries a replay on, or cancels it."""
-
     @pytest.fixture
-    def planned(self, many):
-        planned = plan(Criteria(entity="ticket"), who="anna", why="")
-        planned.release()
-        return f"{REPLAYS}{planned.pk}/"
+    def url(self, many, replayer) -> str:
+        return begin(replayer).url
 
-    def test_who_may_only_look_sees_how_far_it_is_and_moves_nothing(self, planned, calls, viewer):
-        page = Page.get(viewer, f"{planned}progress/")
-        assert count(page, "remaining") == MANY
-        assert "Cancel the replay" not in page.html
-        assert calls == []
+    def test_who_may_view_looks_and_does_nothing(self, url, calls, viewer):
+        page = Page.get(viewer, url)
+        assert counts(page)["done"] == 2
+        assert calls == [0, 1]
+        assert not [form for form in page.forms if "cancel" in form.action]
 
-    def test_who_may_only_look_is_refused_by_the_server(self, planned, viewer, clerk):
-        for client in (viewer, clerk):
-            client.handler.enforce_csrf_checks = False
-            assert client.post(f"{planned}cancel/").status_code == 403
-        assert clerk.get(f"{planned}progress/").status_code == 403
-        assert Replay.objects.get().state == "planned"
+    @pytest.mark.parametrize("browser", ["viewer", "clerk", "anonymous"])
+    def test_who_may_not_replay_does_not_cancel(self, url, browser, request):
+        client = request.getfixturevalue(browser)
+        client.handler.enforce_csrf_checks = False
+        answer = client.post(url.replace("progress", "cancel"))
+        assert answer.status_code == (302 if browser == "anonymous" else 403)
+        assert Replay.objects.get().state == "running"
 
-    def test_nobody_gets_there_without_logging_in(self, planned, anonymous):
-        for page in ("progress", "cancel"):
-            assert "/login/" in anonymous.get(f"{planned}{page}/").url
+    def test_who_may_neither_view_nor_replay_sees_nothing(self, url, clerk, anonymous):
+        assert clerk.get(url).status_code == 403
+        assert anonymous.get(url).status_code == 302
 
-    def test_a_link_cancels_nothing(self, planned, replayer):
-        assert replayer.get(f"{planned}cancel/").status_code == 405
-        assert Replay.objects.get().state == "planned"
+    def test_who_may_replay_but_not_view_replays_sees_the_own_progress(self, url, calls):
+        browser = logged_in("ray", "view_event", "replay_event", is_staff=True)
+        page = Page.get(browser, url)
+        assert page.status == 200
+        assert "The replay and its receiver runs" not in page.links
+        assert calls == [0, 1, 2, 3]
 
-    def test_a_form_from_elsewhere_cancels_nothing(self, planned, replayer):
-        assert replayer.post(f"{planned}cancel/").status_code == 403
-        assert Replay.objects.get().state == "planned"
-
-    def test_a_replay_that_is_not_there(self, replayer):
-        assert replayer.get(f"{REPLAYS}4711/progress/").status_code == 404
-
-    def test_who_may_replay_but_not_look_at_replays_sees_it_to_its_end(self, many, calls):
-        client = logged_in("rolf", "view_event", "replay_event", is_staff=True)
-        page = planned_from_the_list(client)
-        while count(page, "remaining"):
-            page = Page.get(client, page.url)
-        assert len(calls) == MANY
+    def test_there_is_no_progress_of_no_replay(self, viewer, replayer):
+        assert viewer.get(f"{REPLAYS}999/progress/").status_code == 404
+        assert viewer.get(f"{REPLAYS}{'9' * 30}/progress/").status_code == 404
 
 
-class TestChoices:
-    """Which receivers, and which events of a record."""
+def test_the_page_takes_as_many_queries_whatever_the_replay_has_done(many, viewer, replayer):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert Page.get(viewer, url).status == 200
+        return len(captured)
 
-    def test_only_the_receivers_that_failed(self, event, connect, replayer):
-        succeeded = []
-
-        def content(**kwargs):
-            succeeded.append(1)
-
-        connect(signals.ticket_changed, content)
-        connect(signals.ticket_changed, raises)
-        stored = event()
-        page = Page.get(replayer, f"{EVENTS}{stored.pk}/change/").click("Replay what failed")
-        assert "Last run no success: tests.admin.conftest.raises (1 event)" in page.text
-        page.submit("why", why="Only the broken one")
-        assert len(succeeded) == 1
-        assert stored.runs.filter(receiver="tests.admin.conftest.raises").count() == 2
-
-    def test_chosen_receivers(self, event, connect, calls, replayer):
-        connect(signals.any_event, raises)
-        stored = event()
-        page = Page.get(replayer, f"{EVENTS}{stored.pk}/change/").click("Replay some receivers")
-        assert "Choose at least one receiver." in page.submit("why", why="?").text
-        note = "tests.admin.test_progress.calls.<locals>.note"
-        page.submit("why", why="Only this", chosen=note)
-        assert calls == [527331]
-        assert Replay.objects.get().receivers == [note]
-
-    def test_a_warning_of_superseded_events_and_only_the_latest(self, event, calls, replayer):
-        keys = [event(PrimaryKey=7).pk for _ in range(3)] + [event(PrimaryKey=8).pk]
-        page = Page.get(replayer, f"{REPLAY}?ids={','.join(map(str, keys))}")
-        assert "2 of the events are superseded" in page.text
-        assert "2 events remain." in page.text
-        page.submit("why", why="The newest alone", latest="on")
-        assert calls == [7, 8]
-
-    def test_filters_count_in_the_plan(self, event, connect, replayer):
-        def urgent(**kwargs):
-            pass
-
-        connect(signals.any_event, urgent, fields="priority")
-        keys = [event(Changes=[name]).pk for name in ("priority", "title", "title")]
-        page = Page.get(replayer, f"{REPLAY}?ids={','.join(map(str, keys))}&which=chosen")
-        assert "urgent (1 event)" in page.text
+    url = begin(replayer).url
+    early = queries()
+    Page.get(replayer, url)
+    assert queries() == early
 
 
-def test_the_plan_takes_as_many_queries_for_many_events_as_for_few(
-    event, replayer, django_assert_max_num_queries
+def test_the_replays_page_leads_to_its_progress(many, viewer, replayer):
+    begin(replayer)
+    page = Page.get(replayer, f"{REPLAYS}{Replay.objects.get().pk}/change/")
+    assert page.click("Carry on or cancel").url == progress_of(Replay.objects.get())
+    page = Page.get(viewer, page.url)
+    assert page.click("Progress").status == 200
+    call_command("superoffice_dispatch")
+    assert "Progress" not in Page.get(viewer, page.url).links
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_batch_does_is_committed_event_by_event_under_atomic_requests(
+    post, connect, replayer, monkeypatch
 ):
-    few = ",".join(str(event(PrimaryKey=number).pk) for number in range(2))
-    more = ",".join(str(event(PrimaryKey=number).pk) for number in range(30))
-    for keys in (few, more):
-        with django_assert_max_num_queries(14):
-            assert replayer.get(f"{REPLAY}?ids={keys}").status_code == 200
+    savepoints = []
+    monkeypatch.setattr(EventAdmin, "AT_ONCE", 0)
+    post(body())
+    connect(signals.any_event, lambda **kwargs: savepoints.append(len(connection.savepoint_ids)))
+    begin(replayer)
+    assert savepoints == [0]

@@ -1,15 +1,20 @@
 """The Replay action and button: asked first, done once, counted, never beyond what was chosen."""
 
+import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.admin.events import EventAdmin
+from superoffice_hooks.admin.filters import NameFilter
 from superoffice_hooks.models import Event, Replay
 
+from ..conftest import body
 from .conftest import EVENTS, REPLAY, raises
 from .page import Page
 
@@ -61,11 +66,205 @@ def test_the_action_takes_everything_across_pages(event, calls, replayer, monkey
     assert calls == chosen
     assert others[0] not in calls
     assert page.url == f"{EVENTS}?entity=ticket"
+    assert Replay.objects.get().criteria == {"entity": "ticket", "up_to": chosen[-1].pk}
 
 
-def test_more_events_than_one_request_should_replay_are_refused(
-    event, calls, replayer, monkeypatch
-):
+class TestAllThatMatch:
+    """The list's filter becomes criteria where they say the same, and keys where they do not."""
+
+    @pytest.fixture(autouse=True)
+    def lists(self, post, calls, connect, monkeypatch):
+        """Two of the seven are wanted; no page shows them all."""
+        monkeypatch.setattr(EventAdmin, "list_per_page", 1)
+        wanted = {"ContextIdentifier": "Cust1", "Changes": ["Priority"], "WebhookName": "CRM"}
+        connect(signals.ticket_changed, raises)
+        for number in range(7):
+            name = "ticket.changed" if number < 2 else "sale.changed"
+            post(body(name, PrimaryKey=number, **(wanted if number < 2 else {"Changes": ["sale"]})))
+
+    def replayed(self, replayer, query: str) -> list[int | None]:
+        """The records that were called for, once everything the filter left was chosen."""
+        page = Page.get(replayer, f"{EVENTS}{query}")
+        page = choose(page, Event.objects.order_by("pk")[0], select_across="1")
+        page.submit("why", why="all of them")
+        replay = Replay.objects.get()
+        assert replay.planned == replay.tried
+        return list(replay.runs.order_by("pk").values_list("event__primary_key", flat=True))
+
+    @pytest.mark.parametrize(
+        ("query", "criteria"),
+        [
+            ("?name=ticket.changed", {"name": "ticket.changed"}),
+            ("?name=ticket.*", {"name": "ticket.*"}),
+            ("?entity=ticket&o=1&p=1", {"entity": "ticket"}),
+            ("?tenant=Cust1", {"tenant": "Cust1"}),
+            ("?changed=priority", {"changed": ["priority"]}),
+            ("?status__exact=failed", {"status": "failed"}),
+            ("?webhook_name__exact=CRM", None),
+            ("?webhook_name=CRM&endpoint=default", {"webhook_name": "CRM", "endpoint": "default"}),
+            ("?entity=ticket&tenant=Cust1", {"entity": "ticket", "tenant": "Cust1"}),
+            (
+                "?entity=ticket&received_at__gte=2020-01-01T00:00Z",
+                {"entity": "ticket", "since": "2020-01-01 00:00:00+00:00"},
+            ),
+            (
+                "?entity=ticket&received_at__lt=3020-01-01T00:00%2B01:00",
+                {"entity": "ticket", "until": "3020-01-01 00:00:00+01:00"},
+            ),
+            ("?primary_key__lt=2", None),
+            ("?entity=ticket&received_at__gte=2020-01-01T00:00Z&associate_id__isnull=False", None),
+        ],
+    )
+    def test_the_replay_has_the_events_of_the_list(self, replayer, calls, query, criteria):
+        assert set(self.replayed(replayer, query)) == {0, 1}
+        assert calls == list(Event.objects.filter(entity="ticket").order_by("pk"))
+        kept = Replay.objects.get().criteria
+        assert kept.pop("up_to", None) or criteria is None
+        assert (kept.keys() == {"ids"}) if criteria is None else (kept == criteria)
+
+    def test_a_search_is_kept_as_keys(self, replayer, calls):
+        assert set(self.replayed(replayer, "?q=ticket+1")) == {1}
+        assert Replay.objects.get().criteria.keys() == {"ids"}
+
+    def test_no_filter_is_everything(self, replayer, calls):
+        self.replayed(replayer, "")
+        assert len(calls) == 7
+
+    def test_a_filter_that_means_something_else_here_selects_no_more(
+        self, replayer, calls, monkeypatch
+    ):
+        def narrower(self, request, queryset):
+            return queryset.filter(name="ticket.changed", primary_key=1)
+
+        monkeypatch.setattr(NameFilter, "queryset", narrower)
+        assert set(self.replayed(replayer, "?name=ticket.changed")) == {1}
+
+    def test_more_than_can_be_kept_as_keys_are_refused(self, replayer, monkeypatch):
+        monkeypatch.setattr(EventAdmin, "MOST", 1)
+        page = Page.get(replayer, f"{EVENTS}?primary_key__lt=2")
+        page = choose(page, Event.objects.order_by("pk")[0], select_across="1")
+        assert "Please select 1 events at most" in page.text
+        assert page.url == f"{EVENTS}?primary_key__lt=2"
+
+    @pytest.mark.parametrize("query", ["name=%00", "name=x&name=y", "tenant=%ED%A0"])
+    def test_no_value_breaks_it(self, superuser, query):
+        superuser.handler.enforce_csrf_checks = False
+        key = Event.objects.order_by("pk")[0].pk
+        sent = {"action": "replay", "_selected_action": key, "select_across": "1"}
+        assert superuser.post(f"{EVENTS}?{query}", sent, follow=True).status_code == 200
+
+
+class TestChoosingReceivers:
+    """All of them, only those that failed, or the ones that are ticked."""
+
+    @pytest.fixture
+    def failed(self, event, calls, connect):
+        """An event of which one receiver failed and one succeeded."""
+        connect(signals.ticket_changed, raises)
+        return event()
+
+    def receivers(self) -> list[str]:
+        runs = Replay.objects.get().runs.values_list("receiver", flat=True)
+        return sorted(path.rpartition(".")[2] for path in runs)
+
+    def test_all_of_them(self, failed, replayer):
+        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay")
+        page.submit("why", why="all")
+        assert self.receivers() == ["note", "raises"]
+
+    def test_only_what_failed(self, failed, replayer):
+        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay what failed")
+        assert "Last run no success: tests.admin.conftest.raises (1 event)" in page.text
+        page = page.submit("why", why="the cause is gone")
+        assert self.receivers() == ["raises"]
+        assert Replay.objects.get().only_failed
+
+    def test_only_some(self, failed, replayer):
+        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay some receivers")
+        note = signals.receivers_of("ticket.changed", sender=Event)[1].path
+        assert note.endswith("note")
+        nobody = page.submit("why", why="some")
+        assert "Choose at least one receiver." in nobody.text
+        stranger = page.submit("why", why="some", chosen="os.system")
+        assert "os.system is not one of the available choices." in stranger.text
+        assert not Replay.objects.exists()
+        page.submit("why", why="some", chosen=note)
+        assert self.receivers() == ["note"]
+
+    def test_ticks_count_only_where_some_are_asked_for(self, failed, replayer):
+        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay")
+        page.submit("why", why="all", chosen="tests.admin.conftest.raises")
+        assert Replay.objects.get().receivers == []
+
+    def test_nothing_failed_is_said(self, event, calls, replayer):
+        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}&which=failed")
+        assert "The last run of every receiver was a success." in page.text
+        page = page.submit("why", why="hope")
+        assert "1 has no receiver to call and was skipped." in page.text
+
+
+class TestSuperseded:
+    """Old values written after newer ones do harm, so the page warns of them."""
+
+    def test_they_are_counted_and_can_be_left_out(self, event, calls, replayer):
+        old, new, other = event(PrimaryKey=1), event(PrimaryKey=1), event(PrimaryKey=2)
+        page = choose(Page.get(replayer, EVENTS), old, new, other)
+        assert "3 events of 2 records will be dispatched again" in page.text
+        assert "1 of the events is superseded" in page.text
+        assert "2 events remain." in page.text
+        page.submit("why", why="the latest", latest="on")
+        assert calls == [new, other]
+
+    def test_they_are_replayed_unless_they_are_left_out(self, event, calls, replayer):
+        old, new = event(PrimaryKey=1), event(PrimaryKey=1)
+        choose(Page.get(replayer, EVENTS), old, new).submit("why", why="history")
+        assert calls == [old, new]
+
+    def test_where_there_are_none_nothing_is_offered(self, event, calls, replayer):
+        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}")
+        assert "superseded" not in page.text.partition("body")[2]
+        assert "latest" not in dict(page.forms[-1].fields)
+
+
+def test_a_link_may_name_criteria_too(event, calls, replayer):
+    event("sale.sold")
+    wanted = event()
+    criteria = quote(json.dumps({"entity": "ticket", "latest": True}))
+    page = Page.get(replayer, f"{REPLAY}?criteria={criteria}")
+    event()
+    page.submit("why", why="a link said so")
+    assert calls == [wanted]
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    ["", "{}", "[]", "null", "{", '{"color": 1}', '{"ids": []}', '{"ids": [999999]}', "[" * 9999],
+    ids=lambda text: text[:20],
+)
+def test_criteria_that_say_nothing_select_nothing(event, calls, superuser, criteria):
+    event()
+    superuser.handler.enforce_csrf_checks = False
+    response = superuser.post(REPLAY, {"criteria": criteria, "why": "a slip"}, follow=True)
+    assert "There is no such event." in response.content.decode()
+    assert not Replay.objects.exists()
+
+
+def test_the_page_takes_as_many_queries_for_many_events(event, calls, replayer):
+    def queries() -> int:
+        criteria = quote(json.dumps({"up_to": Event.objects.latest("pk").pk}))
+        with CaptureQueriesContext(connection) as captured:
+            assert Page.get(replayer, f"{REPLAY}?criteria={criteria}").status == 200
+        return len(captured)
+
+    for number in range(2):
+        event(PrimaryKey=1, ContextIdentifier=f"Cust{number}")
+    few = queries()
+    for number in range(30):
+        event(f"y_table{number}.changed", PrimaryKey=number)
+    assert queries() == few
+
+
+def test_more_events_than_one_request_should_name_are_refused(event, calls, replayer, monkeypatch):
     monkeypatch.setattr(EventAdmin, "MOST", 2)
     page = choose(Page.get(replayer, EVENTS), *[event() for _ in range(3)])
     assert "Please select 2 events at most" in page.text

@@ -1,6 +1,8 @@
 """Replays: who, why, which, and what came out."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from superoffice_hooks import replaying, signals
 from superoffice_hooks.models import Replay
@@ -55,3 +57,83 @@ def test_the_lists_of_receivers_are_shown_where_a_replay_was_for_some(replay, vi
     )
     assert "service_desk.escalate" in Page.get(viewer, f"{REPLAYS}{some.pk}/change/").text
     assert "Receivers: all" in Page.get(viewer, f"{REPLAYS}{replay.pk}/change/").text
+
+
+def test_a_state_is_a_word(replay, viewer):
+    waiting = replaying.plan(replaying.Criteria(), who="x", why="y")
+    waiting.release()
+    page = Page.get(viewer, REPLAYS)
+    assert page.cells("state_word") == ["planned", "finished"]
+    assert page.cells("remaining") == ["2", "0"]
+    next(replaying.carry_on(waiting))
+    waiting.cancel("bob")
+    page = Page.get(viewer, f"{REPLAYS}{waiting.pk}/change/")
+    assert "State: cancelled" in page.text
+    assert "Cancelled by: bob" in page.text
+
+
+@pytest.mark.parametrize(
+    ("criteria", "words", "query"),
+    [
+        ({}, "all events", ""),
+        ({"up_to": 7}, "all events", ""),
+        ({"entity": "sale", "status": "failed"}, "status: failed", None),
+        ({"name": "sale.*"}, "event name: sale.*", None),
+        ({"tenant": "Default", "changed": ["sale_id"]}, "tenant: Default", None),
+        ({"changed": ["a", "b"]}, "changed field: a or b", "-"),
+        ({"entity": "sale", "primary_key": 12}, "primary key: 12", None),
+        ({"primary_key": 12}, "primary key: 12", "-"),
+        ({"ids": [1, 2]}, "2 events that were chosen", None),
+        ({"ids": list(range(1, 102))}, "101 events that were chosen", "-"),
+        ({"event_ids": ["1fc5752a-6de8-412d-847a-12d5529a0ec6"]}, "event id: 1fc5752a", "-"),
+        ({"since": "2020-01-01 00:00:00+00:00"}, "received at 2020-01-01 01:00:00 or later", None),
+        ({"until": "3020-01-01 00:00:00+00:00"}, "received before 3020-01-01 01:00:00", None),
+        ({"limit": 2}, "the oldest 2 of them", "-"),
+        ({"latest": True}, "only events that are not superseded", "-"),
+        ({"endpoint": "default"}, "endpoint: default", None),
+        ({"webhook_name": "<i>CRM"}, "webhook: <i>CRM", "-"),
+        ({"invented": "<i>later"}, '{"invented": "<i>later"}', "-"),
+    ],
+    ids=str,
+)
+def test_criteria_are_told_in_words_and_lead_to_their_events(event, viewer, criteria, words, query):
+    event("sale.sold", PrimaryKey=12)
+    row = Replay.objects.create(who="x", why="y", criteria=criteria)
+    page = Page.get(viewer, f"{REPLAYS}{row.pk}/change/")
+    assert words in page.text
+    assert "<i>" not in page.html
+    link = "The events that meet the criteria now"
+    assert (link in page.links) is (query != "-")
+    if link in page.links:
+        events = page.click(link)
+        assert events.status == 200
+        assert "?e=1" not in events.url
+        found = len(events.cells("event_name"))
+        assert query is None or found == 1
+        known = replaying.select(replaying.Criteria.from_json(criteria)).count()
+        assert "up_to" in criteria or found == known
+
+
+def test_who_may_not_view_events_gets_no_link_to_the_criterias_events(replay):
+    browser = logged_in("audit", "view_replay", is_staff=True)
+    page = Page.get(browser, f"{REPLAYS}{replay.pk}/change/")
+    assert "The events that meet the criteria now" not in page.links
+
+
+def test_only_what_failed_is_said(event, viewer):
+    event()
+    row = replaying.plan(replaying.Criteria(), who="x", why="y", only_failed=True)
+    page = Page.get(viewer, f"{REPLAYS}{row.pk}/change/")
+    assert "Receivers: all only those whose last run for the event was no success" in page.text
+
+
+def test_thirty_replays_take_as_many_queries_as_three(viewer):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert len(Page.get(viewer, REPLAYS).cells("who")) == Replay.objects.count()
+        return len(captured)
+
+    Replay.objects.bulk_create(Replay(who="x", why="y") for _ in range(3))
+    few = queries()
+    Replay.objects.bulk_create(Replay(who="x", why="y") for _ in range(27))
+    assert queries() == few
