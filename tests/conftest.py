@@ -13,6 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import Client
 
+from superoffice_hooks.models import Rejection
 from superoffice_hooks.signature import sign
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -87,6 +88,30 @@ def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     yield _connect
     for signal, function in connections:
         signal.disconnect(function)
+
+
+@contextmanager
+def before_the_fix() -> Iterator[None]:
+    """An older version of ours, which stumbles over every body."""
+
+    def stumble(delivery):
+        raise KeyError("EventId")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("superoffice_hooks.receiving.Notification.parse", stumble)
+        yield
+
+
+@pytest.fixture
+def rejected(post) -> Callable[..., Rejection]:
+    """``rejected(body)`` was signed and posted to the version before the fix."""
+
+    def reject(sent: bytes, **options) -> Rejection:
+        with before_the_fix():
+            assert post(sent, **options).status_code == 200
+        return Rejection.objects.latest("pk")
+
+    return reject
 
 
 @pytest.fixture

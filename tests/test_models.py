@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
-from superoffice_hooks.models import ChangedField, ChangeSet, Event, Rejection
+from superoffice_hooks.models import ChangedField, ChangeSet, Event, Redelivery, Rejection
 from superoffice_hooks.models.event import _as_stored
 
 from .conftest import body, documented
@@ -125,7 +125,7 @@ class TestRejections:
 
 def test_every_row_can_be_named(post, connect):
     from superoffice_hooks import signals
-    from superoffice_hooks.models import ReceiverRun, Redelivery, Replay
+    from superoffice_hooks.models import ReceiverRun, Replay
 
     connect(signals.any_event, lambda **kwargs: None)
     sent = documented("seed-ticket.changed")
@@ -142,6 +142,16 @@ def test_every_row_can_be_named(post, connect):
     assert str(Replay.objects.create(who="anna")).endswith(" by anna")
     post(b"{}")
     assert str(Event.objects.first()).startswith("(no name) ")
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_rows_are_named_by_the_time_of_the_project(use_tz):
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC if use_tz else None)
+    shown = "2026-01-01 13:00:00" if use_tz else "2026-01-01 12:00:00"
+    with override_settings(USE_TZ=use_tz):
+        event = Event(name="a.b")
+        assert str(Rejection(reason="x", received_at=moment)) == f"x at {shown}"
+        assert str(Redelivery(event=event, received_at=moment)).endswith(f" again at {shown}")
 
 
 def test_events_received_between(post):

@@ -105,6 +105,8 @@ class ParsingAgain(_RejectionAdmin):
             else:
                 came_of_them["event"] += 1
                 due += [event.pk] if is_due else []
+                # Its turn may come when a lease would be over; until then, anybody may have it.
+                event.release()
         all_well = came_of_them["event"] == came_of_them.total()
         self.message_user(
             request, _report(came_of_them), messages.SUCCESS if all_well else messages.WARNING
@@ -120,9 +122,9 @@ class ParsingAgain(_RejectionAdmin):
 
 
 def _one_by_one(keys: list[int]) -> Iterator[Event]:
-    """The events with these keys, in memory one at a time."""
+    """The events with these keys that nobody has begun to dispatch, in memory one at a time."""
     for key in keys:
-        yield from Event.objects.filter(pk=key)
+        yield from Event.objects.filter(pk=key, status=Event.Status.PENDING)
 
 
 def _report(came_of_them: Counter[str]) -> str:

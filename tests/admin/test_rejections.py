@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from superoffice_hooks.admin.rejections import RecentFilter
 from superoffice_hooks.models import Rejection
 
 from ..conftest import body
@@ -25,6 +26,10 @@ def test_the_list_says_what_was_refused_and_why(post, viewer):
     ]
     verified = Page.get(viewer, f"{REJECTIONS}?verified__exact=1")
     assert verified.cells("reason_word") == ["The body is JSON, but not an object."]
+    assert verified.cells("verified_word") == ["verified"]
+    assert page.cells("verified_word")[1:] == ["not verified", "not verified"]
+    assert page.cells("endpoint") == ["default"] * 3
+    assert page.cells("remote_addr") == ["127.0.0.1"] * 3
     assert Page.get(viewer, f"{REJECTIONS}?q=wrong").cells("reason_word") == ["signature wrong"]
 
 
@@ -69,17 +74,50 @@ def test_thirty_rejections_take_as_many_queries_as_three(post, viewer):
     assert queries() == few
 
 
-@pytest.mark.parametrize("nonsense", ["%00", "%F0%9F%90%98", "'", "%25", "\\", "x" * 3000])
-def test_no_search_breaks_the_list(post, viewer, nonsense):
-    assert Page.get(viewer, f"{REJECTIONS}?q={nonsense}").status == 200
-
-
-def test_the_list_can_be_narrowed_down(post, viewer):
-    post(body(), secret="a guess")
-    post(b"{}", url="/superoffice/webhook/elsewhere/")
-    post(b"[]")
+def test_the_filters_offer_what_there_is_the_most_frequent_first(post, viewer, monkeypatch):
+    post(body(), url="/superoffice/webhook/nowhere/")
+    for _ in range(2):
+        post(body(), secret=None)
     page = Page.get(viewer, REJECTIONS)
-    assert page.filter("signature wrong").cells("endpoint") == ["default"]
-    assert page.filter("elsewhere").cells("reason_word") == ["unknown endpoint"]
-    assert Page.get(viewer, f"{REJECTIONS}?q=127.0.0").cells("remote_addr") == ["127.0.0.1"] * 3
-    assert Page.get(viewer, f"{REJECTIONS}?reason=never").cells("reason_word") == []
+    assert page.filter("unknown endpoint").cells("endpoint") == ["nowhere"]
+    assert page.filter("nowhere").cells("reason_word") == ["unknown endpoint"]
+    assert page.filter("signature missing").cells("endpoint") == ["default"] * 2
+    monkeypatch.setattr(RecentFilter, "MOST", 1)
+    page = Page.get(viewer, REJECTIONS)
+    assert "signature missing" in page.filters
+    assert "unknown endpoint" not in page.filters
+    assert "unknown endpoint" in Page.get(viewer, f"{REJECTIONS}?reason=unknown+endpoint").filters
+
+
+def test_the_filters_look_at_the_newest_rejections_only(post, viewer, monkeypatch):
+    monkeypatch.setattr(RecentFilter, "NEWEST", 1)
+    post(body(), secret=None)
+    post(body(), secret="a guess")
+    filters = Page.get(viewer, REJECTIONS).filters
+    assert "signature wrong" in filters
+    assert "signature missing" not in filters
+
+
+def test_a_remote_address_is_found_by_a_part_of_it(post, viewer):
+    for address in ("10.0.0.1", "192.0.2.7", "2001:db8::1"):
+        post.client.defaults["REMOTE_ADDR"] = address
+        post(body(), secret=None)
+    for term, found in (("192.0.2", "192.0.2.7"), ("2001:DB8", "2001:db8::1")):
+        page = Page.get(viewer, f"{REJECTIONS}?q={term}")
+        assert page.cells("remote_addr") == [found]
+
+
+@pytest.mark.parametrize("parameter", ["q", "reason", "endpoint", "verified__exact"])
+@pytest.mark.parametrize("nonsense", ["%00", "%F0%9F%90%98", "'", "%25", "\\", "x" * 3000])
+def test_no_search_and_no_filter_breaks_the_list(post, viewer, parameter, nonsense):
+    assert Page.get(viewer, f"{REJECTIONS}?{parameter}={nonsense}").status == 200
+
+
+def test_the_page_says_what_was_refused_and_that_it_stays_so(post, replayer):
+    post(b"x" * 5000, secret=None, headers={"User-Agent": "somebody"})
+    page = Page.get(replayer, f"{REJECTIONS}{Rejection.objects.get().pk}/change/")
+    assert "Nobody vouches for this delivery." in page.text
+    assert "signature missing" in page.text
+    assert "User-Agent: somebody" in page.text
+    assert "x" * 1024 in page.text
+    assert "x" * 1025 not in page.text
