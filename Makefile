@@ -17,7 +17,7 @@ CHECKS := check-lint check-format check-types check-imports check-django check-m
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-hard screenshots check $(CHECKS) nox format build clean
+.PHONY: help venv demo test test-hard screenshots check $(CHECKS) nox format messages build clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ nox: $(DEV) ## Run the suite on every supported Django and every Python found.
 format: $(DEV) ## Format the code and mend what ruff can mend.
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
+
+messages: $(DEV) ## Bring the translations up to date, and compile them.
+	$(PYTHON) -m tests.messages
 
 build: $(DEV) ## Build the source distribution and the wheel into dist/.
 	$(PYTHON) -m build --no-isolation

@@ -1,6 +1,7 @@
 """The rows: what they answer, and how few statements it takes."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -121,6 +122,24 @@ class TestRejections:
             post(body(), secret="wrong")
         assert Rejection.objects.filter(verified=True).count() == 1
         assert Rejection.objects.filter(verified=False).count() == 2
+
+
+@pytest.mark.parametrize(
+    "guid",
+    [
+        "eccbc87e-4b5c-e2fe-2830-8fd9f2a7baf3",  # of no version, and the oldest variant
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "1FC5752A-6DE8-412D-847A-12D5529A0EC6",
+    ],
+)
+def test_any_guid_is_kept_as_it_is(post, guid):
+    for _ in range(2):
+        assert post(body(EventId=guid)).status_code == 200
+    event = Event.objects.get(event_id=guid)
+    assert event.event_id == UUID(guid)
+    assert event.redeliveries.count() == 1
+    assert list(Event.objects.filter(event_id__in=[guid])) == [event]
 
 
 def test_every_row_can_be_named(post, connect):

@@ -8,6 +8,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from .messages import LANGUAGES
+
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "superoffice_hooks"
 
@@ -48,6 +50,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
 def test_the_wheel_holds_what_is_not_python_as_well(wheel):
     assert "superoffice_hooks/py.typed" in wheel
     assert "superoffice_hooks/dictionary.json" in wheel
+    for language in LANGUAGES:
+        assert f"superoffice_hooks/locale/{language}/LC_MESSAGES/django.mo" in wheel
     assert "superoffice_hooks/migrations/0001_initial.py" in wheel
     assert any(
         name.startswith("superoffice_hooks/templates/") and name.endswith(".html") for name in wheel

@@ -8,13 +8,15 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Replay
+from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.replaying import Criteria, Preview, carry_on, carry_on_waiting, plan, replay
 
-from .conftest import body, documented
+from .conftest import SECRET, body, documented
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +106,7 @@ class TestChosenReceivers:
 
         connect(signals.ticket_changed, good)
         connect(signals.ticket_changed, bad)
-        return signals.dotted_path(good), signals.dotted_path(bad)
+        return dotted_path(good), dotted_path(bad)
 
     def test_only_they_are_called(self, post, receivers):
         good, _ = receivers
@@ -279,12 +281,21 @@ class TestPreview:
         preview = Preview(Criteria(limit=3))
         assert (preview.events, preview.records, preview.superseded) == (3, 2, 2)
 
+    def test_filters_are_asked_about_each_kind_of_event(self, post, connect):
+        own = {"SECRETS": [SECRET], "OWN_ASSOCIATES": {"Default": [99]}}
+        with override_settings(SUPEROFFICE_HOOKS=own):
+            for changes, associate in ((["priority"], 1), (["title"], 1), (["title"], 99), ([], 1)):
+                post(body(Changes=changes, ChangedByAssociateId=associate))
+        urgent = connect(signals.ticket_changed, nothing, fields="priority")
+        others = connect(signals.any_event, breaks, fields="significant", ignore_own=True)
+        assert Preview(Criteria()).receivers == {dotted_path(urgent): 2, dotted_path(others): 3}
+
     def test_its_queries_are_as_many_for_many_events(self, post, django_assert_num_queries):
         for count in (1, 31):
             for number in range(Event.objects.count(), count):
                 post(body(f"y_table{number}.changed", PrimaryKey=number))
             preview = Preview(Criteria())
-            with django_assert_num_queries(4):
+            with django_assert_num_queries(5):
                 assert (preview.events, preview.records) == (count, count)
                 assert (preview.superseded, preview.failed) == (0, {})
 

@@ -150,6 +150,7 @@ WHOLE = Criteria(
     status="failed",
     endpoint="default",
     webhook_name="CRM",
+    is_own=True,
     since=datetime(2026, 5, 1, 12, tzinfo=UTC),
     until=datetime(2026, 5, 2),  # noqa: DTZ001  (as without USE_TZ)
     latest=True,

@@ -13,6 +13,7 @@ from .. import conf, vocabulary
 from ..notification import Delivery, Notification
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
+from .guid import GuidField
 from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
 
@@ -82,7 +83,7 @@ class Event(OfRecord, WithFields, Claimable):
     """Something that happened in SuperOffice, known by its EventId."""
 
     endpoint = models.CharField(_("endpoint"), max_length=50)
-    event_id = models.UUIDField(_("event id"))
+    event_id = GuidField(_("event id"))
     name = models.CharField(_("event name"), max_length=100)
     action = models.CharField(_("action"), max_length=100)
     associate_id = models.BigIntegerField(_("associate id"), null=True)

@@ -81,4 +81,4 @@ def test_half_hours_are_shown_where_the_time_zone_has_them():
 def test_a_column_says_its_figures_in_the_language_of_the_reader():
     (hour,) = hours({"succeeded": 1200, "failed": 3})
     with translation.override("de"), override_settings(USE_THOUSAND_SEPARATOR=True):
-        assert charts.words(hour) == "2026-01-07 01:00 CET: 3 failed, 1.200 succeeded"
+        assert charts.words(hour) == "2026-01-07 01:00 CET: 3 fehlgeschlagen, 1.200 erfolgreich"

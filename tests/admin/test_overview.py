@@ -189,8 +189,8 @@ class TestEventsPerHour:
         with override_settings(USE_THOUSAND_SEPARATOR=True, LANGUAGE_CODE="de"):
             translation.activate("de")
             page = Page.get(viewer, OVERVIEW)
-        assert "1.234 events" in page.text
-        assert "1.233 failed" in page.text
+        assert "1.234 Ereignisse" in page.text
+        assert "1.233 fehlgeschlagen" in page.text
         for drawing in drawings(page):
             for element in drawing.iter():
                 for name in ("x", "y", "width", "height", "dx", "dy", "cx", "cy", "r"):
