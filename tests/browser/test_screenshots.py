@@ -15,7 +15,17 @@ from .places import PLACES
 pytestmark = pytest.mark.hard
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-SHOWN = ("events", "event", "replay", "replay done", "rejections", "rejection unreadable")
+SHOWN = (
+    "overview",
+    "events",
+    "event",
+    "record",
+    "replay",
+    "replay under way",
+    "replay done",
+    "rejections",
+    "rejection unreadable",
+)
 """Places with a picture in docs/admin.md."""
 
 
