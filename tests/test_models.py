@@ -102,9 +102,6 @@ class TestOccurredAt:
         with override_settings(USE_TZ=False):
             assert _as_stored(moment) == self.naive
 
-    def test_none_stays_none(self):
-        assert _as_stored(None) is None
-
 
 class TestRejections:
     """Anybody can cause them, so what nobody vouches for is bounded."""

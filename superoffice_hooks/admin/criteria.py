@@ -6,24 +6,18 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.admin.views.main import IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.timezone import is_aware, make_aware
 from django.utils.translation import gettext, ngettext
 
+from .. import moments
 from ..models import Event
 from ..selecting import Criteria, frozen, select
 from ..values import storable_text
 from . import showing
 from .filters.received import PRESETS
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return make_aware(moment) if settings.USE_TZ and not is_aware(moment) else moment
 
 
 def _ago(preset: str) -> datetime:
@@ -49,8 +43,8 @@ _SAME: dict[str, tuple[str, Callable[[str], Any]]] = {
     "endpoint__exact": ("endpoint", str),
     "webhook": ("webhook_name", str),
     "webhook_name": ("webhook_name", str),
-    "received_at__gte": ("since", _moment),
-    "received_at__lt": ("until", _moment),
+    "received_at__gte": ("since", moments.read),
+    "received_at__lt": ("until", moments.read),
     "received": ("since", _ago),
     "own": ("is_own", {"yes": True, "no": False}.__getitem__),
 }

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.management import CommandError
 from django.utils import timezone
+
+from .. import moments
 
 _AGO = re.compile(r"(\d{1,4})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -55,16 +56,10 @@ def moment_of(options: Mapping[str, Any], key: str) -> datetime | None:
     if ago := _AGO.fullmatch(text):
         return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
-        moment = datetime.fromisoformat(text)
-        if timezone.is_aware(moment) != settings.USE_TZ:
-            convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
-            moment = convert(moment)
-        # Databases take their own time zone's year 0 or 10000 badly.
-        if 1000 <= moment.year <= 9998:
-            return moment
-    except (ValueError, OverflowError):
-        pass
-    raise wrong(key, repr(text), "2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d or 1w ago")
+        return moments.read(text)
+    except ValueError:
+        expected = "2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d or 1w ago"
+        raise wrong(key, repr(text), expected) from None
 
 
 def wrong(key: str, given: str, expected: str) -> CommandError:

@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from django.conf import settings
 from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import conf, vocabulary
+from .. import conf, moments, vocabulary
 from ..notification import Delivery, Notification
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
@@ -141,7 +140,7 @@ class Event(OfRecord, WithFields, Claimable):
             associate_id=notification.associate_id,
             is_own=conf.is_own(notification.tenant, notification.associate_id),
             webhook_name=notification.webhook_name,
-            occurred_at=_as_stored(notification.occurred_at),
+            occurred_at=notification.occurred_at and _as_stored(notification.occurred_at),
             received_at=delivery.received_at,
             payload=notification.payload,
             body=delivery.body,
@@ -186,9 +185,6 @@ class Event(OfRecord, WithFields, Claimable):
         return conf.current().ORDERED and not Event.objects.filter(pk=self.pk).in_turn().exists()
 
 
-def _as_stored(moment: datetime | None) -> datetime | None:
-    """The moment as the project's USE_TZ wants it; without an offset it is local time."""
-    if moment is None or timezone.is_aware(moment) == settings.USE_TZ:
-        return moment
-    convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
-    return convert(moment, timezone.get_default_timezone())
+def _as_stored(moment: datetime) -> datetime:
+    # SuperOffice's local time is the project's, not that of whoever is looked after just now.
+    return moments.as_project(moment, timezone.get_default_timezone())

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
@@ -13,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ... import moments
 from ...models import Event
 from ...models.event import EventQuerySet
 from ..reach import Reaching
@@ -96,18 +96,11 @@ class ReceivedFilter(Reaching, admin.ListFilter):
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text)
-            if timezone.is_aware(moment) != settings.USE_TZ:
-                convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
-                moment = convert(moment)
-            # Databases take their own time zone's year 0 or 10000 badly.
-            if 1000 <= moment.year <= 9998:
-                return moment
-        except (ValueError, OverflowError):
-            pass
-        words = gettext("%(given)s is no date and time, as 2026-05-19T14:30 would be.")
-        self.problems.append(words % {"given": text[:50]})
-        return None
+            return moments.read(text)
+        except ValueError:
+            words = gettext("%(given)s is no date and time, as 2026-05-19T14:30 would be.")
+            self.problems.append(words % {"given": text[:50]})
+            return None
 
     def _as_input(self, key: str) -> str:
         """The value as an input for local times takes it; the text itself if it is none."""
