@@ -17,7 +17,7 @@ CHECKS := check-lint check-format check-types check-imports check-django check-m
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-hard screenshots check $(CHECKS) nox format messages build clean
+.PHONY: help venv demo test test-hard screenshots bench bench-scale check $(CHECKS) nox format messages build clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,12 @@ test-hard: $(DEV) ## Run the slow tests: those that kill and race, and with TEST
 screenshots: $(DEV) ## Take the pictures of docs/admin.md anew, with the Chromium in TEST_BROWSER.
 	TEST_SCREENSHOTS=docs/images $(PYTHON) -m tests.databases --only sqlite --hard \
 		tests/browser/test_screenshots.py $(ARGS)
+
+bench: $(DEV) ## Measure speed on SQLite and PostgreSQL, and write benchmarks/RESULTS.md.
+	$(PYTHON) -m benchmarks $(ARGS)
+
+bench-scale: $(DEV) ## The same with two million events, on PostgreSQL.
+	$(PYTHON) -m benchmarks --scale $(ARGS)
 
 check: $(DEV) ## Check style, types, imports, migrations, coverage and the wheel.
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)

@@ -57,7 +57,14 @@ ANSWERS = {200, 405} | {
 MODELS = [getattr(models, name) for name in models.__all__]
 # What else is written in capitals: the setting itself, a part of DATABASES, a value of options, a
 # variable of the tests' environment.
-OTHER_CAPITALS = {"SUPEROFFICE_HOOKS", "ATOMIC_REQUESTS", "TASKS", "WHEN", "TEST_BROWSER"}
+OTHER_CAPITALS = {
+    "SUPEROFFICE_HOOKS",
+    "ATOMIC_REQUESTS",
+    "TASKS",
+    "WHEN",
+    "TEST_BROWSER",
+    "CONN_MAX_AGE",
+}
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

@@ -154,7 +154,7 @@ def test_every_row_can_be_named(post, connect):
     assert str(Rejection.objects.get()).startswith("The body is not JSON")
     assert str(ReceiverRun.objects.get()).endswith(" succeeded")
     assert str(ChangedField.objects.order_by("name").first()) == "ticket.activate"
-    assert len(str(ChangeSet.objects.get())) == 12
+    assert len(str(ChangeSet.objects.get())) == 16
     assert str(Replay.objects.create(who="anna")).endswith(" by anna")
     post(b"{}")
     assert str(Event.objects.first()).startswith("(no name) ")

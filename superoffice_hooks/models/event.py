@@ -68,12 +68,15 @@ class EventQuerySet(  # type: ignore[override]
 
         One INSERT where the change set is known: the unique key is the duplicate test.
         """
+        using = router.db_for_write(self.model)
         event = self.model.arrived(delivery, notification)
         try:
-            event.insert(using=router.db_for_write(self.model))
+            event.insert(using=using)
         except IntegrityError:
-            if original := self.filter(**event.identity()).first():
+            if original := self.using(using).filter(**event.identity()).first():
                 return original, False
+            if ChangeSet.objects.forget_if_gone(event.change_set_id):
+                return self.record(delivery, notification)
             raise
         return event, True
 

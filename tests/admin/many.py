@@ -13,8 +13,7 @@ FILL = [
     INSERT INTO superoffice_hooks_changedfield (entity, name)
     SELECT 'ticket', 'field_' || n FROM generate_series(1, 300) n
     """,
-    "INSERT INTO superoffice_hooks_changeset (digest)"
-    " SELECT md5(n::text) FROM generate_series(1, 400) n",
+    "INSERT INTO superoffice_hooks_changeset (id) SELECT n FROM generate_series(1, 400) n",
     # Field 1 is in every set, as "updated" is; field 300 in one, and other fields in a few.
     """
     INSERT INTO superoffice_hooks_changeset_fields (changeset_id, changedfield_id)

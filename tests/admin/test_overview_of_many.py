@@ -33,8 +33,8 @@ FILL = """
 INSERT INTO superoffice_hooks_changedfield (entity, name)
 SELECT 'ticket', 'field_' || number FROM generate_series(1, 200) number;
 
-INSERT INTO superoffice_hooks_changeset (digest)
-SELECT md5(number::text) FROM generate_series(1, 300) number;
+INSERT INTO superoffice_hooks_changeset (id)
+SELECT number FROM generate_series(1, 300) number;
 
 INSERT INTO superoffice_hooks_changeset_fields (changeset_id, changedfield_id)
 SELECT list.id, field.id

@@ -1,0 +1,189 @@
+"""``make bench``: the contenders in process and over HTTP, on one database after the other."""
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from math import inf
+from statistics import median
+from typing import Any
+
+from .figures import Bar, Rounds, alternating, milliseconds, percentile, table
+from .over_http import flood, gunicorn, pace
+from .places import Place, bench_database
+from .processes import ROOT, environment_on, worker
+
+IN_PROCESS, OVER_HTTP = 400, 400
+PACED, PER_SECOND = 60, 15
+
+PATHS = {
+    "floor": "/floor/",
+    "by hand": "/by-hand/",
+    "store only": "/superoffice/webhook/",
+    "store and dispatch": "/superoffice/webhook/",
+}
+CONTENDERS = list(PATHS)
+
+SLEEPING = {"sleep": "in its transaction", "sleep outside": "with atomic=False"}
+
+WHY_NOT_THE_FLOOR = {
+    True: "Django builds a statement of 26 columns anew for each event, sends the values as text,"
+    " and the row is wider. Dropping the indexes made no clear difference here.",
+    False: "In a trial the INSERT alone took 148 us with all indexes and 66 us without those that"
+    " are not unique: each has a page of its own to be written to the log.",
+}
+"""By whether it is a server."""
+WHY_SQLITE_WAITS = (
+    "SQLite has one writer, and a receiver's transaction is open while it sleeps, so everybody else"
+    " waits. Connect receivers that wait with atomic=False."
+)
+
+
+def contest(place: Place, rounds: int) -> tuple[str, list[Bar]]:
+    """Everything measured on one server: the text, and the bars."""
+    with bench_database(place.url) as url:
+        in_process, trips = run_in_process(url, rounds)
+        over_http, paced = run_over_http(url, rounds)
+    text = [
+        f"### {place.name}, in process\n",
+        in_process.table(trips),
+        f"\n### {place.name}, over HTTP\n",
+        over_http.table(),
+        f"\nAnswers at {PER_SECOND} deliveries a second, with threads to spare:\n",
+        table(
+            ["", "p50 ms", "p99 ms", "without a 200"],
+            [
+                [
+                    who,
+                    milliseconds(percentile(answers, 0.5)),
+                    milliseconds(percentile(answers, 0.99)),
+                    f"{answers.count(inf)} of {len(answers)}",
+                ]
+                for who, answers in paced.items()
+            ],
+        ),
+    ]
+    of_floor, by_hand = (in_process.ratio("store only", to) for to in ("floor", "by hand"))
+    bars = [
+        Bar(
+            f"store only vs floor, in process, {place.name}",
+            ">= 0.75",
+            f"{of_floor:.2f}",
+            of_floor >= 0.75,
+            WHY_NOT_THE_FLOOR[place.is_server],
+        ),
+        Bar(
+            f"store only vs by hand, in process, {place.name}",
+            ">= 4",
+            f"{by_hand:.1f}",
+            by_hand >= 4,
+            f"The floor itself reached {in_process.ratio('floor', 'by hand'):.1f} in this run.",
+        ),
+    ]
+    calm = percentile(paced["store only"], 0.99)
+    for receiver, how in SLEEPING.items():
+        slower = percentile(paced[receiver], 0.99) / calm
+        bars.append(
+            Bar(
+                f"p99 of the answer, a receiver sleeps 200 ms {how}, vs store only, {place.name}",
+                "<= 2",
+                f"{slower:.2f}",
+                slower <= 2,
+                "" if place.is_server else WHY_SQLITE_WAITS,
+            )
+        )
+    if place.is_server:
+        stored, both = (trips[who]["round_trips"] for who in ("store only", "store and dispatch"))
+        bars += [
+            Bar("round trips, store only, change set known", "1", str(stored), stored == 1),
+            Bar("round trips, store and dispatch", "<= 6", str(both), both <= 6),
+            disk_bar(place),
+        ]
+    return "\n".join(text), bars
+
+
+def run_in_process(url: str, rounds: int) -> tuple[Rounds, dict[str, dict[str, Any]]]:
+    found = Rounds()
+    with worker(url) as tell:
+        tell("prepare")
+        trips = {contender: tell("trips", contender=contender) for contender in CONTENDERS}
+        for contender in alternating(rounds, CONTENDERS):
+            found.add(contender, tell("ingest", contender=contender, count=IN_PROCESS))
+    return found, trips
+
+
+def run_over_http(url: str, rounds: int) -> tuple[Rounds, dict[str, list[float]]]:
+    """The flood's rounds, and answers at a walking pace: store only, and with sleeping receivers.
+
+    The servers stand side by side; those that are not asked do nothing.
+    """
+    found = Rounds()
+    paced: dict[str, list[float]] = {"store only": [], **{receiver: [] for receiver in SLEEPING}}
+    with ExitStack() as stack:
+        storing = stack.enter_context(gunicorn(url, "worker"))
+        dispatching = stack.enter_context(gunicorn(url, "after_response"))
+        walking = {"store only": storing} | {
+            receiver: stack.enter_context(gunicorn(url, "after_response", receiver))
+            for receiver in SLEEPING
+        }
+        servers = dict.fromkeys(CONTENDERS, storing) | {"store and dispatch": dispatching}
+        for contender in CONTENDERS:
+            flood(servers[contender], PATHS[contender], 100)
+        for contender in alternating(rounds, CONTENDERS):
+            found.add(contender, flood(servers[contender], PATHS[contender], OVER_HTTP))
+        # The sleepers in a transaction last: on SQLite they are not done when their answers are.
+        for who in ("store only", "sleep outside", "sleep"):
+            pace(walking[who], PATHS["store only"], 20, PER_SECOND)
+            for _ in range(rounds):
+                paced[who] += pace(walking[who], PATHS["store only"], PACED, PER_SECOND)
+    return found, paced
+
+
+def disk_bar(place: Place) -> Bar:
+    with bench_database(place.url) as url, worker(url) as tell:
+        tell("ingest", contender="store only", count=5000)
+        disk = tell("disk")
+    times = (disk["rows"] + disk["indexes"]) / disk["body"]
+    return Bar(
+        "disk per event vs its body",
+        "<= 2.3",
+        f"{times:.2f} (body {disk['body']:.0f}, row {disk['rows']:.0f},"
+        f" indexes {disk['indexes']:.0f} bytes)",
+        times <= 2.3,
+        "A row of about 1 880 bytes (payload 780, body 670, headers 210) fits a page of 8 KB four"
+        " times; five times wants 1 630.",
+    )
+
+
+def start_up(rounds: int) -> Bar:
+    """What the app adds to django.setup(), and whether it asks the database for anything.
+
+    In processor time, which does not count how busy the machine is with others.
+    """
+    times: dict[str, list[float]] = {"": [], "superoffice_hooks": []}
+    queries = 0
+    for _ in range(max(rounds, 5) * 2):
+        for apps, found in times.items():
+            seconds, connected = _setup(apps)
+            found.append(seconds)
+            queries += connected
+    more = median(times["superoffice_hooks"]) - median(times[""])
+    return Bar(
+        "django.setup() with the app, more than without",
+        "< 25 ms, no query",
+        f"{more * 1000:.0f} ms, {'no query' if not queries else 'queries'}",
+        more < 0.025 and not queries,
+        "Forty modules are imported; the admin's and the models' share is the largest.",
+    )
+
+
+def _setup(apps: str) -> tuple[float, bool]:
+    code = (
+        "import json, time; started = time.process_time(); import django; django.setup();"
+        " seconds = time.process_time() - started; from django.db import connection;"
+        " print(json.dumps([seconds, connection.connection is not None]))"
+    )
+    environment = environment_on("sqlite:///unused.sqlite3", BENCH_APPS=apps)
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment)
+    seconds, connected = json.loads(printed)
+    return seconds, connected

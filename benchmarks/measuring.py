@@ -1,0 +1,153 @@
+"""What a worker process can measure. Each result is JSON."""
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.test import Client, override_settings
+
+from superoffice_hooks.models import Event
+from superoffice_hooks.replaying import Criteria, plan, replay
+from tests.tracing import traced
+
+from . import deliveries, filling
+from .contenders.models import Seen
+from .contenders.receivers import RECORDS, do_nothing
+
+application = get_wsgi_application()
+
+CONTENDERS = {
+    "floor": ("/floor/", "worker"),
+    "by hand": ("/by-hand/", "worker"),
+    "store only": ("/superoffice/webhook/", "worker"),
+    "store and dispatch": ("/superoffice/webhook/", "after_response"),
+}
+RECORDS_LOOKED_AT = 20
+
+
+def prepare() -> None:
+    """Rows for the receiver to update, and somebody who may see the admin."""
+    Seen.objects.bulk_create([Seen() for _ in range(RECORDS)])
+    get_user_model().objects.create_superuser("bench")
+
+
+def ingest(contender: str, count: int) -> dict[str, Any]:
+    """Take so many deliveries in, one after the other.
+
+    ``seconds`` and ``cpu`` (this process's) include what is done after the answer, ``answers`` are
+    the seconds until each answer was there.
+    """
+    path, mode = CONTENDERS[contender]
+    requests = deliveries.environs(path, count)
+    answers = []
+    with dispatching(mode):
+        started, cpu = time.perf_counter(), time.process_time()
+        for environ in requests:
+            asked = time.perf_counter()
+            response = application(environ, accept)
+            answers.append(time.perf_counter() - asked)
+            response.close()
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"count": count, "seconds": seconds, "cpu": cpu, "answers": answers}
+
+
+def trips(contender: str) -> dict[str, Any]:
+    """Statements and round trips of one delivery whose change set is known."""
+    ingest(contender, 2)
+    path, mode = CONTENDERS[contender]
+    (environ,) = deliveries.environs(path, 1)
+    with dispatching(mode), traced(connection) as trace:
+        application(environ, accept).close()
+    return asdict(trace)
+
+
+def fill(count: int, days: int) -> None:
+    """Store so many events, received over so many days."""
+    ingest("store only", 1)
+    filling.fill(count, days)
+
+
+def disk() -> dict[str, float]:
+    """Bytes per stored event on PostgreSQL: what SuperOffice sent, and what it takes here."""
+    with connection.cursor() as cursor:
+        table = Event._meta.db_table
+        cursor.execute(f"VACUUM ANALYZE {table}")
+        cursor.execute(
+            "SELECT count(*), avg(octet_length(body)), pg_table_size(%s), pg_indexes_size(%s)"
+            f" FROM {table}",
+            [table, table],
+        )
+        count, body, rows, indexes = cursor.fetchone()
+    return {"body": float(body), "rows": rows / count, "indexes": indexes / count}
+
+
+def admin_list() -> float:
+    """Seconds that the first page of the list of events takes."""
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(get_user_model().objects.get())
+    return timed(lambda: client.get("/admin/superoffice_hooks/event/"), times=3)
+
+
+def changed() -> float:
+    """Seconds that the fifty newest events which changed a field take."""
+    return timed(lambda: list(Event.objects.changed("priority")[:50]), times=5)
+
+
+def timeline() -> float:
+    """Seconds that the events of one record take; of some of the newest events."""
+    events = list(Event.objects.all()[:RECORDS_LOOKED_AT])
+    return timed(lambda: list(Event.objects.for_record(*record(events.pop()))), times=len(events))
+
+
+def record(event: Event) -> tuple[str, int, str]:
+    """The record it concerns."""
+    return event.entity, event.primary_key or 0, event.tenant
+
+
+def replay_again(count: int) -> dict[str, float]:
+    """Replay so many events to a receiver that does nothing; the peak is the process's, in MB."""
+    criteria = Criteria(limit=count)
+    started = time.perf_counter()
+    done = replay(plan(criteria, who="benchmarks", why="to see how long it takes"))
+    assert done.done == count, done.failed
+    return {"seconds": time.perf_counter() - started, "peak": peak()}
+
+
+def loop(count: int) -> dict[str, float]:
+    """What a replay is compared with: each event loaded, and the function called."""
+    keys = Event.objects.order_by("pk").values_list("pk", flat=True)[:count]
+    started = time.perf_counter()
+    for key in keys.iterator():
+        do_nothing(event=Event.objects.get(pk=key))
+    return {"seconds": time.perf_counter() - started, "peak": peak()}
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def timed(do: Callable[[], object], times: int) -> float:
+    """The mean of so many times, after one that does not count."""
+    started = time.perf_counter()
+    for number in range(times):
+        if number == 1:
+            started = time.perf_counter()
+        do()
+    return (time.perf_counter() - started) / (times - 1)
+
+
+def dispatching(mode: str) -> override_settings:
+    """The settings with another mode of dispatch."""
+    return override_settings(SUPEROFFICE_HOOKS={**settings.SUPEROFFICE_HOOKS, "DISPATCH": mode})
+
+
+def accept(status: str, *headers: Any) -> Callable[[bytes], object]:
+    """Receive an answer's first lines; anything but 200 ends the benchmark."""
+    assert status.startswith("200 "), status
+    return bytes
