@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +64,10 @@ class HooksSettings:
     """A directory of this machine for deliveries the database cannot take now. Without one they
     are answered 503 and SuperOffice has to send them again."""
 
+    RETENTION: Mapping[str, float | timedelta | None] = field(default_factory=dict)
+    """{what: days} for ``superoffice_prune``; what is not named, or None, is kept for ever. See
+    ``RETAINED``."""
+
     NOISE_FIELDS: Mapping[str, Iterable[str]] = field(
         default_factory=lambda: {
             "*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")
@@ -111,6 +116,18 @@ class HooksSettings:
             case secrets:
                 return secrets if endpoint == DEFAULT_ENDPOINT else None
 
+    def periods(self) -> dict[str, timedelta]:
+        """How long each thing in RETAINED is kept that is not kept for ever.
+
+        Raises:
+            ValueError: RETENTION has something else than periods. A period that was guessed could
+                delete what was to be kept.
+        """
+        given: Any = self.RETENTION
+        if not isinstance(given, Mapping) or set(given) - set(RETAINED):
+            raise ValueError(f"RETENTION is no dict of {', '.join(RETAINED)}.")
+        return {what: _period(period) for what, period in given.items() if period is not None}
+
     def own_associates(self, tenant: str) -> frozenset[int]:
         """The associate ids under which we write to this tenant ourselves."""
         given = self.OWN_ASSOCIATES
@@ -122,6 +139,13 @@ class HooksSettings:
 
 MODES = ("after_response", "task", "worker")
 """What DISPATCH may be."""
+
+RETAINED = ("bodies", "events", "failed", "rejections")
+"""What RETENTION may name: bodies, headers and tracebacks of events that came out well; such events
+themselves; failed events; rejections."""
+
+LONGEST = timedelta(days=36_500)
+"""The longest period, far from where dates end. None is longer."""
 
 KEYS = frozenset(key.name for key in fields(HooksSettings))
 
@@ -152,6 +176,15 @@ def is_own(tenant: str, associate_id: int | None) -> bool:
     except Exception:
         logger.exception("%s['OWN_ASSOCIATES'] could not be asked about %r", SETTING, tenant)
         return False
+
+
+def _period(value: Any) -> timedelta:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # Not timedelta(days=value) at once: it overflows.
+        value = timedelta(days=value) if 0 < value <= LONGEST.days else None
+    if isinstance(value, timedelta) and timedelta() < value <= LONGEST:
+        return value
+    raise ValueError(f"RETENTION has a period that is not above 0 and up to {LONGEST.days} days.")
 
 
 def has_tasks() -> bool:

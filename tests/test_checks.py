@@ -1,5 +1,7 @@
 """Each mistake in SUPEROFFICE_HOOKS is found under its id, and no secret is shown."""
 
+from datetime import timedelta
+
 import pytest
 from django.core import checks
 from django.core.checks import Tags, run_checks
@@ -39,6 +41,8 @@ def secrets_of(endpoint: str) -> list[str] | None:
         {"SECRETS": {"default": [LONG], "sales": LONG}},
         {"SECRETS": "tests.test_checks.secrets_of"},
         {"SECRETS": [LONG], "MAX_BODY_BYTES": 1, "LEASE_SECONDS": 1, "ALLOW_UNSIGNED": False},
+        {"SECRETS": [LONG], "RETENTION": {"bodies": 30, "events": 365.5, "failed": None}},
+        {"SECRETS": [LONG], "RETENTION": {"rejections": timedelta(hours=1)}},
         {"SECRETS": [LONG], "NOISE_FIELDS": {"ticket": ["title"], "y_*": {"x_*"}, "*": ()}},
         {"SECRETS": [LONG], "OWN_ASSOCIATES": {"Default": [7], "Cust1": range(5)}},
         {"SECRETS": [LONG], "OWN_ASSOCIATES": lambda tenant: [7]},
@@ -237,6 +241,32 @@ def test_e006_a_setting_of_the_dispatch_makes_no_sense(key, value):
         (message,) = check_settings()
     assert message.id == "superoffice_hooks.E006"
     assert key in message.msg
+
+
+@pytest.mark.parametrize(
+    "retention",
+    [
+        None,
+        30,
+        ["events"],
+        {"event": 30},
+        {"events": "30"},
+        {"events": 0},
+        {"events": -1},
+        {"events": True},
+        {"events": float("nan")},
+        {"events": float("inf")},
+        {"events": 36_501},
+        {"events": 10**400},
+        {"events": timedelta()},
+        {"events": timedelta(days=36_501)},
+    ],
+)
+def test_e006_retention_is_no_dict_of_periods(retention):
+    (message,) = found({"SECRETS": [LONG], "RETENTION": retention})
+    assert message.id == "superoffice_hooks.E006"
+    assert "RETENTION" in message.msg
+    assert "bodies, events, failed, rejections" in message.hint
 
 
 def test_e010_there_are_no_tasks_to_dispatch_with(monkeypatch):

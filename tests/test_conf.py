@@ -1,5 +1,7 @@
 """Settings: read when asked for, followed when they change."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import override_settings
 
@@ -59,6 +61,16 @@ def test_the_endpoints_that_the_settings_name(secrets, named):
 def test_an_endpoint_without_an_entry_is_unknown(secrets):
     with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}), pytest.raises(UnknownEndpoint):
         conf.current().secrets_of("b")
+
+
+def test_periods_are_in_days_and_none_is_for_ever():
+    retention = {"bodies": 0.5, "events": timedelta(hours=3), "failed": None}
+    with override_settings(SUPEROFFICE_HOOKS={"RETENTION": retention}):
+        assert conf.current().periods() == {
+            "bodies": timedelta(hours=12),
+            "events": timedelta(hours=3),
+        }
+    assert conf.current().periods() == {}
 
 
 @override_settings()

@@ -11,6 +11,8 @@ import sys
 import tomllib
 import unittest
 from argparse import ArgumentParser
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,9 +20,10 @@ from uuid import uuid4
 import pytest
 from django.conf import global_settings
 from django.contrib.auth.models import Permission
-from django.core.management import BaseCommand, load_command_class
+from django.core.management import BaseCommand, call_command, load_command_class
 from django.dispatch import Signal
 from django.test import override_settings
+from django.utils import timezone
 
 from superoffice_hooks import checks, conf, exceptions, models, signals, vocabulary
 from superoffice_hooks.management import commands
@@ -55,15 +58,16 @@ ANSWERS = {200, 405} | {
     error.status_code for error in vars(exceptions).values() if hasattr(error, "status_code")
 }
 MODELS = [getattr(models, name) for name in models.__all__]
-# What else is written in capitals: the setting itself, a part of DATABASES, a value of options, a
+# What else is written in capitals: the setting itself, a part of DATABASES, values of options, a
 # variable of the tests' environment.
 OTHER_CAPITALS = {
-    "SUPEROFFICE_HOOKS",
     "ATOMIC_REQUESTS",
-    "TASKS",
-    "WHEN",
-    "TEST_BROWSER",
     "CONN_MAX_AGE",
+    "PERIOD",
+    "SUPEROFFICE_HOOKS",
+    "TASKS",
+    "TEST_BROWSER",
+    "WHEN",
 }
 
 
@@ -227,7 +231,7 @@ class TestNothingElseIsNamed:
                         slice=ast.Constant(value=str(key)),
                     ):
                         keys.add(key)
-        assert keys == {"SECRETS", "NOISE_FIELDS", "OWN_ASSOCIATES"}
+        assert keys == {"SECRETS", "RETENTION", "NOISE_FIELDS", "OWN_ASSOCIATES"}
 
     @pytest.mark.parametrize("page", PAGES)
     def test_links_lead_somewhere(self, page):
@@ -342,14 +346,23 @@ class TestExamples:
         assert models.Replay.objects.get().done == 1
 
     @pytest.mark.django_db
-    def test_deleting_old_events(self, post):
-        post(body())
-        [code] = [code for _, code in blocks("python") if ".delete()" in code]
-        run(code)
-        assert models.Event.objects.count() == 1
-        models.Event.objects.update(received_at="2020-01-01T00:00Z")
-        run(code)
-        assert not models.Event.objects.exists()
+    @pytest.mark.parametrize("page", ["README.md", "docs/reference.md"])
+    def test_deleting_what_is_old(self, page, post):
+        for days in (20, 100, 400):
+            post(body(PrimaryKey=days))
+            received_at = timezone.now() - timedelta(days=days)
+            models.Event.objects.filter(primary_key=days).update(received_at=received_at)
+        [code] = [code for where, code in blocks("python") if where == page and "RETENTION" in code]
+        hooks: dict[str, Any] = {"SECRETS": [SECRET]}
+        run(code, SUPEROFFICE_HOOKS=hooks)
+        with override_settings(SUPEROFFICE_HOOKS=hooks):
+            assert checks.check_settings() == []
+            call_command("superoffice_prune", stdout=StringIO())
+        left = models.Event.objects.order_by("primary_key")
+        assert [(event.primary_key, bool(event.body)) for event in left] == [
+            (20, True),
+            (100, False),
+        ]
 
     @pytest.mark.parametrize(
         "code",

@@ -1,13 +1,17 @@
 """With 200 000 events, what asks for changed fields still asks an index, and no oftener."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from superoffice_hooks.models import Event
+from superoffice_hooks.pruning import steps
 
 from .conftest import body
 from .filling import multiply_events
@@ -110,3 +114,26 @@ def test_a_question_about_changed_fields_uses_an_index(ask, queries):
     for plan in plans:
         assert not reads_all_events(plan), plan
     assert any(re.search("(?i)index", plan) for plan in plans)
+
+
+@pytest.mark.parametrize(
+    ("what", "index"),
+    [("bodies", "superoffice_event_due"), ("events", "superoffice_event_received")],
+)
+def test_pruning_finds_and_locks_a_batch_by_indexes_and_passes_over_what_is_pruned(what, index):
+    """What is done with a batch then, is done by its keys."""
+
+    def prune_nothing() -> None:
+        # The copies are from the near future.
+        for step in steps({what: timedelta(days=-1)}):
+            next(replace(step, act=lambda rows, keys: None).prune(500), None)
+
+    Event.objects.filter(primary_key__lte=4500).update(pruned_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    plans = [plan for plan in planned(prune_nothing) if 'FROM "event"' in plan]
+    assert len(plans) >= 3
+    for plan in plans:
+        assert not reads_all_events(plan), plan
+    for plan in (plan for plan in plans if "LIMIT 500" in plan):
+        assert index in plan, plan

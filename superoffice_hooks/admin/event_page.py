@@ -152,13 +152,20 @@ class EventPage(_EventAdmin):
         return showing.lines(event.problems) or gettext("none")
 
     @admin.display(description=_("headers"))
-    def headers_sent(self, event: Event) -> SafeString:
-        return showing.headers(event.headers)
+    def headers_sent(self, event: Event) -> str:
+        return _pruned(event) or showing.headers(event.headers)
 
     @admin.display(description=_("as read"))
     def payload_sent(self, event: Event) -> SafeString:
         return showing.as_json(event.payload)
 
     @admin.display(description=_("as sent"))
-    def body_sent(self, event: Event) -> SafeString:
-        return showing.text(event.body)
+    def body_sent(self, event: Event) -> str:
+        return _pruned(event) or showing.text(event.body)
+
+
+def _pruned(event: Event) -> str:
+    """Why there is nothing left of what was sent; empty if there is."""
+    if not event.pruned_at:
+        return ""
+    return gettext("pruned on %(when)s") % {"when": showing.at(event.pruned_at)}

@@ -66,13 +66,16 @@ class DeliveryOfEvent(NamedTuple):
     retry: int | None
     webhook_name: str
     body: SafeString | None
-    """What was different; None if it was the same."""
+    """What was different; None if it was the same, or is pruned."""
+    is_pruned: bool
     is_first: bool
 
 
 def deliveries(event: Event, redeliveries: Iterable[Redelivery]) -> list[DeliveryOfEvent]:
     """The delivery that made the event, and those that repeated it, oldest first."""
-    first = DeliveryOfEvent(event.received_at, None, event.webhook_name, None, is_first=True)
+    first = DeliveryOfEvent(
+        event.received_at, None, event.webhook_name, None, is_pruned=False, is_first=True
+    )
     return [
         first,
         *(
@@ -81,6 +84,7 @@ def deliveries(event: Event, redeliveries: Iterable[Redelivery]) -> list[Deliver
                 again.retry,
                 again.webhook_name,
                 showing.head(again.body) if again.body else None,
+                is_pruned=again.body is not None and not again.body,
                 is_first=False,
             )
             for again in redeliveries

@@ -29,6 +29,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
         *secrets.unsigned(),
         *values.dispatch(),
         *values.spool(),
+        *values.retention(),
         *values.fields(),
     ]
 

@@ -92,6 +92,19 @@ def spool() -> Iterator[checks.CheckMessage]:
         )
 
 
+def retention() -> Iterator[checks.CheckMessage]:
+    """RETENTION."""
+    try:
+        conf.current().periods()
+    except ValueError:
+        yield _wrong(
+            "RETENTION",
+            'Write {what: days}, as {"bodies": 30, "events": 365}. The keys are'
+            f" {', '.join(conf.RETAINED)}; days are a number above 0 and up to"
+            f" {conf.LONGEST.days}, or a timedelta; None is for ever.",
+        )
+
+
 def fields() -> Iterator[checks.CheckMessage]:
     """NOISE_FIELDS and OWN_ASSOCIATES."""
     if not _maps(conf.current().NOISE_FIELDS, str):

@@ -1,4 +1,4 @@
-"""What people give to our commands, read: text, numbers, points in time.
+"""What people give to our commands, read: text, numbers, points and lengths of time.
 
 An option that is given must have a value: a script's empty variable must not select everything.
 """
@@ -16,6 +16,7 @@ from .. import moments
 
 _AGO = re.compile(r"(\d{1,4})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = re.compile(r"\d{1,5}(\.\d{1,6})?", re.ASCII)
 _NUMBER = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
 
 
@@ -54,12 +55,34 @@ def moment_of(options: Mapping[str, Any], key: str) -> datetime | None:
     if not (text := text_of(options, key)):
         return None
     if ago := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return timezone.now() - _period(ago)
     try:
         return moments.read(text)
     except ValueError:
         expected = "2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d or 1w ago"
         raise wrong(key, repr(text), expected) from None
+
+
+def period_of(options: Mapping[str, Any], key: str) -> timedelta | None:
+    """A length of time above 0; None if it was not given."""
+    if not (text := text_of(options, key)):
+        return None
+    if (found := _AGO.fullmatch(text)) and (period := _period(found)):
+        return period
+    raise wrong(key, repr(text), "minutes, hours, days or weeks, as 30m, 2h, 90d or 52w")
+
+
+def seconds_of(options: Mapping[str, Any], key: str) -> float | None:
+    """Seconds, 0 or more, perhaps a fraction; None if they were not given."""
+    if not (text := text_of(options, key)):
+        return None
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    raise wrong(key, repr(text), "seconds, as 0, 0.5 or 10")
+
+
+def _period(found: re.Match[str]) -> timedelta:
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def wrong(key: str, given: str, expected: str) -> CommandError:

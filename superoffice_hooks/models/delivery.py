@@ -36,6 +36,7 @@ class Redelivery(models.Model):
     retry = models.PositiveSmallIntegerField(_("retry"), null=True)
     webhook_name = models.CharField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
+    """Null if it does not differ; empty once it is pruned."""
 
     objects = RedeliveryManager()
 
@@ -106,6 +107,7 @@ class Rejection(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["verified", "id"], name="superoffice_rejection_trim"),
+            models.Index(fields=["received_at"], name="superoffice_rejection_received"),
         ]
 
     def __str__(self) -> str:

@@ -97,6 +97,9 @@ class Event(OfRecord, WithFields, Claimable):
     remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
     problems = models.JSONField(_("problems"), default=list)
 
+    pruned_at = models.DateTimeField(_("pruned at"), null=True)
+    """When its body, headers and tracebacks were pruned; until then they are all there."""
+
     objects = models.Manager.from_queryset(EventQuerySet)()
 
     class Meta:
@@ -114,7 +117,11 @@ class Event(OfRecord, WithFields, Claimable):
         indexes: ClassVar = [
             # Number first: people look a record up by it, and seldom say of which entity.
             models.Index(fields=["primary_key", "entity"], name="superoffice_event_record"),
-            models.Index(fields=["status", "next_attempt_at"], name="superoffice_event_due"),
+            # First what is due; then, as what is finished is due at no time, what is to be pruned.
+            models.Index(
+                fields=["status", "next_attempt_at", "pruned_at", "received_at"],
+                name="superoffice_event_due",
+            ),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
             # The newest of one name, status, tenant or endpoint, in the order of the admin's list.
             # That of names also covers what is counted of changed fields.

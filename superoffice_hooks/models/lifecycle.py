@@ -72,6 +72,8 @@ class Claimable(models.Model):
         HANDLED = "handled", _("handled")
 
     UNFINISHED = (Status.PENDING, Status.RUNNING)
+    DONE = (Status.SUCCEEDED, Status.SKIPPED, Status.HANDLED)
+    """Finished, and wanting nobody."""
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)

@@ -1,9 +1,13 @@
 """The page of one event: everything about it, whatever was sent."""
 
 import json
+from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.test import override_settings
+from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, Replay
@@ -207,6 +211,39 @@ class TestDeliveries:
         text = page_of(Event.objects.get()).text
         lines = ("first delivery, webhook one", "retry 2, webhook one", "delivered again")
         assert sorted(lines, key=text.index) == list(lines)
+
+
+class TestPruned:
+    """Its page stays whole when the body, the headers and the tracebacks are gone."""
+
+    def test_it_says_so_where_they_were(self, post, connect, page_of):
+        def raises_at_first(event, **kwargs):
+            if not event.runs.exists():
+                raise RuntimeError("not yet")
+
+        connect(signals.any_event, raises_at_first)
+        sent = body(WebhookName="one", Changes=["priority"])
+        other = sent.replace(b'"one"', b'"two"')
+        for delivered in (sent, other, sent):
+            assert post(delivered, headers={"User-Agent": "Aardvark"}).status_code == 200
+        before = page_of(Event.objects.get())
+        assert "Aardvark" in before.text
+        assert "Traceback" in before.text
+        assert other.decode() in before.text
+
+        Event.objects.update(received_at=timezone.now() - timedelta(days=2))
+        call_command("superoffice_prune", bodies="1d", stdout=StringIO())
+        event = Event.objects.get()
+        page = page_of(event)
+        assert page.status == 200
+        when = f"{timezone.localtime(event.pruned_at):%Y-%m-%d %H:%M:%S}"
+        assert page.text.count(f"pruned on {when}") == 2
+        for gone in ("Aardvark", "Traceback", other.decode()):
+            assert gone not in page.text
+        assert "webhook two with another body (pruned)" in page.text
+        assert "webhook one (the same body)" in page.text
+        assert "RuntimeError: not yet" in page.text
+        assert "Priority priority" in page.text
 
 
 class TestAttempts:

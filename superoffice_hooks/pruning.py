@@ -1,0 +1,137 @@
+"""Pruning: what is past retention goes, a batch at a time.
+
+Of events that came out well, first goes what is only there to be looked at (body, headers,
+tracebacks), and later the rows, with their receiver runs and redeliveries. The payload stays as
+long as the row: values, differences and replays are read from it. What is unfinished, or being
+dispatched at this moment, is left alone, and so are failed events, unless they have a period of
+their own. Change sets stay.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, router, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.signals import post_delete, pre_delete
+from django.utils import timezone
+
+from .models import Event, ReceiverRun, Redelivery, Rejection, Replay
+
+
+def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
+    """What is to be done so that nothing is older than the periods given, for things in RETAINED.
+
+    Rows go first, so that nothing is emptied that is deleted next.
+    """
+    now = timezone.now()
+    until = {what: now - period for what, period in periods.items()}
+    planned: list[Step] = []
+    if moment := until.get("events"):
+        planned += [Step("events", Event.objects.filter(status__in=Event.DONE), moment)]
+    if moment := until.get("failed"):
+        planned += [Step("failed", Event.objects.filter(status=Event.Status.FAILED), moment)]
+    if moment := until.get("events"):
+        # Runs of events that stay keep their replay; one that was cut short was never finished.
+        with_runs = ReceiverRun.objects.filter(replay=OuterRef("pk"))
+        replays = Replay.objects.filter(~Exists(with_runs))
+        planned += [Step("replays", replays, moment, column="finished_at")]
+    if moment := until.get("bodies"):
+        whole = Event.objects.received_between(until.get("events"), None).filter(pruned_at=None)
+        # One status after the other, none of them due at any time, and said in so many words: this
+        # is the order in which an index has them, without those that are pruned.
+        same = ("next_attempt_at", "pruned_at")
+        for status in Event.DONE:
+            events = whole.filter(status=status, next_attempt_at=None)
+            planned += [Step("bodies", events, moment, act=empty, same=same)]
+    if moment := until.get("rejections"):
+        planned += [Step("rejections", Rejection.objects.all(), moment)]
+    return planned
+
+
+def prune(planned: Iterable["Step"], batch: int) -> Iterator[tuple[str, int]]:
+    """Do it, each batch in a short transaction of its own; yields what it had, and how many rows.
+
+    Between two batches it may be left alone for as long as one likes.
+    """
+    for step in planned:
+        for rows in step.prune(batch):
+            yield step.what, rows
+
+
+def delete(rows: QuerySet[Any], _keys: Collection[int]) -> None:
+    """Delete rows, and what belongs to them.
+
+    Django finds out what does, so that foreign keys and signal receivers of the project count too.
+    It reads no more than the keys for that, unless somebody is to be shown what is deleted.
+    """
+    if not any(told.has_listeners(rows.model) for told in (pre_delete, post_delete)):
+        rows = rows.only("pk")
+    rows.delete()
+
+
+def empty(events: QuerySet[Any], keys: Collection[int]) -> None:
+    """Delete bodies, headers and tracebacks of events, and the bodies of their redeliveries."""
+    again = Redelivery.objects.using(events.db).filter(event__in=keys)
+    again.exclude(body=None).update(body=b"")
+    runs = ReceiverRun.objects.using(events.db).filter(event__in=keys)
+    runs.exclude(traceback="").update(traceback="")
+    events.update(body=b"", headers={}, pruned_at=timezone.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows that are past retention, and what is done with them."""
+
+    what: str
+    """One of RETAINED, or "replays", which follow the events."""
+    rows: QuerySet[Any]
+    until: datetime
+    """What is older than this is past retention."""
+    column: str = "received_at"
+    """Has the age of a row, and an index."""
+    act: Callable[[QuerySet[Any], Collection[int]], None] = delete
+
+    same: tuple[str, ...] = ()
+    """Columns that the index has before it, and that are the same for all rows."""
+
+    def past_retention(self) -> QuerySet[Any]:
+        """The rows, the oldest first."""
+        using = router.db_for_write(self.rows.model)
+        rows = self.rows.using(using).filter(**{f"{self.column}__lt": self.until})
+        # PostgreSQL sees that an index has this order only if those columns are part of it, MariaDB
+        # only if they are not.
+        same = self.same if connections[using].vendor == "postgresql" else ()
+        return rows.order_by(*same, self.column, "pk")
+
+    def prune(self, batch: int) -> Iterator[int]:
+        """Do it; yields how many rows each batch had."""
+        rows = self.past_retention()
+        while found := dict(rows.values_list("pk", self.column)[:batch]):
+            yield self._prune_these(found)
+            # Not from the oldest again: what was deleted stays in an index for a while, and what
+            # somebody else works on would be found for ever.
+            pk, age = list(found.items())[-1]
+            later = Q(pk__gt=pk) | Q(**{f"{self.column}__gt": age})
+            rows = self.past_retention().filter(later, **{f"{self.column}__gte": age})
+
+    def _prune_these(self, found: dict[int, datetime]) -> int:
+        """Act on those rows that are past retention still and that nobody else works on.
+
+        They are locked first, by nothing but their keys (MariaDB locks whatever index entries it
+        reads), so that nobody can claim them meanwhile. Where rows cannot be locked (SQLite),
+        nobody else writes between the first read of a transaction and its end.
+        """
+        using = router.db_for_write(self.rows.model)
+        rows = self.rows.model._default_manager.using(using)
+        skips = connections[using].features.has_select_for_update_skip_locked
+        with transaction.atomic(using=using):
+            free = rows.filter(pk__in=found).order_by("pk").select_for_update(skip_locked=skips)
+            locked = list(free.values_list("pk", flat=True))
+            # The ages say nothing new, but they bound what an index is read for.
+            ages = {f"{self.column}__range": (min(found.values()), max(found.values()))}
+            past = self.past_retention().filter(pk__in=locked, **ages)
+            if keys := list(past.values_list("pk", flat=True)):
+                self.act(rows.filter(pk__in=keys), keys)
+        return len(keys)

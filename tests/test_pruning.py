@@ -1,0 +1,405 @@
+"""Pruning: what is past retention goes, and nothing else, whoever works on the events meanwhile."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import close_old_connections, connection, transaction
+from django.db.models.signals import post_delete
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from superoffice_hooks import signals
+from superoffice_hooks.models import (
+    ChangedField,
+    ChangeSet,
+    Event,
+    ReceiverRun,
+    Redelivery,
+    Rejection,
+    Replay,
+)
+from superoffice_hooks.pruning import prune, steps
+from superoffice_hooks.replaying import Criteria, plan, replay
+
+from .conftest import SECRET, body
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+
+
+def receives(event, **kwargs):
+    if event.tenant == "failed" or (event.tenant == "raises once" and not event.runs.exists()):
+        raise RuntimeError("not now")
+
+
+@pytest.fixture
+def old(post, connect):
+    """``old(days, tenant)``: an event of so many days ago, delivered twice unless to fail."""
+    connect(signals.ticket_changed, receives)
+
+    def deliver(days=30, tenant="fine", name="ticket.changed", **values) -> Event:
+        sent = {"ContextIdentifier": tenant, "Changes": ["priority"], **values}
+        first = body(name, WebhookName="one", **sent)
+        assert post(first).status_code == 200
+        event = Event.objects.latest("pk")
+        again = body(name, EventId=str(event.event_id), WebhookName="two", **sent)
+        if tenant != "failed":
+            assert post(again).status_code == 200
+        received_at = timezone.now() - days * DAY
+        Event.objects.filter(pk=event.pk).update(received_at=received_at)
+        return Event.objects.get(pk=event.pk)
+
+    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "MAX_ATTEMPTS": 1}):
+        yield deliver
+
+
+def pruned(batch: int = 100, **days: float) -> dict[str, int]:
+    """What a run with these periods, in days, pruned."""
+    planned = steps({what: number * DAY for what, number in days.items()})
+    counts: dict[str, int] = {}
+    for what, rows in prune(planned, batch):
+        counts[what] = counts.get(what, 0) + rows
+    return counts
+
+
+def a_replay(days: int, **values) -> Replay:
+    moment = timezone.now() - days * DAY
+    return Replay.objects.create(who="w", why="y", created_at=moment, finished_at=moment, **values)
+
+
+class TestEvents:
+    def test_old_ones_go_with_their_runs_and_redeliveries(self, old):
+        gone, kept = old(days=8), old(days=6)
+        assert (gone.runs.count(), gone.redeliveries.count()) == (1, 1)
+        assert pruned(events=7) == {"events": 1}
+        assert Event.objects.get() == kept
+        assert ReceiverRun.objects.get().event == kept
+        assert Redelivery.objects.get().event == kept
+
+    @pytest.mark.parametrize("status", Event.Status.values)
+    def test_those_go_that_are_finished_and_want_nobody(self, old, status):
+        old()
+        Event.objects.update(status=status, claimed_until=timezone.now() + DAY)
+        expected = {"succeeded": 1, "skipped": 1, "handled": 1}.get(status, 0)
+        assert pruned(events=7, bodies=1).get("events", 0) == expected
+        assert Event.objects.count() == 1 - expected
+
+    def test_failed_ones_have_a_period_of_their_own(self, old):
+        gone, kept, fine = old(tenant="failed"), old(days=6, tenant="failed"), old()
+        assert (gone.status, kept.status) == ("failed", "failed")
+        assert pruned(failed=7) == {"failed": 1}
+        assert set(Event.objects.all()) == {kept, fine}
+
+    @pytest.mark.parametrize("status", ["pending", "running"])
+    def test_an_abandoned_one_stays_however_old(self, old, status):
+        event = old(days=3000)
+        past = timezone.now() - 2000 * DAY
+        Event.objects.update(status=status, claimed_until=past, next_attempt_at=past)
+        assert pruned(events=1, failed=1, bodies=1) == {}
+        event.refresh_from_db()
+        assert bytes(event.body)
+
+    def test_change_sets_stay_for_statistics(self, old):
+        old()
+        pruned(events=7)
+        assert (ChangeSet.objects.count(), ChangedField.objects.count()) == (1, 1)
+
+    def test_what_the_project_does_when_an_event_is_deleted_is_done(self, old):
+        deleted = []
+
+        def note(instance, **kwargs):
+            deleted.append(instance.event_id)
+
+        event = old()
+        post_delete.connect(note, sender=Event)
+        try:
+            pruned(events=7)
+        finally:
+            post_delete.disconnect(note, sender=Event)
+        assert deleted == [event.event_id]
+
+    def test_without_a_period_nothing_goes(self, old):
+        old(days=3000)
+        assert pruned() == {}
+        assert steps({}) == []
+
+    def test_one_that_is_delivered_again_afterwards_is_a_new_event(self, old, post):
+        sent = body()
+        post(sent)
+        Event.objects.update(received_at=timezone.now() - 30 * DAY)
+        pruned(events=7)
+        assert post(sent).status_code == 200
+        assert Event.objects.get().runs.count() == 1
+
+
+class TestBodies:
+    def test_body_headers_and_tracebacks_go_and_everything_else_stays(self, old):
+        event = old(tenant="raises once")
+        before = vars(event)
+        assert event.headers
+        assert event.runs.exclude(traceback="").exists()
+        assert pruned(bodies=7) == {"bodies": 1}
+        after = vars(Event.objects.get(pk=event.pk))
+        changed = {key for key in after if after[key] != before[key]} - {"_state"}
+        assert changed == {"body", "headers", "pruned_at"}
+        assert (bytes(after["body"]), after["headers"]) == (b"", {})
+        assert after["pruned_at"] - timezone.now() < timedelta(minutes=1)
+        assert list(event.runs.values_list("outcome", "error", "traceback")) == [
+            ("failed", "RuntimeError: not now", ""),
+            ("succeeded", "", ""),
+        ]
+
+    def test_a_redelivery_with_another_body_is_not_taken_for_one_with_the_same(self, old, post):
+        event = old()
+        same = bytes(event.body)
+        assert post(same).status_code == 200
+        pruned(bodies=7)
+        bodies = [again.body and bytes(again.body) for again in event.redeliveries.all()]
+        assert [None if found is None else bytes(found) for found in bodies] == [b"", None]
+
+    @pytest.mark.parametrize("status", Event.Status.values)
+    def test_those_are_emptied_that_are_finished_and_want_nobody(self, old, status):
+        old()
+        Event.objects.update(status=status)
+        expected = {"succeeded", "skipped", "handled"}
+        assert pruned(bodies=7) == ({"bodies": 1} if status in expected else {})
+
+    def test_it_is_done_once(self, old):
+        old()
+        assert pruned(bodies=7) == {"bodies": 1}
+        pruned_at = Event.objects.get().pruned_at
+        assert pruned(bodies=1) == {}
+        assert Event.objects.get().pruned_at == pruned_at
+
+    def test_one_that_came_out_well_late_is_found_all_the_same(self, old):
+        late = old(tenant="failed", days=30)
+        old(days=20)
+        assert pruned(bodies=7) == {"bodies": 1}
+        late.handle(who="w", why="y")
+        assert pruned(bodies=7) == {"bodies": 1}
+
+    def test_what_is_deleted_is_not_emptied_first(self, old):
+        old(days=30)
+        old(days=10)
+        assert pruned(events=20, bodies=7) == {"events": 1, "bodies": 1}
+        assert pruned(events=7, bodies=20) == {"events": 1}
+
+    def test_a_replay_still_works(self, old, connect):
+        told = []
+
+        def listens(event, changes, **kwargs):
+            told.append((event.field_values.raw, changes))
+
+        old(FieldValues={"priority": 3})
+        pruned(bodies=7)
+        connect(signals.any_event, listens)
+        planned = plan(Criteria(), who="w", why="y")
+        assert replay(planned).failed == 0
+        assert told == [({"priority": 3}, ("priority",))]
+
+
+class TestReplays:
+    def test_an_old_one_goes_when_its_runs_are_gone(self, old):
+        old(days=8)
+        planned = plan(Criteria(), who="w", why="y")
+        replay(planned)
+        Replay.objects.update(finished_at=timezone.now() - 8 * DAY)
+        assert pruned(events=9) == {}
+        assert pruned(events=7) == {"events": 1, "replays": 1}
+        assert not Replay.objects.exists()
+
+    def test_one_with_a_run_of_an_event_that_stays_stays(self, old):
+        old(days=8, tenant="failed")
+        replay(plan(Criteria(), who="w", why="y"))
+        Replay.objects.update(finished_at=timezone.now() - 8 * DAY)
+        assert pruned(events=7) == {}
+
+    def test_one_that_is_not_finished_stays(self):
+        a_replay(days=8)
+        unfinished = a_replay(days=8)
+        Replay.objects.filter(pk=unfinished.pk).update(finished_at=None)
+        recent = a_replay(days=6)
+        assert pruned(events=7) == {"replays": 1}
+        assert set(Replay.objects.all()) == {unfinished, recent}
+
+
+def test_rejections_go_verified_or_not(post):
+    post(b"no json")
+    post(body(), secret=None)
+    assert sorted(Rejection.objects.values_list("verified", flat=True)) == [False, True]
+    Rejection.objects.update(received_at=timezone.now() - 8 * DAY)
+    post(b"no json")
+    assert pruned(rejections=7, events=1, bodies=1, failed=1) == {"rejections": 2}
+    assert Rejection.objects.count() == 1
+
+
+class TestBatches:
+    def test_each_is_as_large_as_asked_for(self, old):
+        for number in range(7):
+            old(days=30 + number)
+        assert list(prune(steps({"events": WEEK}), 3)) == [("events", n) for n in (3, 3, 1)]
+        assert not Event.objects.exists()
+
+    def test_it_begins_with_the_oldest(self, old):
+        events = [old(days=number) for number in (10, 30, 20)]
+        for _ in zip(range(2), prune(steps({"events": WEEK}), 1), strict=False):
+            pass
+        assert Event.objects.get() == events[0]
+
+    def test_events_received_at_the_same_moment_are_all_found(self, old):
+        for _ in range(5):
+            old()
+        Event.objects.update(received_at=timezone.now() - 30 * DAY)
+        assert list(prune(steps({"bodies": WEEK}), 2)) == [("bodies", n) for n in (2, 2, 1)]
+        assert list(prune(steps({"events": WEEK}), 2)) == [("events", n) for n in (2, 2, 1)]
+
+    @pytest.mark.parametrize("what", ["events", "bodies"])
+    def test_each_asks_the_same_few_queries_and_reads_no_bodies(self, old, what):
+        for number in range(6):
+            old(days=30 + number)
+        numbers = []
+        batches = prune(steps({what: WEEK}), 2)
+        for _ in range(3):
+            with CaptureQueriesContext(
+                connection,
+            ) as queries:
+                next(batches)
+            numbers.append(len(queries))
+            reading = [q["sql"] for q in queries if q["sql"].startswith("SELECT")]
+            assert reading
+            assert not any("body" in sql or "payload" in sql for sql in reading)
+        # With a savepoint and its release, for a test is a transaction already.
+        assert set(numbers) <= {8, 9}
+        assert len(set(numbers)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRaces:
+    """Others work on the same events, in connections of their own."""
+
+    @pytest.fixture(autouse=True)
+    def _among_many(self, db):
+        """MariaDB finds the rows of a small table by any index, and locks those it passes."""
+        now = timezone.now()
+        many = [
+            Event(event_id=uuid.uuid4(), entity="foo", payload={}, body=b"{}", received_at=now)
+            for _ in range(500)
+        ]
+        Event.objects.bulk_create(many)
+        if connection.vendor == "mysql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"ANALYZE TABLE {Event._meta.db_table}")
+
+    def test_an_event_is_either_claimed_or_pruned(self, old):
+        keys = [old(days=30 + number).pk for number in range(30)]
+        claimed: list[int] = []
+
+        def claim():
+            events = Event.objects.filter(pk__in=keys).order_by("-pk")
+            claimed.extend(event.pk for event in events if event.claim())
+            connection.close()
+
+        claimer = threading.Thread(target=claim)
+        claimer.start()
+        counts = pruned(batch=2, events=7)
+        claimer.join()
+        left = Event.objects.filter(entity="ticket")
+        assert set(left.values_list("pk", flat=True)) == set(claimed)
+        assert counts.get("events", 0) + len(claimed) == 30
+        assert ReceiverRun.objects.count() == Redelivery.objects.count() == len(claimed)
+
+    @pytest.mark.parametrize("what", ["events", "bodies"])
+    def test_one_that_is_claimed_after_it_was_found_is_kept_whole(self, old, what):
+        event = old()
+        claims = []
+
+        def claim():
+            claims.append(event.claim())
+            connection.close()
+
+        claimer = threading.Thread(target=claim)
+
+        def when_found(execute, *arguments):
+            result = execute(*arguments)
+            if not claimer.ident:
+                claimer.start()
+                claimer.join()
+            return result
+
+        with connection.execute_wrapper(when_found):
+            assert pruned(**{what: 7}) == {what: 0}
+        assert claims == [True]
+        kept = Event.objects.get(pk=event.pk)
+        assert (kept.runs.count(), kept.redeliveries.count()) == (1, 1)
+        assert bytes(kept.body) == bytes(event.body)
+
+    def test_one_that_is_locked_cannot_be_claimed_any_more(self, old):
+        event = old()
+        claims = []
+
+        def claim():
+            claims.append(event.claim())
+            connection.close()
+
+        claimer = threading.Thread(target=claim)
+
+        def when_deleting(execute, sql, *arguments):
+            if sql.startswith("DELETE") and not claimer.ident:
+                claimer.start()
+                claimer.join(0.2)
+                assert claims == []
+            return execute(sql, *arguments)
+
+        with connection.execute_wrapper(when_deleting):
+            assert pruned(events=7) == {"events": 1}
+        claimer.join()
+        assert claims == [False]
+
+    @pytest.mark.parametrize("what", ["events", "bodies"])
+    def test_one_that_is_being_claimed_is_left_alone_without_waiting(self, old, what):
+        if not connection.features.has_select_for_update_skip_locked:
+            pytest.skip("this database locks no rows")
+        claimed, other = old(), old()
+        is_claimed, may_commit = threading.Event(), threading.Event()
+
+        def claim():
+            with transaction.atomic():
+                assert claimed.claim()
+                is_claimed.set()
+                assert may_commit.wait(20)
+            connection.close()
+
+        claimer = threading.Thread(target=claim)
+        claimer.start()
+        try:
+            assert is_claimed.wait(20)
+            assert pruned(batch=1, **{what: 7}) == {what: 1}
+        finally:
+            may_commit.set()
+            claimer.join()
+        claimed.refresh_from_db()
+        assert (claimed.status, claimed.pruned_at, claimed.runs.count()) == ("running", None, 1)
+        assert not Event.objects.filter(pk=other.pk, pruned_at=None).exists()
+
+    def test_two_that_prune_at_once_share_the_work(self, old):
+        for number in range(20):
+            old(days=30 + number)
+        counts = []
+
+        def prune_too():
+            counts.append(pruned(batch=3, events=7).get("events", 0))
+            connection.close()
+
+        others = [threading.Thread(target=prune_too) for _ in range(2)]
+        for other in others:
+            other.start()
+        for other in others:
+            other.join()
+        assert sum(counts) == 20
+        assert not Event.objects.filter(entity="ticket").exists()
+        close_old_connections()
