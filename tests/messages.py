@@ -65,13 +65,20 @@ def update(language: str) -> Catalog:
     catalog = translated(language)
     catalog.update(marked(), no_fuzzy_matching=True, update_creation_date=False)
     catalog.obsolete.clear()
+    catalog.header_comment = (
+        "# The admin of superoffice_hooks; brought up to date by `make messages`."
+    )
+    catalog.project, catalog.version = "superoffice_hooks", "1"
+    catalog.msgid_bugs_address = catalog.last_translator = catalog.language_team = ""
+    catalog.fuzzy = False
     folder = LOCALE / language / "LC_MESSAGES"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "django.po").open("wb") as file:
         write_po(
             file, catalog, width=100, omit_header=False, sort_output=True, include_lineno=False
         )
-    (folder / "django.mo").write_bytes(compiled(catalog))
+    with (folder / "django.mo").open("wb") as file:
+        write_mo(file, catalog)
     return catalog
 
 
@@ -79,13 +86,6 @@ def is_translated(message: Message) -> bool:
     """Whether each of its forms is; the header is no message."""
     forms = message.string if isinstance(message.string, tuple) else (message.string,)
     return not message.id or (all(forms) and not message.fuzzy)
-
-
-def compiled(catalog: Catalog) -> bytes:
-    """A catalog as gettext reads it."""
-    file = BytesIO()
-    write_mo(file, catalog)
-    return file.getvalue()
 
 
 if __name__ == "__main__":

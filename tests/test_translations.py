@@ -1,6 +1,9 @@
 """Translations: complete, up to date, compiled, and shown."""
 
+from gettext import GNUTranslations
+
 import pytest
+from babel.messages.catalog import Message
 from django.utils import translation
 
 from superoffice_hooks.admin.summary import summary
@@ -8,7 +11,7 @@ from superoffice_hooks.models import Event
 
 from .admin.conftest import EVENTS, logged_in
 from .conftest import body
-from .messages import LANGUAGES, LOCALE, compiled, is_translated, marked, translated
+from .messages import LANGUAGES, LOCALE, is_translated, marked, translated
 
 
 def test_there_is_a_language_for_each_country_superoffice_is_strong_in():
@@ -30,8 +33,19 @@ class TestEachLanguage:
         assert [error for _, errors in translated(language).check() for error in errors] == []
 
     def test_what_is_compiled_is_what_is_written(self, language):
-        shipped = LOCALE / language / "LC_MESSAGES" / "django.mo"
-        assert shipped.read_bytes() == compiled(translated(language))
+        with (LOCALE / language / "LC_MESSAGES" / "django.mo").open("rb") as file:
+            shipped = GNUTranslations(file)
+        assert [m.id for m in translated(language) if said(shipped, m) != m.string] == []
+
+
+def said(shipped: GNUTranslations, message: Message) -> str | tuple[str, ...]:
+    """What the compiled file says for a message, in each of its forms."""
+    if not isinstance(message.id, str):
+        one, many = message.id
+        return tuple(shipped.ngettext(one, many, number) for number in (1, 2))
+    if message.context:
+        return shipped.pgettext(message.context, message.id)
+    return shipped.gettext(message.id) if message.id else str(message.string)
 
 
 def test_strings_of_code_and_templates_are_both_found():
