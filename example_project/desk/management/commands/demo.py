@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.urls import reverse
 
-from example_project.desk.playing import Outcome, Play, Scene
+from example_project.desk.playing import Play
+from example_project.desk.scenes import Outcome, Scene
 from example_project.desk.serving import Server, serving, temporary_database
 
 HEADINGS = ("Delivery", "Answer", "Stored as", "Receivers", "Fields", "As expected")
