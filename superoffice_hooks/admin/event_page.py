@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -79,34 +79,25 @@ class EventPage(_EventAdmin):
     claimed = showing.moment("claimed_until", _("claimed until"))
     finished = showing.moment("finished_at", _("finished"))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Event | None = None,
-    ) -> HttpResponse:
-        """The page, with what became of the event."""
-        if obj:
-            runs = list(obj.runs.select_related("replay").order_by("-pk")[:NEWEST])
-            replays = {run.replay_id: run.replay for run in runs if run.replay}
-            context |= {
-                "summary": summary(obj),
-                "fields": event_parts.fields(obj),
-                "attempts": list(event_parts.attempts(runs)),
-                "is_cut": len(runs) == NEWEST,
-                "receivers": [listener(verdict) for verdict in verdicts_on(obj, sender=Event)],
-                "deliveries": event_parts.deliveries(obj, obj.redeliveries.order_by("pk")[:NEWEST]),
-                "replays": replays.values(),
-                "newest": NEWEST,
-                "has_replay_permission": self.has_replay_permission(request),  # type: ignore[attr-defined]
-                "can_be_handled": obj.status == Event.Status.FAILED,
-            }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, event: Event) -> dict[str, Any]:
+        """What happened, and what became of the event."""
+        runs = list(event.runs.select_related("replay").order_by("-pk")[:NEWEST])
+        replays = {run.replay_id: run.replay for run in runs if run.replay}
+        again = event.redeliveries.order_by("pk")[:NEWEST]
+        return {
+            "summary": summary(event),
+            "fields": event_parts.fields(event),
+            "attempts": list(event_parts.attempts(runs)),
+            "is_cut": len(runs) == NEWEST,
+            "receivers": [listener(verdict) for verdict in verdicts_on(event, sender=Event)],
+            "deliveries": event_parts.deliveries(event, again),
+            "replays": replays.values(),
+            "newest": NEWEST,
+            "has_replay_permission": self.has_replay_permission(request),  # type: ignore[attr-defined]
+            "can_be_handled": event.status == Event.Status.FAILED,
+        }
 
-    @admin.display(description=_("event name"), ordering="name")
+    @admin.display(description=_("event name"))
     def event_name(self, event: Event) -> str:
         return event.name or gettext("(no name)")
 
@@ -143,7 +134,7 @@ class EventPage(_EventAdmin):
             '<a href="{}">{}</a> {}', url, newest.name, showing.at(newest.happened_at)
         )
 
-    @admin.display(description=_("status"), ordering="status")
+    @admin.display(description=_("status"))
     def status_word(self, event: Event) -> SafeString:
         return showing.status(event.status, event.get_status_display())
 

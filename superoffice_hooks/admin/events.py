@@ -5,7 +5,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
@@ -57,8 +56,6 @@ class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdm
         " begins, among the newest events."
     )
 
-    received = showing.moment("received_at", _("received"))
-
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return EventList
 
@@ -67,10 +64,6 @@ class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdm
     ) -> tuple[QuerySet[Event], bool]:
         """All of them: EventList searches, because what it finds decides how far it looks."""
         return queryset, False
-
-    @admin.display(description=_("event name"))
-    def event_name(self, event: Event) -> str:
-        return event.name or gettext("(no name)")
 
     @admin.display(description=_("record"))
     def record(self, event: Event) -> str | None:
@@ -81,10 +74,6 @@ class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdm
         """The first of the changed fields, and the others behind how many they are."""
         names = changed_names({"Changes": event.sent_changes})  # type: ignore[attr-defined]
         return showing.chips(names) if names else None
-
-    @admin.display(description=_("status"))
-    def status_word(self, event: Event) -> SafeString:
-        return showing.status(event.status, event.get_status_display())
 
     @admin.display(description=_("redelivered"))
     def redelivered(self, event: Event) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -78,19 +78,10 @@ class RejectionAdmin(ParsingAgain, ReadOnlyAdmin[Rejection]):
 
     received = showing.moment("received_at", _("received"))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Rejection | None = None,
-    ) -> HttpResponse:
-        """The page, with what can be done about it."""
-        may = obj is not None and obj.verified and self.has_parse_again_permission(request)
-        context |= {"may_parse_again": may, "head_bytes": Rejection.objects.HEAD_BYTES}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, rejection: Rejection) -> dict[str, Any]:
+        """What can be done about it."""
+        may = rejection.verified and self.has_parse_again_permission(request)
+        return {"may_parse_again": may, "head_bytes": Rejection.objects.HEAD_BYTES}
 
     @admin.display(description=_("reason"), ordering="reason")
     def reason_word(self, rejection: Rejection) -> SafeString:

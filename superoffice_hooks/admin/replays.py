@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -52,25 +52,15 @@ class ReplayAdmin(Progressing, ReadOnlyAdmin[Replay]):
     created = showing.moment("created_at", _("created"))
     finished = showing.moment("finished_at", _("finished"))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Replay | None = None,
-    ) -> HttpResponse:
-        """The page, with the runs: failed ones first, as the alphabet has it."""
-        if obj:
-            runs = obj.runs.select_related("event").defer("event__payload", "event__body")
-            context |= {
-                "runs": runs.order_by("outcome", "-pk")[:NEWEST],
-                "newest": NEWEST,
-                "may_carry_on": may_replay(request) and not obj.finished_at,
-                "list_query": list_query(obj.criteria),
-            }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, replay: Replay) -> dict[str, Any]:
+        """The runs: failed ones first, as the alphabet has it."""
+        runs = replay.runs.select_related("event").defer("event__payload", "event__body")
+        return {
+            "runs": runs.order_by("outcome", "-pk")[:NEWEST],
+            "newest": NEWEST,
+            "may_carry_on": may_replay(request) and not replay.finished_at,
+            "list_query": list_query(replay.criteria),
+        }
 
     @admin.display(description=_("why"))
     def reason(self, replay: Replay) -> str:
