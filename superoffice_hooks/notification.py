@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from . import vocabulary
-from .values import MAX_DIGITS, parse_timestamp, storable, storable_text
+from .values import MAX_DIGITS, is_storable, parse_timestamp, storable, storable_text
 
 KEPT_HEADERS = (
     "User-Agent",
@@ -145,8 +145,8 @@ class _Body:
             ) from None
         if not isinstance(sent, dict):
             raise Unreadable("The body is JSON, but not an object.")
-        self.payload: dict[str, Any] = storable(sent)
-        if self.payload != sent:
+        self.payload: dict[str, Any] = sent if is_storable(body) else storable(sent)
+        if self.payload is not sent and self.payload != sent:
             self.problems.append(
                 "The payload shows replacements for what a database cannot store;"
                 " the body has the original."

@@ -124,7 +124,8 @@ def as_event(delivery: Delivery, *remarks: str) -> tuple[Event, bool]:
     """
     try:
         notification = Notification.parse(delivery)
-        notification = replace(notification, problems=(*notification.problems, *remarks))
+        if remarks:
+            notification = replace(notification, problems=(*notification.problems, *remarks))
         event, is_new = Event.objects.record(delivery, notification)
         if is_new:
             return event, True

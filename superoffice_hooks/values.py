@@ -55,6 +55,19 @@ def storable_text(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def is_storable(body: bytes) -> bool:
+    """Whether a glance at JSON tells that every value in it is storable, as most often it does.
+
+    Nothing is escaped by its number or beyond ASCII, and there are too few brackets to nest deeply.
+    """
+    return (
+        body.isascii()
+        and b"\\u" not in body
+        and b"\x00" not in body
+        and body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+    )
+
+
 def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
     """A JSON value that every supported database can store.
 

@@ -56,7 +56,7 @@ def test_an_event_the_database_cannot_hold_leaves_the_rejection(rejected, monkey
         raise DatabaseError("value too long")
 
     rejection = rejected(body())
-    monkeypatch.setattr(Event, "insert", insert)
+    monkeypatch.setattr("superoffice_hooks.models.event.insert", insert)
     with pytest.raises(Unreadable, match="not storable: DatabaseError"):
         receiving.receive_again(rejection, "rita")
     assert Rejection.objects.get() == rejection

@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.urls import reverse
 
 from superoffice_hooks import signals
-from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
+from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection, inserting
 from superoffice_hooks.signature import sign
 
 from .conftest import PAYLOADS, SECRET, URL, Poster, body, documented
@@ -326,14 +326,14 @@ def test_any_remote_address_will_do(post, address):
 @pytest.mark.django_db(transaction=True)
 def test_under_atomic_requests_the_view_is_not_in_a_transaction(post, connect):
     in_transaction = []
-    real = Event.insert
+    real = inserting.insert
 
     def insert(event, using):
         in_transaction.append(connection.in_atomic_block)
         real(event, using)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Event, "insert", insert)
+        patch.setattr("superoffice_hooks.models.event.insert", insert)
         post(body())
     assert connection.settings_dict["ATOMIC_REQUESTS"] is True
     assert in_transaction == [False]

@@ -7,6 +7,7 @@ events changed ticket.priority" is an index look-up on every database.
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.db import connections, models, router, transaction
@@ -47,23 +48,29 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
     """Finds the row of a list of names, or writes it."""
 
     def for_names(self, entity: str, names: Iterable[str]) -> "ChangeSet | None":
-        """The stored ChangeSet of these names, whatever their order and case; None for no names.
+        """The stored ChangeSet of these names, whatever their order and case; None for no names."""
+        if (key := self.key_of(entity, tuple(names))) is None:
+            return None
+        return self.model.from_db(router.db_for_write(self.model), ["id"], [key])
+
+    def key_of(self, entity: str, names: tuple[str, ...]) -> int | None:
+        """The key of the stored ChangeSet of these names; None for no names.
 
         No query where this process has seen the set stored, unless a transaction surrounds us: in
         one, a set that is gone meanwhile would show only as it commits. Otherwise one query where
         the set is known.
         """
-        distinct = sorted({name.strip().lower()[:_NAME_LENGTH] for name in names} - {""})
-        if not distinct:
+        key, distinct = _identify(entity, names)
+        if key is None:
             return None
-        key, using = _key(entity, distinct), router.db_for_write(self.model)
+        using = router.db_for_write(self.model)
         if connections[using].in_atomic_block:
             # What is found or written here may be rolled back, so it is not remembered.
             self._ensure(key, entity, distinct, using)
         elif (using, key) not in _stored:
             self._ensure(key, entity, distinct, using)
             _remember(using, key)
-        return self.model.from_db(using, ["id"], [key])
+        return key
 
     def forget_if_gone(self, key: int | None) -> bool:
         """Whether a set is not stored, or not any more; it is looked for again next time."""
@@ -73,11 +80,11 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
         _stored.discard((using, key))
         return True
 
-    def _ensure(self, key: int, entity: str, names: list[str], using: str) -> None:
+    def _ensure(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
         if not self.using(using).filter(pk=key).exists():
             self._write(key, entity, names, using)
 
-    def _write(self, key: int, entity: str, names: list[str], using: str) -> None:
+    def _write(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
         """Fields, set and links together, in an order in which two writers cannot deadlock."""
         with transaction.atomic(using=using):
             fields = ChangedField.objects.using(using)
@@ -128,7 +135,12 @@ def _remember(using: str, key: int) -> None:
     _stored.add((using, key))
 
 
-def _key(entity: str, names: list[str]) -> int:
-    """63 bits of a digest: of a hundred thousand sets, two share one with a chance of 1 : 10^9."""
-    digest = hashlib.sha256("\n".join([entity, *names]).encode()).digest()
-    return int.from_bytes(digest[:8]) >> 1
+@lru_cache(maxsize=1000)
+def _identify(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
+    """The key of a list, as sent, and its distinct names; None if there are none.
+
+    63 bits of a digest: of a hundred thousand sets, two share one with a chance of 1 : 10^9.
+    """
+    distinct = sorted({name.strip().lower()[:_NAME_LENGTH] for name in names} - {""})
+    digest = hashlib.sha256("\n".join([entity, *distinct]).encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1 if distinct else None, tuple(distinct)

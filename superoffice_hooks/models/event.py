@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import IntegrityError, models, router
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +13,7 @@ from ..notification import Delivery, Notification
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
+from .inserting import insert
 from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
 
@@ -71,7 +72,7 @@ class EventQuerySet(  # type: ignore[override]
         using = router.db_for_write(self.model)
         event = self.model.arrived(delivery, notification)
         try:
-            event.insert(using=using)
+            insert(event, using)
         except IntegrityError:
             if original := self.using(using).filter(**event.identity()).first():
                 return original, False
@@ -157,21 +158,9 @@ class Event(OfRecord, WithFields, Claimable):
             headers=delivery.kept_headers(),
             remote_addr=delivery.remote_addr,
             problems=list(notification.problems),
-            change_set=ChangeSet.objects.for_names(notification.entity, notification.changes),
+            change_set_id=ChangeSet.objects.key_of(notification.entity, notification.changes),
             **cls.initially(delivery.received_at),
         )
-
-    def insert(self, using: str) -> None:
-        """Save the new row: one statement, unless a surrounding transaction needs a savepoint.
-
-        Raises:
-            IntegrityError: this event is stored already. The transaction, if any, stays usable.
-        """
-        if connections[using].in_atomic_block:
-            with transaction.atomic(using=using):
-                self.save(force_insert=True, using=using)
-        else:
-            self.save(force_insert=True, using=using)
 
     def identity(self) -> dict[str, Any]:
         """What makes two deliveries tell of the same event."""

@@ -1,0 +1,72 @@
+"""Inserting a row with a statement that is known.
+
+``Model.save()`` composes its INSERT anew for each row, and for an event that takes Django as long as
+all else that storing it takes. So Django does that for the first row, and the text of its statement
+serves for the rows that follow.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections, models, transaction
+from django.db.models.signals import post_save, pre_save
+
+# By model and database.
+_statements: dict[tuple[type[models.Model], str], str] = {}
+
+_PLAIN = (str, int, bool, type(None))
+"""Whatever the column, drivers take these as they are."""
+
+
+def insert(row: models.Model, using: str) -> None:
+    """Save a new row: one statement, unless a surrounding transaction needs a savepoint.
+
+    Raises:
+        IntegrityError: the row, or one with its unique key, is there. The transaction, if any,
+            stays usable.
+    """
+    if connections[using].in_atomic_block:
+        with transaction.atomic(using=using):
+            _insert(row, using)
+    else:
+        _insert(row, using)
+
+
+def _insert(row: models.Model, using: str) -> None:
+    model = type(row)
+    statement = _statements.get((model, using))
+    # Whoever listens is told by save() alone.
+    if statement is None or any(signal.has_listeners(model) for signal in (pre_save, post_save)):
+        with connections[using].execute_wrapper(_remembering(model, using)):
+            row.save(force_insert=True, using=using)
+    else:
+        _execute(statement, row, using)
+
+
+def _execute(statement: str, row: models.Model, using: str) -> None:
+    """Run the statement that ``save`` would run, with this row's values, and note its key."""
+    connection = connections[using]
+    fields = [field for field in row._meta.concrete_fields if not field.primary_key]
+    values = [field.pre_save(row, add=True) for field in fields]
+    for place, value in enumerate(values):
+        if type(value) not in _PLAIN:
+            values[place] = fields[place].get_db_prep_save(value, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        returns = connection.features.can_return_columns_from_insert
+        row.pk = cursor.fetchone()[0] if returns else cursor.lastrowid
+    row._state.adding = False
+    row._state.db = using
+
+
+def _remembering(model: type[models.Model], using: str) -> Callable[..., Any]:
+    """Keeps the text of the INSERT of this model that passes."""
+    start = f"INSERT INTO {connections[using].ops.quote_name(model._meta.db_table)} "
+
+    def remember(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith(start):
+            _statements[model, using] = sql
+        return result
+
+    return remember
