@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
@@ -73,7 +73,7 @@ def followers(event: Event) -> Iterator[Event]:
         yield from claimed
 
 
-def dispatch(event: Event, replay: Replay | None = None) -> Event.Status:
+def dispatch(event: Event) -> Event.Status:
     """Call the receivers of an event this process has claimed, and write down what came of it.
 
     A receiver that raises stops no other, and one that succeeded is not called again.
@@ -81,24 +81,36 @@ def dispatch(event: Event, replay: Replay | None = None) -> Event.Status:
     if event.is_test:
         announce(webhook_tested, event)
         return event.conclude(Event.Status.SKIPPED)
-    if event.attempts > conf.current().MAX_ATTEMPTS and not replay:
-        return give_up(event, "every attempt ended with its process")
     calls = calls_for(event, sender=Event)
-    runs = [run(call, event, replay) for call in outstanding(calls, event, replay)]
-    return settle(event, calls, runs, replay)
+    left = outstanding(calls, event)
+    if left and event.attempts > conf.current().MAX_ATTEMPTS:
+        return give_up(event, "every attempt ended with its process")
+    return settle(event, calls, [run(call, event) for call in left])
 
 
-def outstanding(calls: list[Verdict], event: Event, replay: Replay | None) -> list[Verdict]:
-    """The receivers that are asked for and have neither succeeded nor given up."""
-    if replay:
-        calls = [call for call in calls if replay.concerns(call.receiver.path)]
+def dispatch_again(event: Event, replay: Replay, settled: Collection[str]) -> Event.Status:
+    """Call the receivers of a claimed event for a replay; what came of it is not written down yet.
+
+    ``settled`` are the dotted paths of those that need not be called again in this replay.
+    """
+    if event.is_test:
+        announce(webhook_tested, event)
+        return Event.Status.SKIPPED
+    calls = calls_for(event, sender=Event)
+    asked = [call for call in calls if replay.concerns(call.receiver.path)]
+    left = [call for call in asked if call.receiver.path not in settled]
+    return outcome(event, calls, [run(call, event, replay) for call in left])
+
+
+def outstanding(calls: list[Verdict], event: Event) -> list[Verdict]:
+    """The receivers that have neither succeeded nor given up."""
     if event.attempts == 1:
         return calls
-    settled = ReceiverRun.objects.of(event, replay).settled_receivers()
+    settled = ReceiverRun.objects.of(event, None).settled_receivers()
     return [call for call in calls if call.receiver.path not in settled]
 
 
-def run(call: Verdict, event: Event, replay: Replay | None) -> ReceiverRun:
+def run(call: Verdict, event: Event, replay: Replay | None = None) -> ReceiverRun:
     """Call one receiver; what it does in the database is committed together with its run's row.
 
     So either both happened or neither, and the unique key on the row lets only one of two processes
@@ -126,24 +138,27 @@ def own_transaction() -> AbstractContextManager[None]:
     return transaction.atomic(using=router.db_for_write(ReceiverRun))
 
 
-def settle(
-    event: Event, calls: list[Verdict], runs: list[ReceiverRun], replay: Replay | None
-) -> Event.Status:
+def settle(event: Event, calls: list[Verdict], runs: list[ReceiverRun]) -> Event.Status:
     """End the claim as the runs want it: done, or pending again, or failed for good."""
-    if not calls:
-        return event.conclude(Event.Status.SKIPPED)
     unsettled = [run for run in runs if not run.is_settled]
-    if unsettled and not replay and event.attempts < conf.current().MAX_ATTEMPTS:
+    if unsettled and event.attempts < conf.current().MAX_ATTEMPTS:
         return event.postpone(next_attempt_at(event.attempts, unsettled))
+    status = outcome(event, calls, runs)
+    if status == Event.Status.FAILED:
+        return give_up(event, "no attempt is left" if unsettled else "a receiver gave up")
+    return event.conclude(status)
+
+
+def outcome(event: Event, calls: list[Verdict], runs: list[ReceiverRun]) -> Event.Status:
+    """What an event is when these runs were its last: it failed if any receiver's last run did."""
+    if not calls:
+        return Event.Status.SKIPPED
     failed = any(run.outcome != ReceiverRun.Outcome.SUCCEEDED for run in runs)
-    if event.attempts > 1 and not failed:
-        # Of an earlier attempt, or left out by the replay.
-        failed = event.runs.all().last_failed(call.receiver.path for call in calls)
-    if not failed:
-        return event.conclude(Event.Status.SUCCEEDED)
-    if replay:
-        return event.conclude(Event.Status.FAILED)
-    return give_up(event, "a receiver gave up" if not unsettled else "no attempt is left")
+    # Those that ran in an earlier attempt, or are left out by a replay.
+    others = {call.receiver.path for call in calls} - {run.receiver for run in runs}
+    if others and not failed:
+        failed = event.runs.all().last_failed(others)
+    return Event.Status.FAILED if failed else Event.Status.SUCCEEDED
 
 
 def next_attempt_at(attempts: int, unsettled: list[ReceiverRun]) -> datetime:

@@ -7,21 +7,20 @@ would do.
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import islice
-from typing import NamedTuple
+from dataclasses import replace
+from itertools import chain, islice
 
-from django.db import router
-from django.db.models import Count, Max, Min
+from django.db import router, transaction
+from django.db.models import Count, Max
 
-from .dispatching import dispatch
+from .dispatching import dispatch_again
 from .models import Event, ReceiverRun, Replay
-from .models.event import EventQuerySet
-from .selecting import Criteria, frozen, select
+from .models.together import Together
+from .previewing import Preview
+from .selecting import Criteria, select
 from .signals import calls_for
 
 __all__ = [
@@ -41,89 +40,13 @@ logger = logging.getLogger(__name__)
 BATCH_EVENTS = 100
 BATCH_SECONDS = 2.0
 
+# Events that are claimed together, and for how long outcomes wait to be written together. While
+# receivers are slow there are fewer, so that little is repeated after a process died, and a replay
+# ends soon after it was cancelled.
+_TOGETHER = 50
+_TOGETHER_SECONDS = 0.5
+
 _KEYS = 1000
-
-
-class Named(NamedTuple):
-    """The events of one name, and who would be called for how many of them."""
-
-    name: str
-    events: int
-    receivers: dict[str, int]
-    """The number of events, by the dotted path of the receiver."""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a replay of some events would do. The database counts, each figure when it is asked."""
-
-    criteria: Criteria
-
-    @cached_property
-    def names(self) -> list[Named]:
-        """The events by name; the names in their order."""
-        return called(self._selected)
-
-    @property
-    def events(self) -> int:
-        """How many events would be replayed."""
-        return sum(named.events for named in self.names)
-
-    @property
-    def receivers(self) -> dict[str, int]:
-        """For how many events each receiver would be called, by its dotted path."""
-        total = Counter[str]()
-        for named in self.names:
-            total.update(named.receivers)
-        return dict(sorted(total.items()))
-
-    @cached_property
-    def records(self) -> int:
-        """How many records the events are of."""
-        events = self._selected.exclude(primary_key=None)
-        return events.values("tenant", "entity", "primary_key").distinct().count()
-
-    @cached_property
-    def superseded(self) -> int:
-        """After how many of the events a newer one of the same record has come in."""
-        return self.events - self._selected.unsuperseded().count()
-
-    @cached_property
-    def failed(self) -> dict[str, int]:
-        """For how many events each receiver would be called with ``only_failed``."""
-        runs = ReceiverRun.objects.filter(event__in=self._selected.values("pk")).still_failed()
-        counts = runs.order_by().values_list("event__name", "receiver").annotate(Count("pk"))
-        connected = {named.name: named.receivers for named in self.names}
-        failed = Counter[str]()
-        for name, path, count in counts:
-            if path in connected.get(name, ()):
-                failed[path] += count
-        return dict(sorted(failed.items()))
-
-    @cached_property
-    def _selected(self) -> EventQuerySet:
-        limited = self.criteria.limit is not None
-        return select(frozen(self.criteria) if limited else self.criteria).order_by()
-
-
-def called(events: EventQuerySet) -> list[Named]:
-    """Whom a replay of these events would call.
-
-    A filter looks at the event's name, its changed fields and whose doing it was, so it is asked
-    about one event of each kind. What a callable looks at besides may make the figures wrong.
-    """
-    kinds = events.order_by("name").values_list("name", "change_set", "is_own")
-    counts = list(kinds.annotate(count=Count("*"), sample=Min("pk")))
-    samples = Event.objects.defer("body", "headers").in_bulk([pk for *_, pk in counts])
-    names: dict[str, Named] = {}
-    for name, _, _, count, pk in counts:
-        named = names.get(name, Named(name, 0, {}))
-        receivers = Counter(named.receivers)
-        # An event may have been deleted meanwhile.
-        for call in calls_for(samples[pk], sender=Event) if pk in samples else ():
-            receivers[call.receiver.path] += count
-        names[name] = Named(name, named.events + count, dict(receivers))
-    return list(names.values())
 
 
 def plan(
@@ -187,50 +110,115 @@ def carry_on_waiting() -> Generator[Event, None, None]:
 def carry_on(planned: Replay) -> Generator[Event, None, None]:
     """Carry a replay on from where it is; nothing happens if it is in other hands, or finished.
 
-    Yields each event after it was tried and counted; closing the generator gives the claim back.
-    After an error the claim is kept, so that nobody runs into the same error before it has ended.
+    Yields each event after it was tried; closing the generator gives the claim back. After an error
+    the claim is kept, so that nobody runs into the same error before it has ended.
     """
     if not planned.claim():
         return
-    for event in _ahead(planned):
-        goes_on = planned.advance(event.pk, _replay_one(event, planned))
-        try:
-            yield event
-        except GeneratorExit:
-            planned.release()
-            raise
-        if not goes_on:
-            return
+    ahead, most = _ahead(planned), 1
+    try:
+        while keys := list(islice(ahead, most)):
+            hand = InHand(keys, planned)
+            try:
+                yield from hand
+            finally:
+                goes_on = hand.lay_down()
+            if not goes_on:
+                return
+            ahead = chain(hand.keys, ahead)
+            most = min(max(2 * hand.tried, 1), _TOGETHER)
+    except GeneratorExit:
+        planned.release()
+        raise
     planned.finish()
 
 
-def _ahead(planned: Replay) -> Iterator[Event]:
-    """The events that are left, each read when it is its turn: others may be at work on them."""
+def _ahead(planned: Replay) -> Iterator[int]:
+    """The primary keys of the events that are left."""
     using = router.db_for_write(Event)
     criteria = replace(Criteria.from_json(planned.criteria), limit=None)
     events = select(criteria).using(using).filter(pk__lte=planned.up_to)
     position = planned.position
     while keys := list(events.filter(pk__gt=position).values_list("pk", flat=True)[:_KEYS]):
-        for position in keys:
-            yield from Event.objects.using(using).filter(pk=position)
+        yield from keys
+        position = keys[-1]
 
 
-def _replay_one(event: Event, planned: Replay) -> tuple[str, ...]:
-    """Dispatch an event again, and say where it counts; it stays as it is if it is for nobody."""
-    if planned.only_failed:
-        planned = planned.narrowed_to(event.runs.all().failed_receivers())
-        if not planned.receivers:
+class InHand:
+    """Some events of a replay, claimed together, whose outcomes are written together.
+
+    Only what receivers do, and that they ran, is committed for each event. If the process dies
+    before the rest is, the events are tried again, and no receiver that succeeded is called again.
+    """
+
+    def __init__(self, keys: list[int], planned: Replay) -> None:
+        self.keys = list(keys)
+        """Of the events that have not been tried, in their order."""
+        self.tried = 0
+        self._begun = 0
+        self._planned = planned
+        self._counts = Counter[str]()
+        self._ended = defaultdict[Event.Status, list[int]](list)
+        self._position = planned.position
+        self._events = Event.objects.using(router.db_for_write(Event)).in_bulk(keys)
+        self._asked = dict(self._concerned())
+        self._together = Together([self._events[key] for key in self._asked])
+        runs = ReceiverRun.objects.filter(replay=planned, event__in=self._asked)
+        self._settled = runs.settled_by_event()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Try one event or more, and yield each, until it is time to write the outcomes down."""
+        enough = time.monotonic() + _TOGETHER_SECONDS
+        while self.keys and not (self.tried and time.monotonic() > enough):
+            event = self._events.get(self.keys[0])
+            counts = self._try(event) if event else ()
+            self._position = self.keys.pop(0)
+            self.tried += 1
+            self._counts.update(counts)
+            if event:
+                yield event
+
+    def lay_down(self) -> bool:
+        """Write the outcomes and the counts down; whether the replay goes on."""
+        with transaction.atomic(using=router.db_for_write(Event)):
+            for status, keys in self._ended.items():
+                self._together.conclude(status, keys)
+            # One whose dispatch broke off is nobody's until its lease ends, as after a crash.
+            self._together.put_back(self._together.claimed.keys() & set(self.keys) - {self._begun})
+            return self._planned.advance(self._position, self._counts)
+
+    def _concerned(self) -> Iterator[tuple[int, Replay]]:
+        """The events that are for somebody, each with the replay as it is for it."""
+        narrowed = self._planned
+        failed = (
+            ReceiverRun.objects.filter(event__in=self._events).failed_by_event()
+            if self._planned.only_failed
+            else {}
+        )
+        for key, event in self._events.items():
+            if self._planned.only_failed:
+                narrowed = self._planned.narrowed_to(failed.get(key, set()))
+                if not narrowed.receivers:
+                    continue
+            calls = calls_for(event, sender=Event)
+            if not narrowed.receivers or any(narrowed.concerns(c.receiver.path) for c in calls):
+                yield key, narrowed
+
+    def _try(self, event: Event) -> tuple[str, ...]:
+        """Dispatch an event again, and say where it counts; one for nobody stays as it is."""
+        if event.pk not in self._asked:
             return Replay.SKIPPED
-    calls = calls_for(event, sender=Event)
-    if planned.receivers and not any(planned.concerns(call.receiver.path) for call in calls):
-        return Replay.SKIPPED
-    if not event.claim():
-        return Replay.BUSY
-    try:
-        return _COUNTS.get(dispatch(event, planned), Replay.SUCCEEDED)
-    except Exception:
-        logger.exception("The replay of %s was cut short", event)
-        return Replay.FAILED
+        if event.pk not in self._together.claimed:
+            return Replay.BUSY
+        self._begun = event.pk
+        try:
+            settled = self._settled.get(event.pk, ())
+            status = dispatch_again(event, self._asked[event.pk], settled)
+        except Exception:
+            logger.exception("The replay of %s was cut short", event)
+            return Replay.FAILED
+        self._ended[status].append(event.pk)
+        return _COUNTS.get(status, Replay.SUCCEEDED)
 
 
 _COUNTS = {Event.Status.FAILED: Replay.FAILED, Event.Status.SKIPPED: Replay.SKIPPED}

@@ -6,7 +6,7 @@ from django.db.models.signals import post_save
 from django.forms.models import model_to_dict
 
 from superoffice_hooks.models import Event
-from superoffice_hooks.models.inserting import _statements, insert
+from superoffice_hooks.models.inserting import _statements, insert, savepoint
 
 from .conftest import body
 
@@ -67,13 +67,13 @@ def test_whoever_listens_to_saved_events_is_told_of_each(event):
 
 def test_a_row_that_is_there_already_leaves_the_transaction_usable(event):
     assert connection.in_atomic_block
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), savepoint("default"):
         insert(copy_of(event), "default")
     assert Event.objects.get() == event
 
 
 def test_a_statement_that_failed_is_not_remembered(event):
     _statements.pop(KEY)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), savepoint("default"):
         insert(copy_of(event), "default")
     assert KEY not in _statements

@@ -408,6 +408,13 @@ class TestCarryingOn:
         assert calls == [0, 2, 3]
         assert Replay.objects.get().state == "finished"
 
+    def test_events_that_were_not_tried_are_as_they_were(self, planned, calls):
+        Event.objects.filter(primary_key__gt=2).update(status="failed", attempts=7)
+        before = list(Event.objects.filter(primary_key__gt=1).order_by("pk").values())
+        self.take(planned, 2)
+        assert list(Event.objects.filter(primary_key__gt=1).order_by("pk").values()) == before
+        assert calls == [0, 1]
+
     def test_however_many_keys_are_read_at_once(self, planned, calls, monkeypatch):
         monkeypatch.setattr("superoffice_hooks.replaying._KEYS", 2)
         replay(planned)
@@ -455,15 +462,35 @@ class TestCarryingOn:
         assert calls == [0, 1, 2, 3, 4]
         assert left.runs.filter(outcome="succeeded").count() == 10
 
+    def test_quick_events_are_claimed_together_and_slow_ones_one_by_one(
+        self, planned, connect, django_assert_max_num_queries, monkeypatch
+    ):
+        in_hand: list[int] = []
+
+        def look(replay, **kwargs):
+            if replay:
+                in_hand.append(Event.objects.filter(status="running").count())
+
+        connect(signals.ticket_changed, look)
+        replay(planned)
+        assert in_hand == [1, 2, 2, 2, 2]
+        in_hand.clear()
+        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", 0.0)
+        run(Criteria())
+        assert in_hand[0] == 1
+        assert max(in_hand) == 2
+
     def test_a_dispatch_that_breaks_down_counts_as_failed(self, planned, monkeypatch):
-        def breaks_for_the_second(event, replay):
+        def breaks_for_the_second(event, replay, settled):
             if event.primary_key == 1:
                 raise RuntimeError("the database had a moment")
-            return event.conclude(Event.Status.SUCCEEDED)
+            return Event.Status.SUCCEEDED
 
-        monkeypatch.setattr("superoffice_hooks.replaying.dispatch", breaks_for_the_second)
+        monkeypatch.setattr("superoffice_hooks.replaying.dispatch_again", breaks_for_the_second)
         done = replay(planned)
         assert (done.state, done.done, done.failed) == ("finished", 4, 1)
+        # Nobody knows how far it came, so it is left alone until its lease ends.
+        assert Event.objects.get(status="running").primary_key == 1
 
     def test_a_replay_that_breaks_down_stops_no_other(self, planned, post):
         Replay.objects.create(who="later", why="", criteria={"invented": "later"}, up_to=9)
@@ -481,11 +508,11 @@ class TestCarryingOn:
         when_its_lease_is_over()
         other = Replay.objects.get()
         assert other.claim()
-        assert len(list(events)) == 1
-        assert Replay.objects.get().done == 1
+        assert list(events) == []
+        assert Replay.objects.get().done == 0
         done = replay(other)
         assert (done.done, done.failed) == (5, 0)
-        # The event that was in hand is repeated, but not what had succeeded in it.
+        # What was in hand is repeated, but not what had succeeded in it.
         assert calls == [0, 1, 2, 3, 4]
 
     def test_nothing_planned_is_finished_at_once(self, db):
@@ -500,23 +527,27 @@ def when_its_lease_is_over() -> None:
 
 
 class TestCancelling:
-    """A replay ends between two events, and says who ended it."""
+    """A replay ends with the events in hand, and says who ended it."""
 
-    def test_the_event_in_hand_is_the_last(self, post, connect):
+    @pytest.mark.parametrize(("seconds", "tried"), [(60.0, 3), (0.0, 2)])
+    def test_the_events_in_hand_are_the_last(self, post, connect, monkeypatch, seconds, tried):
+        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", seconds)
+
         def cancels(event, replay, **kwargs):
             if replay and event.primary_key == 1:
                 assert Replay.objects.get().cancel("bob")
 
         connect(signals.ticket_changed, cancels)
-        for number in range(4):
+        for number in range(5):
             post(body(PrimaryKey=number))
         done = run(Criteria())
         stored = Replay.objects.get()
         assert (stored.state, stored.cancelled_by) == ("cancelled", "bob")
-        assert (stored.done, stored.failed, stored.remaining) == (2, 0, 2)
-        assert (done.state, done.done, stored.claimed_until) == ("cancelled", 2, None)
+        assert (stored.done, stored.failed, stored.remaining) == (tried, 0, 5 - tried)
+        assert (done.state, done.done, stored.claimed_until) == ("cancelled", tried, None)
         assert not Replay.objects.waiting().exists()
-        assert replay(stored).done == 2
+        assert replay(stored).done == tried
+        assert set(Event.objects.values_list("status", "claimed_until")) == {("succeeded", None)}
 
     def test_one_that_waits_is_not_begun(self, post):
         post(body())

@@ -268,3 +268,17 @@ class TestModes:
             events.close()
         assert Event.objects.filter(status="pending", attempts=0).count() == 4
         assert Event.objects.filter(status="succeeded").count() == 1
+
+
+def test_an_event_that_was_dispatched_often_enough_is_not_given_up_if_nothing_is_left_to_do(
+    post, connect
+):
+    """As when a process dies that replays an event which had succeeded."""
+    calls = []
+    connect(signals.ticket_changed, lambda **kwargs: calls.append(1))
+    post(body())
+    past = timezone.now() - timedelta(seconds=1)
+    Event.objects.update(status="running", claimed_until=past, attempts=3)
+    list(dispatch_due(1))
+    event = Event.objects.get()
+    assert (event.status, event.attempts, calls) == ("succeeded", 4, [1])

@@ -443,7 +443,9 @@ class TestStopping:
         call_command("superoffice_dispatch", stdout=StringIO())
         assert calls == [1, 2, 3]
 
-    def test_somebody_else_can_cancel_it(self, connect):
+    def test_somebody_else_can_cancel_it(self, connect, monkeypatch):
+        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER", 1)
+
         def cancels(event, replay, **kwargs):
             if replay and event.associate_id == 2:
                 Replay.objects.get().cancel("bob")

@@ -13,7 +13,7 @@ from ..notification import Delivery, Notification
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
-from .inserting import insert
+from .inserting import insert, savepoint
 from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
 
@@ -72,7 +72,8 @@ class EventQuerySet(  # type: ignore[override]
         using = router.db_for_write(self.model)
         event = self.model.arrived(delivery, notification)
         try:
-            insert(event, using)
+            with savepoint(using):
+                insert(event, using)
         except IntegrityError:
             if original := self.using(using).filter(**event.identity()).first():
                 return original, False

@@ -1,11 +1,12 @@
 """Inserting a row with a statement that is known.
 
-``Model.save()`` composes its INSERT anew for each row, and for an event that takes Django as long as
-all else that storing it takes. So Django does that for the first row, and the text of its statement
-serves for the rows that follow.
+``Model.save()`` composes its INSERT anew for each row, and for an event that takes Django as long
+as all else that storing it takes. So Django does that for the first row, and the text of its
+statement serves for the rows that follow.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db import connections, models, transaction
@@ -19,20 +20,11 @@ _PLAIN = (str, int, bool, type(None))
 
 
 def insert(row: models.Model, using: str) -> None:
-    """Save a new row: one statement, unless a surrounding transaction needs a savepoint.
+    """Save a new row, in one statement.
 
     Raises:
-        IntegrityError: the row, or one with its unique key, is there. The transaction, if any,
-            stays usable.
+        IntegrityError: the row, or one with its unique key, is there.
     """
-    if connections[using].in_atomic_block:
-        with transaction.atomic(using=using):
-            _insert(row, using)
-    else:
-        _insert(row, using)
-
-
-def _insert(row: models.Model, using: str) -> None:
     model = type(row)
     statement = _statements.get((model, using))
     # Whoever listens is told by save() alone.
@@ -41,6 +33,11 @@ def _insert(row: models.Model, using: str) -> None:
             row.save(force_insert=True, using=using)
     else:
         _execute(statement, row, using)
+
+
+def savepoint(using: str) -> AbstractContextManager[None]:
+    """What keeps a surrounding transaction, if there is one, usable after an IntegrityError."""
+    return transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext()
 
 
 def _execute(statement: str, row: models.Model, using: str) -> None:

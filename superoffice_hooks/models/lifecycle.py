@@ -91,10 +91,10 @@ class Claimable(models.Model):
         """The status a row is stored with, so that claiming it costs no statement of its own."""
         match conf.current().DISPATCH:
             case "after_response":
-                return {"status": cls.Status.RUNNING, "attempts": 1, "claimed_until": _lease()}
+                return {"status": cls.Status.RUNNING, "attempts": 1, "claimed_until": lease()}
             case "task":
                 # Left to the queue; if that loses it, it is due when a lease would be over.
-                return {"status": cls.Status.PENDING, "next_attempt_at": _lease()}
+                return {"status": cls.Status.PENDING, "next_attempt_at": lease()}
             case _:
                 return {"status": cls.Status.PENDING, "next_attempt_at": received_at}
 
@@ -126,7 +126,7 @@ class Claimable(models.Model):
         seen = {"status": self.status, "claimed_until": self.claimed_until}
         rows = self._rows().exclude(_held()).filter(attempts=self.attempts, **seen)
         return self._step(
-            rows, status=self.Status.RUNNING, claimed_until=_lease(), attempts=self.attempts + 1
+            rows, status=self.Status.RUNNING, claimed_until=lease(), attempts=self.attempts + 1
         )
 
     def release(self) -> bool:
@@ -194,7 +194,8 @@ class Claimable(models.Model):
         return True
 
 
-def _lease() -> datetime:
+def lease() -> datetime:
+    """When a claim that begins now ends, unless it is given back before."""
     return timezone.now() + timedelta(seconds=conf.current().LEASE_SECONDS)
 
 

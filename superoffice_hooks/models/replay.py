@@ -3,11 +3,12 @@
 Its work list is not stored. It is the events that meet the criteria, in the order of their primary
 keys, after ``position`` and up to ``up_to``; so it makes no difference that a replay changes the
 very statuses it selects by. One process at a time works on it, under a claim that ends with its
-lease; ``position``, the counts and the lease move on together, in one statement for each event. A
-process that dies therefore repeats one event at most, and in that only the receivers that had not
-succeeded.
+lease; ``position``, the counts and the lease move on together, in one statement for the events in
+hand: few while receivers are slow, some dozens while they are quick. A process that dies therefore
+repeats these at most, and in them only the receivers that had not succeeded.
 """
 
+from collections.abc import Mapping
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -138,18 +139,20 @@ class Replay(models.Model):
         self.claim_held = claim
         return True
 
-    def advance(self, position: int, counts: tuple[str, ...]) -> bool:
-        """Count an event, and claim for the next; whether there may be one.
+    def advance(self, position: int, counts: Mapping[str, int]) -> bool:
+        """Count events that were tried, and claim for the next ones; whether there may be some.
 
         There is none after the last one that was planned, after ``cancel``, and if the claim was
-        lost: then another process is at this event now and counts it.
+        lost: then another process is at these events now and counts them.
         """
-        moved: dict[str, Any] = {name: getattr(self, name) + 1 for name in counts}
+        moved: dict[str, Any] = {
+            name: getattr(self, name) + count for name, count in counts.items()
+        }
         moved["position"] = position
         if position >= self.up_to:
             self._end(**moved, finished_at=timezone.now())
         elif not self._step(self._claimed().filter(finished_at=None), _lease(), **moved):
-            # The event was in hand when somebody cancelled, so it counts.
+            # The events were in hand when somebody cancelled, so they count.
             self._end(**moved)
             self._read()
         return self.claim_held is not None
@@ -163,7 +166,7 @@ class Replay(models.Model):
         self._end(finished_at=timezone.now())
 
     def cancel(self, who: str) -> bool:
-        """End it before the next event; False if it had ended. The event in hand is finished."""
+        """End it; False if it had ended. The events in hand are finished."""
         rows = self._row().filter(finished_at=None)
         cancelled = rows.update(finished_at=timezone.now(), cancelled_by=who[:_LONGEST_NAME] or "?")
         self._read()

@@ -1,11 +1,12 @@
 """What came of an event: one row for each call of a receiver."""
 
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar, Self
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ..exceptions import GiveUp, RetryLater
 from ..values import storable_text
 from .event import Event
+from .inserting import insert
 from .replay import Replay
 
 _ERROR_LENGTH = 500
@@ -40,6 +42,18 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         latest = dict(self.order_by("pk").values_list("receiver", "outcome"))
         return {path for path, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED}
 
+    def settled_by_event(self) -> dict[int, set[str]]:
+        """The same as ``settled_receivers`` for each event that has some, by its primary key."""
+        runs = self.filter(outcome__in=ReceiverRun.SETTLED)
+        return _by_event(runs.values_list("event_id", "receiver"))
+
+    def failed_by_event(self) -> dict[int, set[str]]:
+        """The same as ``failed_receivers`` for each event that has some, by its primary key."""
+        runs = self.order_by("pk").values_list("event_id", "receiver", "outcome")
+        latest = {(event, receiver): outcome for event, receiver, outcome in runs}
+        failed = (run for run, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED)
+        return _by_event(failed)
+
     def still_failed(self) -> Self:
         """The runs that were no success and were the last of their event's for that receiver."""
         same = ReceiverRun.objects.using(self.db).filter(
@@ -47,6 +61,13 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         )
         failed = self.exclude(outcome=ReceiverRun.Outcome.SUCCEEDED)
         return failed.filter(~Exists(same))
+
+
+def _by_event(pairs: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
+    receivers = defaultdict[int, set[str]](set)
+    for event, receiver in pairs:
+        receivers[event].add(receiver)
+    return dict(receivers)
 
 
 class ReceiverRun(models.Model):
@@ -160,4 +181,4 @@ class ReceiverRun(models.Model):
         self.duration = timezone.now() - self.started_at
         # A success that was rolled back leaves the key of a row that is not there.
         self.pk = None
-        self.save(force_insert=True)
+        insert(self, router.db_for_write(type(self)))
