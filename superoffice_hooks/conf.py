@@ -6,18 +6,18 @@ Values are taken as they are; what is wrong with them is for ``checks`` to say.
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from . import dictionary, vocabulary
+from . import vocabulary
 from .exceptions import UnknownEndpoint
 from .vocabulary import Names
 
@@ -27,8 +27,7 @@ SETTING = "SUPEROFFICE_HOOKS"
 DEFAULT_ENDPOINT = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HooksSettings:
+class HooksSettings(NamedTuple):
     """SUPEROFFICE_HOOKS with its defaults. Field names are the dict's keys."""
 
     SECRETS: Sequence[str] | Mapping[str, Sequence[str]] | str = ()
@@ -64,21 +63,19 @@ class HooksSettings:
     """A directory of this machine for deliveries the database cannot take now. Without one they
     are answered 503 and SuperOffice has to send them again."""
 
-    RETENTION: Mapping[str, float | timedelta | None] = field(default_factory=dict)
+    RETENTION: Mapping[str, float | timedelta | None] = MappingProxyType({})
     """{what: days} for ``superoffice_prune``; what is not named, or None, is kept for ever. See
     ``RETAINED``."""
 
-    NOISE_FIELDS: Mapping[str, Iterable[str]] = field(
-        default_factory=lambda: {
-            "*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")
-        }
+    NOISE_FIELDS: Mapping[str, Iterable[str]] = MappingProxyType(
+        {"*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")}
     )
     """{entity: names of fields} that change along with every other; both may be patterns. What is
     given for "*" replaces the default, what is given for an entity is added to it. A record's own
     key is noise in any case."""
 
     OWN_ASSOCIATES: Mapping[str, Iterable[int]] | Callable[[str], Iterable[int] | None] | str = (
-        field(default_factory=dict)
+        MappingProxyType({})
     )
     """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
     dotted path, that takes a tenant and returns them."""
@@ -147,7 +144,7 @@ themselves; failed events; rejections."""
 LONGEST = timedelta(days=36_500)
 """The longest period, far from where dates end. None is longer."""
 
-KEYS = frozenset(key.name for key in fields(HooksSettings))
+KEYS = frozenset(HooksSettings._fields)
 
 
 @cache
@@ -161,6 +158,8 @@ def current() -> HooksSettings:
 @lru_cache(maxsize=1000)
 def noise_of(entity: str) -> Names:
     """The fields of an entity that say nothing by changing, as names and patterns."""
+    from . import dictionary  # noqa: PLC0415  (of use once there are events)
+
     given = {**HooksSettings().NOISE_FIELDS, **current().NOISE_FIELDS}
     noise = [given[key] for key in given if vocabulary.pattern(key).fullmatch(entity)]
     return Names(itertools.chain(dictionary.key_of(entity), *noise))

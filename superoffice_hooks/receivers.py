@@ -1,7 +1,6 @@
 """Receivers: the connected functions, and which events each of them is for."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from asgiref.sync import async_to_sync
@@ -118,8 +117,7 @@ def _read(fields: Any) -> "Names | Literal['significant'] | None":
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(NamedTuple):
     """A connected function, under the dotted path that identifies it in the database."""
 
     path: str

@@ -1,20 +1,24 @@
 """Deliveries that made no new event: repeated ones and refused ones."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import DatabaseError, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..notification import Delivery, Notification
 from .event import Event
+
+if TYPE_CHECKING:
+    from ..notification import Delivery, Notification
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
     """Writes repeated deliveries down."""
 
-    def record(self, event: Event, delivery: Delivery, notification: Notification) -> "Redelivery":
+    def record(
+        self, event: Event, delivery: "Delivery", notification: "Notification"
+    ) -> "Redelivery":
         """Note that an event was delivered again; its body only if it differs."""
         differs = delivery.body != bytes(event.body)
         return self.create(
@@ -55,7 +59,7 @@ class RejectionManager(models.Manager["Rejection"]):
     MOST_UNVERIFIED = 1000
     HEAD_BYTES = 1024
 
-    def refuse(self, delivery: Delivery, reason: str) -> "Rejection | None":
+    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
         """Note a delivery nobody vouches for; None if the database is out of reach.
 
         Anybody on the internet can cause these, so only the head of the body is kept, and only
@@ -70,12 +74,12 @@ class RejectionManager(models.Manager["Rejection"]):
             return None
         return rejection
 
-    def keep(self, delivery: Delivery, reason: str) -> "Rejection":
+    def keep(self, delivery: "Delivery", reason: str) -> "Rejection":
         """Keep a signed delivery that could not be made an event, with its whole body."""
         return self._create(delivery, reason, verified=True, body=delivery.body)
 
     def _create(
-        self, delivery: Delivery, reason: str, *, verified: bool, body: bytes
+        self, delivery: "Delivery", reason: str, *, verified: bool, body: bytes
     ) -> "Rejection":
         return self.create(
             received_at=delivery.received_at,
@@ -113,7 +117,7 @@ class Rejection(models.Model):
     def __str__(self) -> str:
         return f"{self.reason} at {_to_the_second(self.received_at)}"
 
-    def take(self) -> Delivery:
+    def take(self) -> "Delivery":
         """Delete the row and give back the delivery it kept; to be called inside a transaction.
 
         Of several processes that saw the same row, one succeeds.
@@ -121,6 +125,8 @@ class Rejection(models.Model):
         Raises:
             DoesNotExist: nobody signed the delivery, or the row is gone.
         """
+        from ..notification import Delivery  # noqa: PLC0415  (no process needs it to start)
+
         # Read before the row is gone: a list may have left the body in the database.
         delivery = Delivery(
             endpoint=self.endpoint,

@@ -1,7 +1,7 @@
 """The event: something that happened in SuperOffice, one row however often it is delivered."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import IntegrityError, models, router
 from django.db.models import Exists, OuterRef
@@ -9,13 +9,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, moments, vocabulary
-from ..notification import Delivery, Notification
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
 from .inserting import insert, savepoint
 from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
+
+if TYPE_CHECKING:
+    from ..notification import Delivery, Notification
 
 
 # django-stubs gives each class an as_manager of its own type.
@@ -64,7 +66,7 @@ class EventQuerySet(  # type: ignore[override]
         events = self.in_turn() if conf.current().ORDERED else self
         return super(EventQuerySet, events).claim_due(most)
 
-    def record(self, delivery: Delivery, notification: Notification) -> "tuple[Event, bool]":
+    def record(self, delivery: "Delivery", notification: "Notification") -> "tuple[Event, bool]":
         """The event a delivery tells of, and whether this delivery was the first to.
 
         One INSERT where the change set is known: the unique key is the duplicate test.
@@ -139,7 +141,7 @@ class Event(OfRecord, WithFields, Claimable):
         return f"{self.name or '(no name)'} {self.event_id}"
 
     @classmethod
-    def arrived(cls, delivery: Delivery, notification: Notification) -> Self:
+    def arrived(cls, delivery: "Delivery", notification: "Notification") -> Self:
         """A new event, not saved yet."""
         return cls(
             endpoint=delivery.endpoint,

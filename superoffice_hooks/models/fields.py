@@ -1,15 +1,18 @@
 """The changed fields of an event: which, what they mean, and what was in them."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .. import conf, dictionary
-from ..fieldvalues import FieldValues
-from ..notification import changed_names
+from .. import conf
 from .changes import ChangedField, ChangeSet
+
+if TYPE_CHECKING:
+    from ..dictionary import FieldDescription
+    from ..fieldvalues import FieldValues
 
 _FEW = 1000
 """No more keys than this are given to a query one by one."""
@@ -67,6 +70,8 @@ class WithFields(models.Model):
     @property
     def changes(self) -> tuple[str, ...]:
         """The names of the changed fields, case and order as sent. Empty means unknown."""
+        from ..notification import changed_names  # noqa: PLC0415  (no process needs it to start)
+
         return changed_names(self.payload)
 
     @property
@@ -85,22 +90,26 @@ class WithFields(models.Model):
         return self.action == "changed" and bool(self.changes) and not self.significant_changes
 
     @property
-    def changed_fields(self) -> tuple[dictionary.FieldDescription, ...]:
+    def changed_fields(self) -> "tuple[FieldDescription, ...]":
         """The changed fields in the order sent, each with its label, description and type."""
+        from .. import dictionary  # noqa: PLC0415  (no process needs it to start)
+
         return tuple(dictionary.describe(self.entity, name) for name in self.changes)
 
     @cached_property
-    def field_values(self) -> FieldValues:
+    def field_values(self) -> "FieldValues":
         """The values SuperOffice sent along, decoded: ``event.field_values["Priority"]``.
 
         Names compare without case; ``.raw`` has the values as sent. Empty before SuperOffice 11.1.
         """
+        from ..fieldvalues import FieldValues  # noqa: PLC0415  (no process needs it to start)
+
         return FieldValues.of(self.payload)
 
 
 def compare(before: WithFields | None, after: WithFields) -> dict[str, Change]:
     """What the changed fields of one event were in another; of unknown ones, those that differ."""
-    old = before.field_values if before else FieldValues.of({})
+    old: Mapping[str, Any] = before.field_values if before else {}
     new = after.field_values
     changes = {
         name: Change(old.get(name), new.get(name), known=name in old and name in new)

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GiveUp, RetryLater
-from ..values import storable_text
 from .event import Event
 from .inserting import insert
 from .replay import Replay
@@ -157,6 +156,8 @@ class ReceiverRun(models.Model):
 
     def fail(self, error: BaseException) -> None:
         """Save the run as not succeeded, with the traceback; the error may ask for more or less."""
+        from ..values import storable_text  # noqa: PLC0415  (no process needs it to start)
+
         match error:
             case RetryLater():
                 self.outcome, self.retry_after = self.Outcome.POSTPONED, error.seconds
