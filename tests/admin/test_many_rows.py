@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks.admin.reach import FEW, MOST
+from superoffice_hooks.reaching import FEW, MOST
 
 from . import many
 from .conftest import EVENTS
