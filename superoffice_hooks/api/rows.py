@@ -1,0 +1,99 @@
+"""Rows: those that the filters leave, a page at a time, or one; of each what is asked for."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import ListAPIView, RetrieveAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from ..reaching import Asked, page
+from .base import View
+from .filters import Filtering, ReceivedFilterSet
+from .pagination import CursorPagination
+from .problems import wrong
+from .serializers import RowSerializer
+
+
+class Choosing(View):
+    """Gives a view ``?fields=``: what is left out is not read either."""
+
+    FIELDS: ClassVar[str] = "fields"
+    parameters = (FIELDS,)
+
+    def chosen(self) -> list[str]:
+        """The fields asked for, all if none are.
+
+        Raises:
+            ValidationError: one of them is none.
+        """
+        known = list(self.row_serializer().names())
+        text = self.request.query_params.get(self.FIELDS, "")
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        if set(names) - set(known):
+            raise wrong(self.FIELDS, f"Expected some of {', '.join(known)}, with commas between.")
+        return [name for name in known if name in names] if names else known
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "chosen": self.chosen()}
+
+    def rows(self) -> QuerySet[Any]:
+        """The rows, with what the fields asked for are made of, and nothing else."""
+        return self.row_serializer().rows(self.get_queryset(), self.chosen())
+
+    def row_serializer(self) -> type[RowSerializer]:
+        """The class of the serializer."""
+        found = self.get_serializer_class()
+        assert issubclass(found, RowSerializer)  # noqa: S101  (for the type checker)
+        return found
+
+
+class List(Choosing, ListAPIView[Any]):
+    """A list in the order of receipt."""
+
+    filter_backends = (Filtering,)
+    filterset_class: ClassVar[type[ReceivedFilterSet]]
+    pagination_class = CursorPagination
+    paginator: CursorPagination
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        # Before anything is looked for.
+        self.chosen()
+        return self.paged(self.asked(request))
+
+    def asked(self, request: Request) -> Asked:
+        """The rows that the filters leave.
+
+        Raises:
+            ValidationError: the value of one is not what was expected.
+        """
+        filterset = Filtering().get_filterset(request, self.get_queryset(), self)
+        if not filterset.is_valid():
+            raise ValidationError(filterset.errors)
+        self.paginator.newest_first = filterset.newest_first
+        return filterset.asked()
+
+    def paged(self, asked: Asked) -> Response:
+        """The page of them that is asked for."""
+        pages = self.paginator
+        pages.begin(self.request, number_of_moments=1)
+        keys = pages.show(page(asked, pages.place, older=pages.older, size=pages.size))
+        return self.answer(keys)
+
+    def answer(self, keys: "list[int]") -> Response:
+        """The rows with these keys. Unless they were pruned this instant."""
+        found = self.rows().in_bulk(keys)
+        shown = [found[key] for key in keys if key in found]
+        serializer: BaseSerializer[Any] = self.get_serializer(shown, many=True)
+        return self.paginator.get_paginated_response(serializer.data)
+
+
+class Detail(Choosing, RetrieveAPIView[Any]):
+    """One row."""
+
+    def get_object(self) -> Any:
+        row = get_object_or_404(self.rows(), pk=self.kwargs["pk"])
+        self.check_object_permissions(self.request, row)
+        return row
