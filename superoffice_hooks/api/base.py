@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.db import connections, transaction
-from django.http import HttpResponseBase
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import (
-    BasePermission,
     DjangoModelPermissions,
     DjangoModelPermissionsOrAnonReadOnly,
 )
@@ -27,7 +25,7 @@ class View(GenericAPIView[Any]):
     """A view of the API. Its queryset says of which model, and so which permission it takes."""
 
     # Not those that the project's other views have by default.
-    filter_backends: ClassVar[Any] = ()
+    filter_backends: Any = ()
     pagination_class: Any = None
 
     may: ClassVar[type[MayView]] = MayView
@@ -38,19 +36,19 @@ class View(GenericAPIView[Any]):
     """Those of all query parameters that may be given more than once."""
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+    def as_view(cls, **initkwargs: Any) -> Any:
         """The view, without the transaction of ATOMIC_REQUESTS around it.
 
         In one, an error at the end would undo what the runs of receivers wrote down.
         """
-        view: Callable[..., HttpResponseBase] = super().as_view(**initkwargs)
+        view: Any = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(alias)(view)
         return view
 
     def get_permissions(self) -> list[Any]:
         """The project's own permissions, and ours: the project can restrict, not open."""
-        own: list[BasePermission] = [
+        own = [
             permission
             for permission in super().get_permissions()
             if type(permission) not in _REFINED
@@ -66,15 +64,11 @@ class View(GenericAPIView[Any]):
         self._check_parameters(request, self._known(request))
 
     def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         """As JSON, a problem says that it is one."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        if (
-            isinstance(response, Response)
-            and response.exception
-            and response.accepted_renderer.media_type == "application/json"
-        ):
+        if response.exception and response.accepted_renderer.media_type == "application/json":
             response.content_type = problems.MEDIA_TYPE
         return response
 
@@ -90,11 +84,9 @@ class View(GenericAPIView[Any]):
         return sorted(self.understood()) if request.method in ("GET", "HEAD") else []
 
     def _check_parameters(self, request: Request, known: list[str]) -> None:
-        # What a project may have REST framework itself understand.
-        framework = {api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
         mistakes = {}
         for name, values in request.query_params.lists():
-            if name in framework:
+            if name in _of_framework(request):
                 continue
             if name not in known:
                 expected = ", ".join(known) or "none"
@@ -109,3 +101,9 @@ class View(GenericAPIView[Any]):
     def _is_form(self, request: Request) -> bool:
         """Whether a person fills in the filters; a form sends those that are left empty, too."""
         return request.accepted_renderer.format == "api"
+
+
+def _of_framework(request: Request) -> set[str | None]:
+    """What the project has REST framework itself understand."""
+    version = api_settings.VERSION_PARAM if request.versioning_scheme else None
+    return {api_settings.URL_FORMAT_OVERRIDE, version}

@@ -1,9 +1,9 @@
 """Values of parameters, read: each field says what it expected, and quotes nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from django import forms
@@ -12,6 +12,9 @@ from django.http import QueryDict
 from .. import moments
 from ..models import Event
 from ..values import storable_text
+
+NEWEST_FIRST = "-received_at"
+OLDEST_FIRST = "received_at"
 
 MOST_NAMES = 20
 MOST_STARS = 5
@@ -102,25 +105,24 @@ class FlagField(forms.Field):
 class WordField(forms.ChoiceField):
     """One of a few words."""
 
+    words: ClassVar[Iterable[tuple[str, Any]]]
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        words = [str(word) for word, _ in self.choices if word]
-        self.error_messages["invalid_choice"] = f"Expected one of {', '.join(words)}."
+        super().__init__(choices=[("", "---"), *self.words], **kwargs)
+        expected = ", ".join(str(word) for word, _ in self.words)
+        self.error_messages["invalid_choice"] = f"Expected one of {expected}."
 
 
 class StatusField(WordField):
     """A status of events."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=[("", "---"), *Event.Status.choices], **kwargs)
+    words = Event.Status.choices
 
 
 class OrderField(WordField):
     """A direction."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        words = [("-received_at", "newest first"), ("received_at", "oldest first")]
-        super().__init__(choices=[("", "---"), *words], **kwargs)
+    words = ((NEWEST_FIRST, "newest first"), (OLDEST_FIRST, "oldest first"))
 
 
 class _EachValue(forms.TextInput):

@@ -1,25 +1,23 @@
-"""What lists can be filtered by: a value that is not what was expected is a mistake, not ignored."""
+"""What lists can be filtered by. A wrong value is a mistake, and never ignored."""
 
 from typing import Any, cast
 
 import django_filters
 from django.apps import apps
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.request import Request
 
 from ..models import Event, Rejection
 from ..models.event import EventQuerySet
 from ..narrowing import Changed, Condition, Ran
 from ..reaching import Asked, few
 from . import expected
+from .expected import NEWEST_FIRST, OLDEST_FIRST
 
 Narrowed = tuple[QuerySet[Any], set[int] | None]
 """Rows, and the keys of all that meet the condition, if they are few."""
-
-NEWEST_FIRST = "-received_at"
-OLDEST_FIRST = "received_at"
 
 
 class RowFilter(django_filters.Filter):
@@ -30,6 +28,8 @@ class RowFilter(django_filters.Filter):
 
 
 class TextFilter(RowFilter):
+    """Text, as it is kept."""
+
     field_class = expected.TextField
 
 
@@ -50,6 +50,8 @@ class PatternFilter(TextFilter):
 
 
 class FlagFilter(RowFilter):
+    """Whether something is so."""
+
     field_class = expected.FlagField
 
 
@@ -84,6 +86,8 @@ class ConditionFilter(RowFilter):
 
 
 class ReceiverFilter(ConditionFilter):
+    """By a receiver that ran."""
+
     field_class = expected.TextField
 
     def condition(self, value: str) -> Condition:
@@ -91,6 +95,8 @@ class ReceiverFilter(ConditionFilter):
 
 
 class AnyChangedFilter(ConditionFilter):
+    """By changed fields: any of them."""
+
     field_class = expected.NamesField
 
     def condition(self, value: tuple[str, ...]) -> Condition:
@@ -98,6 +104,8 @@ class AnyChangedFilter(ConditionFilter):
 
 
 class AllChangedFilter(RowFilter):
+    """By changed fields: all of them."""
+
     field_class = expected.NamesField
 
     def narrow(self, rows: QuerySet[Event], value: tuple[str, ...]) -> Narrowed:
@@ -143,7 +151,7 @@ class ReceivedFilterSet(django_filters.FilterSet):
     @property
     def newest_first(self) -> bool:
         """Which direction is asked for."""
-        return self.form.cleaned_data["ordering"] != OLDEST_FIRST
+        return bool(self.form.cleaned_data["ordering"] != OLDEST_FIRST)
 
     def asked(self) -> Asked:
         """The rows that are asked for; to be called when the values are known to be right."""
@@ -159,7 +167,7 @@ class ReceivedFilterSet(django_filters.FilterSet):
     def _received(self, since: Any, until: Any) -> QuerySet[Any]:
         ends = {"received_at__gte": since, "received_at__lt": until}
         given = {lookup: moment for lookup, moment in ends.items() if moment is not None}
-        rows: QuerySet[Any] = self.queryset
+        rows = cast("QuerySet[Any]", self.queryset)
         return rows.filter(**given) if given else rows
 
 
@@ -199,7 +207,7 @@ class RejectionFilterSet(ReceivedFilterSet):
 class Filtering(DjangoFilterBackend):
     """Checks the filters of a view; lists do the filtering, see ``rows``."""
 
-    def to_html(self, request: Request, queryset: QuerySet[Any], view: Any) -> str:
+    def to_html(self, request: HttpRequest, queryset: QuerySet[Any], view: Any) -> str:
         """The form of the browsable API, if the project has django-filter's templates."""
         if not apps.is_installed("django_filters"):
             return ""

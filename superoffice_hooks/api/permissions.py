@@ -1,7 +1,5 @@
 """Who may: Django's permissions for our models, for reading too. Nobody is let in unasked."""
 
-from typing import ClassVar
-
 from rest_framework.permissions import DjangoModelPermissions
 
 _VIEW = "%(app_label)s.view_%(model_name)s"
@@ -10,7 +8,7 @@ _VIEW = "%(app_label)s.view_%(model_name)s"
 class MayView(DjangoModelPermissions):
     """Wants the permission to view the view's model; lets no method pass that it does not name."""
 
-    perms_map: ClassVar[dict[str, list[str]]] = {
+    perms_map = {  # noqa: RUF012  (REST framework's)
         "GET": [_VIEW],
         "HEAD": [_VIEW],
         "OPTIONS": [_VIEW],
@@ -20,7 +18,7 @@ class MayView(DjangoModelPermissions):
 class MayReplay(MayView):
     """The same for looking; whoever POSTs needs the permission to see events and to replay them."""
 
-    perms_map: ClassVar[dict[str, list[str]]] = {
+    perms_map = {  # noqa: RUF012  (REST framework's)
         **MayView.perms_map,
         "POST": ["superoffice_hooks.view_event", "superoffice_hooks.replay_event"],
     }

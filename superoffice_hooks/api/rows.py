@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from ..reaching import Asked, page
+from ..reaching import Asked, Page, page
 from .base import View
 from .filters import Filtering, ReceivedFilterSet
 from .pagination import CursorPagination
@@ -50,44 +50,53 @@ class Choosing(View):
         return found
 
 
-class List(Choosing, ListAPIView[Any]):
-    """A list in the order of receipt."""
+class Pages(Choosing, ListAPIView[Any]):
+    """Rows, a page at a time."""
 
-    filter_backends = (Filtering,)
-    filterset_class: ClassVar[type[ReceivedFilterSet]]
     pagination_class = CursorPagination
     paginator: CursorPagination
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         # Before anything is looked for.
         self.chosen()
-        return self.paged(self.asked(request))
+        return self.paged(self.asked())
 
-    def asked(self, request: Request) -> Asked:
+    def asked(self) -> Asked:
+        """The rows that are asked for."""
+        raise NotImplementedError
+
+    def paged(self, asked: Asked) -> Response:
+        """The page of them that is asked for, in the order of receipt."""
+        pages = self.paginator
+        pages.begin(self.request, number_of_moments=len(asked.columns) - 1)
+        return self.answer(page(asked, pages.place, older=pages.older, size=pages.size))
+
+    def answer(self, found: Page) -> Response:
+        """The rows of a page. Unless they were pruned this instant."""
+        keys = self.paginator.show(found)
+        rows = self.rows().in_bulk(keys)
+        shown = [rows[key] for key in keys if key in rows]
+        serializer: BaseSerializer[Any] = self.get_serializer(shown, many=True)
+        return self.paginator.get_paginated_response(serializer.data)
+
+
+class List(Pages):
+    """What filters leave of a table in the order of receipt."""
+
+    filter_backends = (Filtering,)
+    filterset_class: type[ReceivedFilterSet]
+
+    def asked(self) -> Asked:
         """The rows that the filters leave.
 
         Raises:
             ValidationError: the value of one is not what was expected.
         """
-        filterset = Filtering().get_filterset(request, self.get_queryset(), self)
+        filterset = self.filterset_class(self.request.query_params, self.get_queryset())
         if not filterset.is_valid():
-            raise ValidationError(filterset.errors)
+            raise ValidationError(dict(filterset.errors))
         self.paginator.newest_first = filterset.newest_first
         return filterset.asked()
-
-    def paged(self, asked: Asked) -> Response:
-        """The page of them that is asked for."""
-        pages = self.paginator
-        pages.begin(self.request, number_of_moments=1)
-        keys = pages.show(page(asked, pages.place, older=pages.older, size=pages.size))
-        return self.answer(keys)
-
-    def answer(self, keys: "list[int]") -> Response:
-        """The rows with these keys. Unless they were pruned this instant."""
-        found = self.rows().in_bulk(keys)
-        shown = [found[key] for key in keys if key in found]
-        serializer: BaseSerializer[Any] = self.get_serializer(shown, many=True)
-        return self.paginator.get_paginated_response(serializer.data)
 
 
 class Detail(Choosing, RetrieveAPIView[Any]):

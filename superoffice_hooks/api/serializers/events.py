@@ -84,7 +84,10 @@ class ChangedFieldSerializer(serializers.Serializer[Any]):
     """A changed field, and what was in it as far as SuperOffice told."""
 
     name = serializers.CharField(help_text="As sent.")
-    label = serializers.CharField(help_text="For people: `Ticket status`.")
+    # A field of that name, though REST framework's fields have a label of their own.
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="For people: `Ticket status`."
+    )
     description = serializers.CharField(help_text="In English; empty if there is none.")
     type = serializers.CharField(help_text="As SuperOffice names it; empty if it is not known.")
     noise = serializers.BooleanField(help_text="Whether it changes whenever anything does.")

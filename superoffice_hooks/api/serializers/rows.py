@@ -19,8 +19,7 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """All fields, in order."""
-        names: tuple[str, ...] = cls.Meta.fields  # type: ignore[attr-defined]
-        return names
+        return tuple(cls.Meta.fields)
 
     @classmethod
     def rows(cls, rows: QuerySet[Any], chosen: Iterable[str]) -> QuerySet[Any]:
