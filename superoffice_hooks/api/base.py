@@ -7,6 +7,7 @@ from django.db import connections, transaction
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import (
+    AllowAny,
     DjangoModelPermissions,
     DjangoModelPermissionsOrAnonReadOnly,
 )
@@ -17,8 +18,9 @@ from rest_framework.settings import api_settings
 from . import problems
 from .permissions import MayView
 
-# Ours is the same with more to it; they would want the permission to add events of who replays.
-_REFINED = (DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
+# Beside ours the first lets nobody in or out. Ours is the others with more to it; they would want
+# the permission to add events of whoever replays.
+_NOTHING_TO_ADD = (AllowAny, DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
 
 
 class View(GenericAPIView[Any]):
@@ -51,7 +53,7 @@ class View(GenericAPIView[Any]):
         own = [
             permission
             for permission in super().get_permissions()
-            if type(permission) not in _REFINED
+            if type(permission) not in _NOTHING_TO_ADD
         ]
         return [*own, self.may()]
 

@@ -7,7 +7,6 @@ from django import forms
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +14,7 @@ from .. import counting, dictionary
 from ..models import Event
 from .base import View
 from .expected import MomentField, TextField
-from .problems import wrong
+from .problems import wrong, wrong_form
 from .serializers import CountedSerializer
 
 DAYS = 7
@@ -57,7 +56,7 @@ class Fields(View):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         form = FieldsForm(request.query_params)
         if not form.is_valid():
-            raise ValidationError(dict(form.errors))
+            raise wrong_form(form)
         since, until = _window(**{name: form.cleaned_data[name] for name in ("since", "until")})
         counted = counting.count(since, until, form.cleaned_data["entity"].lower())
         told = {

@@ -1,6 +1,6 @@
 """What lists can be filtered by. A wrong value is a mistake, and never ignored."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import django_filters
 from django.apps import apps
@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
 
 from ..models import Event, Rejection
 from ..models.event import EventQuerySet
@@ -16,11 +17,23 @@ from ..reaching import Asked, few
 from . import expected
 from .expected import NEWEST_FIRST, OLDEST_FIRST
 
+_NAMES = {"type": "array", "items": {"type": "string"}, "maxItems": expected.MOST_NAMES}
+
 Narrowed = tuple[QuerySet[Any], set[int] | None]
 """Rows, and the keys of all that meet the condition, if they are few."""
 
 
-class RowFilter(django_filters.Filter):
+class Filter(django_filters.Filter):
+    """A filter that says in the schema what it takes."""
+
+    schema: ClassVar[dict[str, Any]] = {"type": "string"}
+
+    def __init__(self, field_name: str | None = None, *, label: str, **kwargs: Any) -> None:
+        super().__init__(field_name, label=label, **kwargs)
+        extend_schema_field({**self.schema, "description": label})(cast("Any", self))
+
+
+class RowFilter(Filter):
     """Rows with one value in one column, for which no index is relied on."""
 
     def narrow(self, rows: QuerySet[Any], value: Any) -> Narrowed:
@@ -53,12 +66,14 @@ class FlagFilter(RowFilter):
     """Whether something is so."""
 
     field_class = expected.FlagField
+    schema: ClassVar = {"type": "boolean"}
 
 
 class RecordNumberFilter(RowFilter):
     """Index: superoffice_event_record."""
 
     field_class = expected.NumberField
+    schema: ClassVar = {"type": "integer", "format": "int64"}
 
     def narrow(self, rows: QuerySet[Event], value: int) -> Narrowed:
         of_number = Event.objects.filter(primary_key=value)
@@ -69,6 +84,7 @@ class StatusFilter(RowFilter):
     """Few events are pending, or failed. Index: superoffice_event_due."""
 
     field_class = expected.StatusField
+    schema: ClassVar = {"type": "string", "enum": Event.Status.values}
 
     def narrow(self, rows: QuerySet[Event], value: str) -> Narrowed:
         of_status = Event.objects.filter(status=value).order_by("status", "next_attempt_at")
@@ -98,6 +114,7 @@ class AnyChangedFilter(ConditionFilter):
     """By changed fields: any of them."""
 
     field_class = expected.NamesField
+    schema: ClassVar = _NAMES
 
     def condition(self, value: tuple[str, ...]) -> Condition:
         return Changed(value)
@@ -107,6 +124,7 @@ class AllChangedFilter(RowFilter):
     """By changed fields: all of them."""
 
     field_class = expected.NamesField
+    schema: ClassVar = _NAMES
 
     def narrow(self, rows: QuerySet[Event], value: tuple[str, ...]) -> Narrowed:
         keys: set[int] | None = None
@@ -127,16 +145,18 @@ class EventIdFilter(RowFilter):
         return rows.filter(**of_id), few(found)
 
 
-class MomentFilter(django_filters.Filter):
+class MomentFilter(Filter):
     """An end of the time asked for."""
 
     field_class = expected.MomentField
+    schema: ClassVar = {"type": "string", "format": "date-time"}
 
 
-class OrderFilter(django_filters.Filter):
+class OrderFilter(Filter):
     """Says in which direction the list goes."""
 
     field_class = expected.OrderField
+    schema: ClassVar = {"type": "string", "enum": [NEWEST_FIRST, OLDEST_FIRST]}
 
 
 class ReceivedFilterSet(django_filters.FilterSet):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
+from drf_spectacular.plumbing import append_meta
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -83,7 +84,7 @@ class CursorPagination(BasePagination):
         return Response({"next": self.next, "previous": self.previous, "results": data})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "nullable": True, "format": "uri"}
+        link = append_meta({"type": "string", "format": "uri"}, {"nullable": True})
         return {
             "type": "object",
             "required": ["next", "previous", "results"],

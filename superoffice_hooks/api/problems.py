@@ -65,6 +65,11 @@ def wrong(name: str, detail: str) -> exceptions.ValidationError:
     return exceptions.ValidationError({name: [detail]})
 
 
+def wrong_form(form: Any) -> exceptions.ValidationError:
+    """The error for what a form found."""
+    return exceptions.ValidationError({name: list(told) for name, told in form.errors.items()})
+
+
 def _mistakes(detail: Any, name: str = "") -> Iterator[Mistake]:
     match detail:
         case dict():

@@ -14,7 +14,7 @@ from ..reaching import Asked, Place, page_of
 from ..values import storable_text
 from .expected import number
 from .problems import wrong
-from .rows import Pages
+from .rows import FIELDS, Pages
 from .serializers import EventSerializer
 
 
@@ -29,6 +29,7 @@ class Record(Pages):
 
     @extend_schema(
         parameters=[
+            FIELDS,
             OpenApiParameter("tenant", OpenApiTypes.STR, OpenApiParameter.PATH),
             OpenApiParameter("entity", OpenApiTypes.STR, OpenApiParameter.PATH),
             OpenApiParameter("primary_key", OpenApiTypes.INT64, OpenApiParameter.PATH),

@@ -1,9 +1,9 @@
 """Rows: those that the filters leave, a page at a time, or one; of each what is asked for."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
-from rest_framework.exceptions import ValidationError
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,15 +13,21 @@ from ..reaching import Asked, Page, page
 from .base import View
 from .filters import Filtering, ReceivedFilterSet
 from .pagination import CursorPagination
-from .problems import wrong
+from .problems import wrong, wrong_form
 from .serializers import RowSerializer
+
+FIELDS = OpenApiParameter(
+    "fields",
+    {"type": "array", "items": {"type": "string"}},
+    explode=False,
+    description="The fields wanted, with commas between; all of them, if left out.",
+)
 
 
 class Choosing(View):
     """Gives a view ``?fields=``: what is left out is not read either."""
 
-    FIELDS: ClassVar[str] = "fields"
-    parameters = (FIELDS,)
+    parameters = (FIELDS.name,)
 
     def chosen(self) -> list[str]:
         """The fields asked for, all if none are.
@@ -30,10 +36,10 @@ class Choosing(View):
             ValidationError: one of them is none.
         """
         known = list(self.row_serializer().names())
-        text = self.request.query_params.get(self.FIELDS, "")
+        text = self.request.query_params.get(FIELDS.name, "")
         names = [name.strip() for name in text.split(",") if name.strip()]
         if set(names) - set(known):
-            raise wrong(self.FIELDS, f"Expected some of {', '.join(known)}, with commas between.")
+            raise wrong(FIELDS.name, f"Expected some of {', '.join(known)}, with commas between.")
         return [name for name in known if name in names] if names else known
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -56,6 +62,7 @@ class Pages(Choosing, ListAPIView[Any]):
     pagination_class = CursorPagination
     paginator: CursorPagination
 
+    @extend_schema(parameters=[FIELDS])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         # Before anything is looked for.
         self.chosen()
@@ -94,13 +101,17 @@ class List(Pages):
         """
         filterset = self.filterset_class(self.request.query_params, self.get_queryset())
         if not filterset.is_valid():
-            raise ValidationError(dict(filterset.errors))
+            raise wrong_form(filterset)
         self.paginator.newest_first = filterset.newest_first
         return filterset.asked()
 
 
 class Detail(Choosing, RetrieveAPIView[Any]):
     """One row."""
+
+    @extend_schema(parameters=[FIELDS])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
 
     def get_object(self) -> Any:
         row = get_object_or_404(self.rows(), pk=self.kwargs["pk"])

@@ -43,7 +43,7 @@ class Caller:
     def rows(self, path: str, **query: Any) -> list[Any]:
         """The rows on all pages."""
         page = self.read(path, **query)
-        rows = page["results"]
+        rows: list[Any] = page["results"]
         while page["next"]:
             page = self.read(page["next"])
             rows += page["results"]

@@ -92,8 +92,8 @@ class ChangedFieldSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(help_text="As SuperOffice names it; empty if it is not known.")
     noise = serializers.BooleanField(help_text="Whether it changes whenever anything does.")
     known = serializers.BooleanField(help_text="Whether SuperOffice told both values.")
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.JSONField()
+    after = serializers.JSONField()
     before_meaning = serializers.CharField(help_text="What the number of an enum means.")
     after_meaning = serializers.CharField()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
 from ...notification import KEPT_HEADERS
@@ -31,6 +32,20 @@ class RowSerializer(serializers.ModelSerializer[Any]):
         fields = super().get_fields()
         chosen = self.context.get("chosen", fields)
         return {name: field for name, field in fields.items() if name in chosen}
+
+
+class RowSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Tells the schema that any field of a row may be left out."""
+
+    target_class = RowSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        mapped: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        mapped.pop("required", None)
+        return mapped
 
 
 class BodySerializer(serializers.Serializer[Any]):
