@@ -163,6 +163,7 @@ VALUES = {
     "I": "[I:6]", "A": "[A:3,4]", "F": "[F:1.5]", "M": "[M:123.45]", "D": "[D:09/16/2025]",
     "DT": "[DT:09/16/2025 14:22:14]", "T": "[T:14:22]", "TS": "[TS:500]", "B": "[B:1]",
     "number": 10**500, "tiny": 1e-300, "nested": {"a": [None, "[M:1.5]"]}, "flag": True,
+    "much": "[M:1E999]",
 }  # fmt: skip
 
 
@@ -171,8 +172,9 @@ def test_values_of_every_type_are_told(viewer, event):
     told = {field["name"]: field["after"] for field in detail(viewer, sent)["changed_fields"]}
     assert told == {
         "I": 6, "A": [3, 4], "F": 1.5, "M": "123.45", "D": "2025-09-16",
-        "DT": "2025-09-16T14:22:14", "T": "14:22:00", "TS": "500.0", "B": True,
+        "DT": "2025-09-16T14:22:14", "T": "14:22:00", "TS": 500.0, "B": True,
         "number": 10**500, "tiny": 1e-300, "nested": {"a": [None, "1.5"]}, "flag": True,
+        "much": "1E+999",
     }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def sold(event, connect, settings) -> Event:
     }
     connect(signals.sale_sold, raises)
     event("ticket.created", Changes=["priority"])
-    found = event(
+    found: Event = event(
         "sale.sold",
         EventId=SOLD,
         PrimaryKey=18,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -20,7 +21,7 @@ def ids(page) -> list[int]:
     return [row["id"] for row in page["results"]]
 
 
-def pages(viewer, path: str = "events/", **query) -> Iterator[dict]:
+def pages(viewer, path: str = "events/", **query) -> Iterator[dict[str, Any]]:
     """The pages one after the other, each asked for when it is wanted."""
     page = viewer.read(path, **query)
     yield page

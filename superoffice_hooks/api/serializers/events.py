@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from ...models import Event, ReceiverRun, Redelivery
 from ...notification import changed_names
-from .rows import BodySerializer, RowSerializer, body_of, headers_of
+from .rows import BodySerializer, RowSerializer, body_of, exact, headers_of
 
 NEWEST = 200
 """So many runs and redeliveries of an event are told, the newest; hardly any event has ten."""
@@ -205,8 +205,8 @@ class EventDetailSerializer(EventSerializer):
                 "type": field.type,
                 "noise": field.name not in significant,
                 "known": changes[field.name].known,
-                "before": changes[field.name].before,
-                "after": changes[field.name].after,
+                "before": exact(changes[field.name].before),
+                "after": exact(changes[field.name].after),
                 "before_meaning": field.meaning(changes[field.name].before),
                 "after_meaning": field.meaning(changes[field.name].after),
             }

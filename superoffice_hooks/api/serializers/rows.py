@@ -2,6 +2,8 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -66,3 +68,18 @@ def body_of(sent: bytes) -> dict[str, str]:
 def headers_of(kept: Mapping[str, str]) -> dict[str, str]:
     """The headers that are worth keeping, whatever a row has."""
     return {name: kept[name] for name in KEPT_HEADERS if name in kept}
+
+
+def exact(value: Any) -> Any:
+    """A decoded value for JSON: an amount as text, which floats would round or not hold at all."""
+    match value:
+        case Decimal():
+            return str(value)
+        case timedelta():
+            return value.total_seconds()
+        case dict():
+            return {key: exact(item) for key, item in value.items()}
+        case list() | tuple():
+            return [exact(item) for item in value]
+        case _:
+            return value
