@@ -1,6 +1,7 @@
 """What all views of the API share: who may, what may be asked, how mistakes are told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.db import connections, transaction
@@ -21,6 +22,8 @@ from .permissions import MayView
 # Beside ours the first lets nobody in or out. Ours is the others with more to it; they would want
 # the permission to add events of whoever replays.
 _NOTHING_TO_ADD = (AllowAny, DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
+
+_MOST_MISTAKES = 20
 
 
 class View(GenericAPIView[Any]):
@@ -63,7 +66,8 @@ class View(GenericAPIView[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what is not understood: a misspelt filter must not select everything."""
         super().initial(request, *args, **kwargs)
-        self._check_parameters(request, self._known(request))
+        if mistakes := dict(islice(self._mistakes(request), _MOST_MISTAKES)):
+            raise ValidationError(mistakes)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
@@ -85,20 +89,17 @@ class View(GenericAPIView[Any]):
         # A POST with what looks like an option in its URL must not do the real thing.
         return sorted(self.understood()) if request.method in ("GET", "HEAD") else []
 
-    def _check_parameters(self, request: Request, known: list[str]) -> None:
-        mistakes = {}
+    def _mistakes(self, request: Request) -> Iterator[tuple[str, str]]:
+        """What is wrong with the parameters as such, by name."""
+        known, others = self._known(request), _of_framework(request)
         for name, values in request.query_params.lists():
-            if name in _of_framework(request):
-                continue
-            if name not in known:
+            if name not in known and name not in others:
                 expected = ", ".join(known) or "none"
-                mistakes[name[:50]] = [f"There is no such parameter. Known ones: {expected}."]
+                yield name[:50], f"There is no such parameter. Known ones: {expected}."
             elif len(values) > 1 and name not in self.repeatable:
-                mistakes[name] = ["Expected one value, and it is given more than once."]
+                yield name, "Expected one value, and it is given more than once."
             elif not all(value.strip() for value in values) and not self._is_form(request):
-                mistakes[name] = ["Expected a value, or the parameter to be left out."]
-        if mistakes:
-            raise ValidationError(mistakes)
+                yield name, "Expected a value, or the parameter to be left out."
 
     def _is_form(self, request: Request) -> bool:
         """Whether a person fills in the filters; a form sends those that are left empty, too."""

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 from drf_spectacular.plumbing import append_meta
@@ -40,7 +39,7 @@ class Cursor(NamedTuple):
             raise ValueError("too long")
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         side, pk, *at = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("|")
-        place = Place(tuple(map(_moment, at)), int(pk))
+        place = Place(tuple(map(moments.read, at)), int(pk))
         if side not in ("older", "newer") or not 0 <= place.pk <= LAST:
             raise ValueError("not of ours")
         if len(place.moments) != number_of_moments:
@@ -121,7 +120,3 @@ class CursorPagination(BasePagination):
 
     def _link(self, place: Place, *, older: bool) -> str:
         return str(replace_query_param(self.url, "cursor", str(Cursor(place, older))))
-
-
-def _moment(text: str) -> datetime:
-    return moments.as_project(datetime.fromisoformat(text))

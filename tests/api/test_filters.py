@@ -1,5 +1,6 @@
 """Each filter of events leaves what it names, and refuses what is no value of its."""
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
@@ -142,6 +143,22 @@ def test_a_moment_without_an_offset_is_the_projects_local_time(viewer, event):
     assert viewer.rows("events/", since="2026-05-19T12:30", until="2026-05-19T13:30") == []
 
 
+def cursor(text: str) -> str:
+    return urlsafe_b64encode(text.encode("latin-1")).decode().rstrip("=")
+
+
+CURSORS = [
+    "older",
+    "older|5",
+    "sideways|5|2026-05-19T12:00:00+00:00",
+    "older|-1|2026-05-19T12:00:00+00:00",
+    f"older|{2**63}|2026-05-19T12:00:00+00:00",
+    "older|five|2026-05-19T12:00:00+00:00",
+    "older|5|once",
+    "older|5|0001-01-01T00:00:00+14:00",
+    "older|5|2026-05-19T12:00:00+00:00|2026-05-19T12:00:00+00:00",
+    "\xff|5",
+]
 WRONG = {
     "event": ["x" * 101, "*a" * 6],
     "entity": ["x" * 101],
@@ -159,7 +176,7 @@ WRONG = {
     "until": ["tomorrow", "99999-01-01"],
     "ordering": ["id", "tenant", "-received_at,id"],
     "page_size": ["0", "501", "-1", "many", "1.5", "\u0663"],
-    "cursor": ["x", "å", "b2xkZXJ8NQ", "A" * 600],
+    "cursor": ["x", "å", *map(cursor, CURSORS), "A" * 600],
     "fields": ["id,no_such", "body", "-payload"],
 }
 
@@ -206,6 +223,10 @@ def test_all_mistakes_are_told_at_once(viewer):
 def test_an_unknown_filter_is_a_mistake_and_selects_nothing(viewer, path, name):
     told = viewer.mistakes(path, **{name: "failed"})
     assert told[name].startswith("There is no such parameter.")
+
+
+def test_no_more_than_twenty_mistakes_are_told(viewer):
+    assert len(viewer.mistakes("events/", **{f"x{n}": n for n in range(500)})) == 20
 
 
 def test_an_unknown_filter_is_told_which_there_are(viewer):

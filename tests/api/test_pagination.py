@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test import override_settings
 
 from superoffice_hooks import reaching
 from superoffice_hooks.models import Event
@@ -183,6 +184,16 @@ def test_a_list_that_nothing_is_left_out_of_is_paged_as_it_is(viewer, event, mos
     since = Event.objects.get(pk=keys[1]).received_at.isoformat()
     page = viewer.read("events/", since=since)
     assert (ids(page), page["next"]) == (keys[:0:-1], None)
+
+
+@BOTH
+@override_settings(USE_TZ=False)
+def test_pages_follow_each_other_without_time_zones_too(viewer, event, ordering):
+    keys = [event(PrimaryKey=7).pk for _ in range(5)]
+    found = [ids(page) for page in pages(viewer, page_size=2, ordering=ordering)]
+    assert flat(found) == in_order(keys, ordering)
+    record = "records/Default/ticket/7/"
+    assert flat([ids(page) for page in pages(viewer, record, page_size=2)]) == keys[::-1]
 
 
 def send_forty() -> None:

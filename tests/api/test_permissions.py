@@ -80,6 +80,14 @@ def test_what_there_is_to_know_of_a_view_is_for_those_who_may_use_it(caller, pat
             assert caller.client.head(API + path).status_code == 403
 
 
+def test_who_may_look_may_ask_what_there_is_to_know_of_a_view(viewer, paths):
+    for readable in paths.values():
+        for path in readable:
+            assert viewer.client.options(API + path).status_code == 200
+            answer = viewer.client.head(API + path)
+            assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_the_project_can_restrict_further(monkeypatch, viewer, paths):
     project_permissions(monkeypatch, IsAdminUser)
     assert statuses(viewer, paths["view_event"]) == {403}
