@@ -225,7 +225,7 @@ class RejectionFilterSet(ReceivedFilterSet):
 
 
 class Filtering(DjangoFilterBackend):
-    """Checks the filters of a view; lists do the filtering, see ``rows``."""
+    """Shows the filters of a list, to the schema and to people; the list itself applies them."""
 
     def to_html(self, request: HttpRequest, queryset: QuerySet[Any], view: Any) -> str:
         """The form of the browsable API, if the project has django-filter's templates."""

@@ -49,14 +49,23 @@ class Record(Pages):
 
     def occurred(self) -> list[Place] | None:
         """Where each event of the record is in their order; None if there are too many to sort."""
-        events = self.events().order_by("primary_key", "entity")
-        rows = list(events.values_list("occurred_at", "received_at", "pk")[: reaching.MOST + 1])
-        if len(rows) > reaching.MOST:
+        if self._is_crowded():
             return None
+        rows = self.events().values_list("occurred_at", "received_at", "pk")
         return [Place((occurred or received, received), pk) for occurred, received, pk in rows]
 
     def events(self) -> EventQuerySet:
-        """The events of the record, in no order.
+        """The events of the record, in no order."""
+        tenant = storable_text(self.kwargs["tenant"])
+        return self._of_every_tenant().filter(tenant=tenant).order_by()
+
+    def _is_crowded(self) -> bool:
+        """Whether more events than can be sorted have the number, which is all an index knows."""
+        rows = self._of_every_tenant().order_by("primary_key", "entity").values("primary_key")
+        return rows[: reaching.MOST + 1].count() > reaching.MOST
+
+    def _of_every_tenant(self) -> EventQuerySet:
+        """The events of the records with this number, one in each tenant.
 
         Raises:
             ValidationError: the primary key is no number.
@@ -65,8 +74,5 @@ class Record(Pages):
             primary_key = number(self.kwargs["primary_key"])
         except ValueError:
             raise wrong("primary_key", "Expected a whole number of at most 64 bits.") from None
-        return Event.objects.filter(
-            primary_key=primary_key,
-            entity=storable_text(self.kwargs["entity"]).lower(),
-            tenant=storable_text(self.kwargs["tenant"]),
-        )
+        entity = storable_text(self.kwargs["entity"]).lower()
+        return Event.objects.filter(primary_key=primary_key, entity=entity)

@@ -36,11 +36,13 @@ class Choosing(View):
             ValidationError: one of them is none.
         """
         known = list(self.row_serializer().names())
-        text = self.request.query_params.get(FIELDS.name, "")
-        names = [name.strip() for name in text.split(",") if name.strip()]
-        if set(names) - set(known):
+        text = self.request.query_params.get(FIELDS.name, "").strip()
+        if not text:
+            return known
+        names = {name.strip() for name in text.split(",")} - {""}
+        if not names or names - set(known):
             raise wrong(FIELDS.name, f"Expected some of {', '.join(known)}, with commas between.")
-        return [name for name in known if name in names] if names else known
+        return [name for name in known if name in names]
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "chosen": self.chosen()}

@@ -177,7 +177,7 @@ WRONG = {
     "ordering": ["id", "tenant", "-received_at,id"],
     "page_size": ["0", "501", "-1", "many", "1.5", "\u0663"],
     "cursor": ["x", "å", *map(cursor, CURSORS), "A" * 600],
-    "fields": ["id,no_such", "body", "-payload"],
+    "fields": ["id,no_such", "body", "-payload", ",", " , "],
 }
 
 

@@ -51,7 +51,7 @@ def and_more(post, times: int) -> None:
         ("events/", {"search": EVENT_ID}, 7),
         ("events/first/", {}, 10),
         ("events/first/", {"fields": "id,payload,changes"}, 5),
-        ("records/Default/ticket/7/", {}, 6),
+        ("records/Default/ticket/7/", {}, 7),
         ("rejections/", {}, 6),
         ("rejections/first/", {}, 5),
         ("fields/", {}, 6),

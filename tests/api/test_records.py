@@ -90,6 +90,15 @@ def test_more_events_than_can_be_sorted_are_in_the_order_of_receipt(viewer, at, 
     assert ids(viewer.rows(RECORD)) == keys[::-1]
 
 
+def test_what_crowds_the_number_in_another_tenant_counts_too(viewer, at, monkeypatch):
+    monkeypatch.setattr(reaching, "MOST", 3)
+    keys = [at(2), at(1)]
+    assert ids(viewer.rows(RECORD)) == keys
+    for _ in range(2):
+        at(3, ContextIdentifier="Cust2")
+    assert ids(viewer.rows(RECORD)) == keys[::-1]
+
+
 def test_hostile_names_are_names_like_any_other(viewer, at):
     at(1)
     for tenant in ("%00", "%ED%A0%80", "' OR 1=1 --", "<b>", "y" * 3000):
