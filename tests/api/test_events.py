@@ -109,6 +109,18 @@ def test_what_is_left_out_is_not_read_either(viewer, event):
             assert f'."{column}"' not in read.replace("`", '"')
 
 
+@pytest.mark.parametrize("name", [*LISTED, *DETAILED])
+def test_what_a_field_is_made_of_is_read_at_once(viewer, event, name):
+    sent = event()
+    with CaptureQueriesContext(connection) as captured:
+        detail(viewer, sent, fields=name)
+    # As Django's get() does, also for a column that was left out and is wanted after all.
+    single = [
+        q for q in captured if "superoffice_hooks_event" in q["sql"] and "LIMIT 21" in q["sql"]
+    ]
+    assert len(single) == 1
+
+
 def test_the_list_never_reads_a_body(viewer, event):
     event()
     assert ".body" not in columns_read(viewer, "events/").replace('"', "").replace("`", "")
