@@ -1,6 +1,7 @@
 """Settings of the test project: everything the app must live with, on the database asked for."""
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 from .databases import database_from_url
@@ -25,6 +26,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "superoffice_hooks",
 ]
+# The suite also runs without REST framework.
+if find_spec("rest_framework"):
+    INSTALLED_APPS += ["rest_framework", "django_filters"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

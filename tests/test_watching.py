@@ -234,6 +234,21 @@ class TestPending:
         assert pending.oldest.received_at == window.since + HOUR
 
 
+class TestStandings:
+    def test_every_status_is_counted(self, event):
+        for status in ("failed", "failed", "succeeded"):
+            event(status=status)
+        counts = {standing.status: standing.events for standing in watching.standings()}
+        assert list(counts) == Event.Status.values
+        assert {status: n for status, n in counts.items() if n} == {"failed": 2, "succeeded": 1}
+
+    def test_no_more_than_so_many_are_counted(self, event, monkeypatch):
+        monkeypatch.setattr(now, "MOST_STANDING", 2)
+        for _ in range(3):
+            event(status="failed")
+        assert ("failed", 2) in watching.standings()
+
+
 class TestEndpoints:
     def test_one_that_never_heard_of_superoffice_is_there_too(self):
         secrets = {"default": [SECRET], "sales": [SECRET]}

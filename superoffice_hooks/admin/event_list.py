@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 
+from .. import reaching
 from ..models import Event, Redelivery
 from . import reach
 from .criteria import of_filters
@@ -73,7 +74,7 @@ class EventList(RowList):
     @property
     def most(self) -> int:
         """So many events are looked through at a time."""
-        return reach.MOST
+        return reaching.MOST
 
     @property
     def older(self) -> str | None:
@@ -111,7 +112,7 @@ class EventList(RowList):
             (found,) = cursor.fetchone() or (None,)
         about = int(found or 0)
         # Two figures are as good as the estimate is.
-        return round(about, 2 - len(str(about))) if about > reach.MOST else None
+        return round(about, 2 - len(str(about))) if about > reaching.MOST else None
 
     def _back_to(self, request: HttpRequest, asked: list[Any]) -> datetime | None:
         """As far as the filter reaches whose index leads furthest back."""

@@ -7,16 +7,12 @@ then the list is whole, however old they are.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db.models import QuerySet
 
+from .. import reaching
 from ..models import Event
-
-MOST = 10_000
-"""Events the list looks through at a time."""
-FEW = 1000
-"""Events that are named one by one."""
 
 
 class Reaching:
@@ -33,18 +29,8 @@ class Reaching:
         raise NotImplementedError
 
 
-def few(rows: QuerySet[Any], column: str = "pk") -> set[int] | None:
-    """The keys of events in a column of these rows; None if the rows are many.
-
-    The rows are to be ordered as their index is, lest a database think it quicker to look for
-    FEW of them in the table, from its beginning.
-    """
-    keys = list(rows.values_list(column, flat=True)[: FEW + 1])
-    return set(keys) if len(keys) <= FEW else None
-
-
 def back_to(events: QuerySet[Event]) -> datetime | None:
     """When the MOST-th newest of these events was received; None if no more than MOST are there."""
     newest = events.order_by("-received_at").values_list("received_at", flat=True)
-    last_and_next = list(newest[MOST - 1 : MOST + 1])
+    last_and_next = list(newest[reaching.MOST - 1 : reaching.MOST + 1])
     return last_and_next[0] if len(last_and_next) == 2 else None

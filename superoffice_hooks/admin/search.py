@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..models import Event
-from .reach import few
+from ..reaching import few
 
 # No more digits than a 64-bit number has, and no entity has a space in its name.
 _RECORD = re.compile(r"(?:(?P<entity>\S+)\s+)?(?P<primary_key>-?[0-9]{1,19})", re.ASCII)

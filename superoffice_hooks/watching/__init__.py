@@ -20,12 +20,22 @@ from .lately import (
     rejections,
     totals,
 )
-from .now import MOST_PENDING, Endpoint, Pending, endpoints, pending
+from .now import (
+    MOST_PENDING,
+    MOST_STANDING,
+    Endpoint,
+    Pending,
+    Standing,
+    endpoints,
+    pending,
+    standings,
+)
 
 __all__ = [
     "HOURS",
     "MOST_LISTS",
     "MOST_PENDING",
+    "MOST_STANDING",
     "Endpoint",
     "Failures",
     "Field",
@@ -33,6 +43,7 @@ __all__ = [
     "Name",
     "Pending",
     "Refusals",
+    "Standing",
     "Window",
     "changed_fields",
     "endpoints",
@@ -41,5 +52,6 @@ __all__ = [
     "failures",
     "pending",
     "rejections",
+    "standings",
     "totals",
 ]

@@ -9,6 +9,8 @@ from ..models import Event, Redelivery
 
 MOST_PENDING = 1000
 """So many pending events are looked at, those to be dispatched next."""
+MOST_STANDING = 10_000
+"""So many events of one status are counted."""
 MOST_REDELIVERIES = 1000
 """So many redeliveries are looked at, the newest ones."""
 MOST_ENDPOINTS = 100
@@ -21,6 +23,14 @@ class Pending(NamedTuple):
     """At most MOST_PENDING: there may be more."""
     oldest: Event | None
     """The one received first. Its payload, body and headers are not loaded."""
+
+
+class Standing(NamedTuple):
+    """The events of one status."""
+
+    status: str
+    events: int
+    """At most MOST_STANDING: there may be more."""
 
 
 class Endpoint(NamedTuple):
@@ -44,6 +54,11 @@ def pending() -> Pending:
     return Pending(len(first), oldest)
 
 
+def standings() -> list[Standing]:
+    """How many events have which status. Index: superoffice_event_due, one query for each."""
+    return [Standing(status, _counted(status)) for status in Event.Status.values]
+
+
 def endpoints() -> list[Endpoint]:
     """The endpoints the settings name and those that had deliveries, and when they had the last.
 
@@ -54,6 +69,12 @@ def endpoints() -> list[Endpoint]:
     tests = _latest(_tests())
     names = {*conf.current().endpoints, *deliveries}
     return [Endpoint(name, deliveries.get(name), tests.get(name)) for name in sorted(names)]
+
+
+def _counted(status: str) -> int:
+    # Ordered as the index is, lest a database read the table instead, or another index.
+    rows = Event.objects.filter(status=status).order_by("status", "next_attempt_at")
+    return rows.values("status")[:MOST_STANDING].count()
 
 
 def _newest_events() -> Iterator[tuple[str, datetime]]:

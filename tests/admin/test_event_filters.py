@@ -6,8 +6,7 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks import signals
-from superoffice_hooks.admin import reach
+from superoffice_hooks import reaching, signals
 from superoffice_hooks.models import Event
 
 from .conftest import EVENTS, raises
@@ -46,7 +45,7 @@ def succeeds(**kwargs):
 @pytest.mark.parametrize("few", [0, 1000])
 def test_a_filter_leaves_what_it_names(event, connect, viewer, query, few, monkeypatch):
     """Whether an index of few events or the list itself finds it."""
-    monkeypatch.setattr(reach, "FEW", few)
+    monkeypatch.setattr(reaching, "FEW", few)
     connect(signals.ticket_changed, raises)
     connect(signals.contact_changed, succeeds)
     event("contact.changed", ContextIdentifier="Cust2", Changes=["name"], WebhookName="All")

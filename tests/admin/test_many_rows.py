@@ -1,15 +1,13 @@
 """With a table of 200 000 events the list reads what it shows, or what it says it looks through."""
 
-import json
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks.admin.reach import FEW, MOST
+from superoffice_hooks.reaching import FEW, MOST
 
-from . import many
+from .. import many
+from ..many import explained
 from .conftest import EVENTS
 from .page import Page
 from .test_events import QUERIES, ours
@@ -32,25 +30,6 @@ def many_rows(django_db_setup, django_db_blocker):
     yield
     with django_db_blocker.unblock():
         many.empty()
-
-
-def rows_read(plan: dict[str, Any]) -> int:
-    """The rows that the scans of a plan took from tables and indexes, kept or not."""
-    below: int = sum(map(rows_read, plan.get("Plans", ())))
-    if "Relation Name" not in plan:
-        return below
-    dropped = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
-    each: float = plan["Actual Rows"] + sum(dropped)
-    times: int = plan["Actual Loops"]
-    return below + round(each * times)
-
-
-def explained(statement: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.replace('%', '%%')}", ())
-        (found,) = cursor.fetchone()
-    (top,) = found if isinstance(found, list) else json.loads(found)
-    return rows_read(top["Plan"])
 
 
 def look(viewer, query: str) -> tuple[Page, list[tuple[int, str]]]:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from superoffice_hooks import signals
-from superoffice_hooks.admin import reach
+from superoffice_hooks import reaching, signals
 from superoffice_hooks.admin.events import EventAdmin
 from superoffice_hooks.models import Event
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def most(monkeypatch) -> int:
     """The list looks through so many events at a time."""
-    monkeypatch.setattr(reach, "MOST", 4)
+    monkeypatch.setattr(reaching, "MOST", 4)
     return 4
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.http import QueryDict
 
-from superoffice_hooks.admin import reach
+from superoffice_hooks import reaching
 from superoffice_hooks.admin.criteria import of_filters
 
 from .conftest import EVENTS
@@ -15,7 +15,7 @@ LINK = "Replay all that match"
 @pytest.mark.django_db
 class TestTheLink:
     def test_it_means_more_events_than_the_list_looks_through(self, event, replayer, monkeypatch):
-        monkeypatch.setattr(reach, "MOST", 4)
+        monkeypatch.setattr(reaching, "MOST", 4)
         for number in range(10):
             event(PrimaryKey=number)
         event("contact.changed")

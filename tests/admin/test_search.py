@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from superoffice_hooks.admin import reach
+from superoffice_hooks import reaching
 
 from .test_events import found
 
@@ -29,7 +29,7 @@ def test_events_are_found_by_the_number_of_their_record(event, viewer):
 
 
 def test_a_record_with_many_events_is_found_all_the_same(event, viewer, monkeypatch):
-    monkeypatch.setattr(reach, "FEW", 1)
+    monkeypatch.setattr(reaching, "FEW", 1)
     event("ticket.changed", PrimaryKey=76)
     event("ticket.changed", PrimaryKey=76)
     assert found(viewer, "?q=ticket+76") == ["ticket.changed"] * 2

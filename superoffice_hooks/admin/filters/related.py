@@ -4,40 +4,30 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ...models import ChangedField, ChangeSet, Event, ReceiverRun
+from ...models import ChangedField, Event, ReceiverRun
+from ...narrowing import Changed, Condition, Ran
 from ...signals import connected
 from ...values import storable_text
 from ...vocabulary import split
-from ..reach import FEW, few
 from .typed import TypedFilter
 
 
 class NamingFilter(TypedFilter):
     """Names the events it leaves, by an index that other rows have, if they are few."""
 
-    def found(self, events: QuerySet[Event]) -> set[int] | None:
-        """The keys of all events with the value asked for; None if they are many."""
-        raise NotImplementedError
-
-    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
-        """The rows that make one event (OuterRef) have the value asked for."""
+    @property
+    def condition(self) -> Condition:
+        """What is asked for."""
         raise NotImplementedError
 
     def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        keys = self.found(events)
+        left, keys = self.condition.narrow(events)
         self.is_few = keys is not None
-        if keys is not None:
-            return events.filter(pk__in=keys)
-        # Asked of each event that is looked at. As Exists, or IN, it would be a join to a planner,
-        # which might begin with the other end and read all events with the value.
-        row = Subquery(self.of_each(events).order_by().values("pk")[:1])
-        return events.alias(**{self.parameter_name: row}).filter(
-            **{f"{self.parameter_name}__isnull": False}
-        )
+        return left
 
 
 class ChangedFieldFilter(NamingFilter):
@@ -55,22 +45,9 @@ class ChangedFieldFilter(NamingFilter):
             fields = fields.filter(entity=storable_text(entity).strip().lower())
         return fields[: self.MOST_NAMES]
 
-    def found(self, events: QuerySet[Event]) -> set[int] | None:
-        # By their keys, here and below: planners know what is common among values, not in a join.
-        change_sets = few(self._links(events), "changeset_id")
-        if change_sets is None:
-            return None
-        having = Event.objects.using(events.db).filter(change_set__in=change_sets)
-        return few(having.order_by("change_set_id"))
-
-    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
-        return self._links(events).filter(changeset=OuterRef("change_set"))
-
-    def _links(self, events: QuerySet[Event]) -> QuerySet[Any]:
-        """What links the fields of this name, one for each entity, to change sets."""
-        fields = ChangedField.objects.using(events.db).filter(name=self.text.lower())
-        keys = list(fields.values_list("pk", flat=True)[:FEW])
-        return ChangeSet.fields.through.objects.using(events.db).filter(changedfield__in=keys)
+    @property
+    def condition(self) -> Condition:
+        return Changed((self.text,))
 
 
 class ReceiverFilter(NamingFilter):
@@ -108,13 +85,9 @@ class ReceiverFilter(NamingFilter):
         """The receivers connected now; one that has left can still be typed."""
         return {receiver.path for receiver in connected(sender=Event)}
 
-    def found(self, events: QuerySet[Event]) -> set[int] | None:
-        if not self.text:
-            return None
-        return few(self._runs(events).order_by("outcome", "event_id"), "event_id")
-
-    def of_each(self, events: QuerySet[Event]) -> QuerySet[Any]:
-        return self._runs(events).filter(event=OuterRef("pk"))
+    @property
+    def condition(self) -> Condition:
+        return Ran(self.text, self.outcome)
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for choice in super().choices(changelist):
@@ -122,9 +95,3 @@ class ReceiverFilter(NamingFilter):
                 "outcomes": ReceiverRun.Outcome.choices,
                 "outcome": self.outcome,
             }
-
-    def _runs(self, events: QuerySet[Event]) -> QuerySet[ReceiverRun]:
-        asked = {"receiver": self.text, "outcome": self.outcome}
-        return ReceiverRun.objects.using(events.db).filter(
-            **{column: value for column, value in asked.items() if value}
-        )

@@ -4,6 +4,9 @@ What is rare lies far back on purpose: a database that looks through the newest 
 page full would read the whole table for it.
 """
 
+import json
+from typing import Any
+
 from django.db import connection
 
 EVENTS = 200_000
@@ -88,3 +91,23 @@ def empty() -> None:
     """Take the rows away again."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """The rows that the scans of a plan took from tables and indexes, kept or not."""
+    below: int = sum(map(rows_read, plan.get("Plans", ())))
+    if "Relation Name" not in plan:
+        return below
+    dropped = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    each: float = plan["Actual Rows"] + sum(dropped)
+    times: int = plan["Actual Loops"]
+    return below + round(each * times)
+
+
+def explained(statement: str) -> int:
+    """The rows that a statement reads, found by doing it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.replace('%', '%%')}", ())
+        (found,) = cursor.fetchone()
+    (top,) = found if isinstance(found, list) else json.loads(found)
+    return rows_read(top["Plan"])

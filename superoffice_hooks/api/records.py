@@ -1,0 +1,78 @@
+"""``records/{tenant}/{entity}/{primary_key}/``: all that happened to one record."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .. import reaching
+from ..models import Event
+from ..models.event import EventQuerySet
+from ..reaching import Asked, Place, page_of
+from ..values import storable_text
+from .expected import number
+from .problems import wrong
+from .rows import FIELDS, Pages
+from .serializers import EventSerializer
+
+
+class Record(Pages):
+    """The time line of a record: its events in the order in which they occurred, newest first.
+
+    A record with more than 10 000 events has them in the order of receipt.
+    """
+
+    queryset = Event.objects.all()
+    serializer_class = EventSerializer
+
+    @extend_schema(
+        parameters=[
+            FIELDS,
+            OpenApiParameter("tenant", OpenApiTypes.STR, OpenApiParameter.PATH),
+            OpenApiParameter("entity", OpenApiTypes.STR, OpenApiParameter.PATH),
+            OpenApiParameter("primary_key", OpenApiTypes.INT64, OpenApiParameter.PATH),
+        ]
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.chosen()
+        occurred = self.occurred()
+        if occurred is None:
+            return self.paged(self.asked())
+        pages = self.paginator
+        pages.begin(request, number_of_moments=2)
+        return self.answer(page_of(occurred, pages.place, older=pages.older, size=pages.size))
+
+    def asked(self) -> Asked:
+        return Asked(Event.objects.all(), self.events())
+
+    def occurred(self) -> list[Place] | None:
+        """Where each event of the record is in their order; None if there are too many to sort."""
+        if self._is_crowded():
+            return None
+        rows = self.events().values_list("occurred_at", "received_at", "pk")
+        return [Place((occurred or received, received), pk) for occurred, received, pk in rows]
+
+    def events(self) -> EventQuerySet:
+        """The events of the record, in no order."""
+        tenant = storable_text(self.kwargs["tenant"])
+        return self._of_every_tenant().filter(tenant=tenant).order_by()
+
+    def _is_crowded(self) -> bool:
+        """Whether more events than can be sorted have the number, which is all an index knows."""
+        rows = self._of_every_tenant().order_by("primary_key", "entity").values("primary_key")
+        return rows[: reaching.MOST + 1].count() > reaching.MOST
+
+    def _of_every_tenant(self) -> EventQuerySet:
+        """The events of the records with this number, one in each tenant.
+
+        Raises:
+            ValidationError: the primary key is no number.
+        """
+        try:
+            primary_key = number(self.kwargs["primary_key"])
+        except ValueError:
+            raise wrong("primary_key", "Expected a whole number of at most 64 bits.") from None
+        entity = storable_text(self.kwargs["entity"]).lower()
+        return Event.objects.filter(primary_key=primary_key, entity=entity)

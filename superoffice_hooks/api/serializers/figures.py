@@ -1,0 +1,99 @@
+"""Figures as JSON: what is counted of fields, and how things stand."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ...models import Event
+
+
+class FieldCountSerializer(serializers.Serializer[Any]):
+    """How often one field changed."""
+
+    entity = serializers.CharField()
+    name = serializers.CharField(help_text="In lower case.")
+    # A field of that name, though REST framework's fields have a label of their own.
+    label = serializers.CharField(help_text="For people.")  # type: ignore[assignment]
+    times = serializers.IntegerField()
+    events = serializers.IntegerField(help_text="Events of the entity.")
+
+
+class NoiseCountSerializer(serializers.Serializer[Any]):
+    """How many events of one entity changed nothing but noise."""
+
+    entity = serializers.CharField()
+    times = serializers.IntegerField()
+    events = serializers.IntegerField(help_text="Events of the entity.")
+
+
+class UnheardSerializer(serializers.Serializer[Any]):
+    """A field whose change no receiver is told of."""
+
+    event = serializers.CharField(source="event_name")
+    name = serializers.CharField()
+    times = serializers.IntegerField()
+
+
+class UnseenSerializer(serializers.Serializer[Any]):
+    """A name that a receiver listens to, and that no event ever had."""
+
+    receiver = serializers.CharField(help_text="Its dotted path.")
+    pattern = serializers.CharField(help_text="Of its signal.")
+    name = serializers.CharField()
+
+
+class CountedSerializer(serializers.Serializer[Any]):
+    """What the events of some days say of fields."""
+
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    # As the resource is called; REST framework's own attribute stays out of the way of instances.
+    fields = FieldCountSerializer(many=True)  # type: ignore[assignment]
+    noise = NoiseCountSerializer(many=True)
+    unheard = UnheardSerializer(many=True)
+    unseen = UnseenSerializer(many=True)
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    """How many events have one status."""
+
+    status = serializers.ChoiceField(Event.Status.choices)
+    events = serializers.IntegerField()
+    at_least = serializers.BooleanField(help_text="Whether there may be more.")
+
+
+class OldestSerializer(serializers.Serializer[Any]):
+    """The pending event that was received first."""
+
+    id = serializers.IntegerField()
+    event = serializers.CharField()
+    received_at = serializers.DateTimeField()
+    age = serializers.FloatField(help_text="Seconds since then.")
+    next_attempt_at = serializers.DateTimeField(allow_null=True)
+
+
+class LatelySerializer(serializers.Serializer[Any]):
+    """What came in during this hour and the last."""
+
+    since = serializers.DateTimeField()
+    events = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many have which status now."
+    )
+
+
+class EndpointSerializer(serializers.Serializer[Any]):
+    """When an endpoint last had a delivery that was let in."""
+
+    name = serializers.CharField()
+    last_delivery = serializers.DateTimeField(allow_null=True)
+    last_test = serializers.DateTimeField(allow_null=True)
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    """How things stand."""
+
+    at = serializers.DateTimeField()
+    statuses = StandingSerializer(many=True)
+    oldest_pending = OldestSerializer(allow_null=True)
+    lately = LatelySerializer()
+    endpoints = EndpointSerializer(many=True)
