@@ -40,9 +40,9 @@ logger = logging.getLogger(__name__)
 BATCH_EVENTS = 100
 BATCH_SECONDS = 2.0
 
-# Events that are claimed together, and for how long outcomes wait to be written together. While
-# receivers are slow there are fewer, so that little is repeated after a process died, and a replay
-# ends soon after it was cancelled.
+# Events that are claimed together, and for how long outcomes wait to be written together: less than
+# the shortest lease. While receivers are slow there are fewer, so that little is repeated after a
+# process died, and a replay ends soon after it was cancelled.
 _TOGETHER = 50
 _TOGETHER_SECONDS = 0.5
 

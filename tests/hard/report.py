@@ -7,7 +7,7 @@ import django
 
 django.setup()
 
-from superoffice_hooks.models import Event, ReceiverRun  # noqa: E402
+from superoffice_hooks.models import Event, ReceiverRun, Replay  # noqa: E402
 
 from .arrivals.models import Arrival  # noqa: E402
 
@@ -24,6 +24,7 @@ print(  # noqa: T201
             ),
             "statuses": counts(Event.objects.values_list("status", flat=True)),
             "arrivals": counts(Arrival.objects.values_list("event_id", flat=True)),
+            "replays": list(Replay.objects.values("planned", "position", "done", "failed", "busy")),
             "successes": counts(
                 ReceiverRun.objects.filter(outcome="succeeded").values_list(
                     "event__event_id", flat=True
