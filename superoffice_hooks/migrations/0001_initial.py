@@ -330,7 +330,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="event",
             index=models.Index(
-                fields=["endpoint", "-received_at"], name="superoffice_event_endpoint"
+                fields=["endpoint", "received_at"], name="superoffice_event_endpoint"
             ),
         ),
         migrations.AddConstraint(

@@ -134,7 +134,7 @@ class Event(OfRecord, WithFields, Claimable):
             ),
             models.Index(fields=["status", "received_at"], name="superoffice_event_status"),
             models.Index(fields=["tenant", "received_at"], name="superoffice_event_tenant"),
-            models.Index(fields=["endpoint", "-received_at"], name="superoffice_event_endpoint"),
+            models.Index(fields=["endpoint", "received_at"], name="superoffice_event_endpoint"),
         ]
 
     def __str__(self) -> str:
