@@ -13,11 +13,12 @@ PIP := $(VENV)/pip.stamp
 PACKAGE := $(VENV)/package.stamp
 DEV := $(VENV)/dev.stamp
 
-CHECKS := check-lint check-format check-types check-imports check-django check-migrations check-suite
+CHECKS := check-lint check-format check-types check-imports check-django check-migrations \
+	check-openapi check-suite
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-hard screenshots bench bench-scale check $(CHECKS) nox format messages build clean
+.PHONY: help venv demo test test-hard screenshots bench bench-scale check $(CHECKS) nox format messages openapi build clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +65,9 @@ check-django: $(DEV)
 check-migrations: $(DEV)
 	$(PYTHON) -m django makemigrations --settings tests.settings --check --dry-run
 
+check-openapi: $(DEV)
+	$(PYTHON) -m tests.openapi --check
+
 # The wheel is built and opened by tests/test_packaging.py.
 check-suite: $(DEV)
 	$(PYTHON) -m tests.databases --only sqlite --cov
@@ -77,6 +81,10 @@ format: $(DEV) ## Format the code and mend what ruff can mend.
 
 messages: $(DEV) ## Bring the translations up to date, and compile them.
 	$(PYTHON) -m tests.messages
+
+openapi: $(DEV) ## Ask the API for its examples anew, and write docs/openapi.yaml.
+	TEST_EXAMPLES=1 $(PYTHON) -m pytest --quiet tests/api/test_examples.py
+	$(PYTHON) -m tests.openapi
 
 build: $(DEV) ## Build the source distribution and the wheel into dist/.
 	$(PYTHON) -m build --no-isolation
@@ -93,9 +101,9 @@ $(PIP):
 	@touch $@
 
 $(PACKAGE): $(PIP) pyproject.toml
-	$(PYTHON) -m pip install --quiet --editable .
+	$(PYTHON) -m pip install --quiet --editable ".[api]"
 	@touch $@
 
 $(DEV): $(PIP) pyproject.toml
-	$(PYTHON) -m pip install --quiet --editable . --group dev
+	$(PYTHON) -m pip install --quiet --editable ".[api]" --group dev
 	@touch $(PACKAGE) $@

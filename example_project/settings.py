@@ -1,6 +1,7 @@
 """Settings of the example project. As they stand, they are for development."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,22 @@ INSTALLED_APPS = [
     "superoffice_hooks",
     "example_project.desk",
 ]
+
+# The REST API, if the extra "api" is installed.
+if find_spec("rest_framework"):
+    INSTALLED_APPS += ["rest_framework", "django_filters", "drf_spectacular"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_RATES": {"superoffice_replay": "60/hour"},
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Example project",
+    "VERSION": "1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+}
 
 # The same secret as in the webhook's definition in SuperOffice.
 SUPEROFFICE_HOOKS: dict[str, Any] = {

@@ -1,9 +1,11 @@
 """Moments as the project's USE_TZ wants them: aware, or naive in local time."""
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from django.conf import settings
 from django.utils import timezone
+
+_FARTHEST = timedelta(hours=14)
 
 
 def as_project(moment: datetime, zone: tzinfo | None = None) -> datetime:
@@ -25,9 +27,17 @@ def read(text: str) -> datetime:
             zone's year 0 or 10000 badly.
     """
     try:
-        moment = as_project(datetime.fromisoformat(text))
+        moment = as_project(_of_this_earth(datetime.fromisoformat(text)))
         if 1000 <= moment.year <= 9998:
             return moment
     except (ValueError, OverflowError):
         pass
     raise ValueError(f"{text!r} is no moment of the years 1000 to 9998")
+
+
+def _of_this_earth(moment: datetime) -> datetime:
+    """The same moment; in UTC if no place has its offset, as PostgreSQL refuses what is far off."""
+    offset = moment.utcoffset() or timedelta()
+    if abs(offset) > _FARTHEST or offset % timedelta(minutes=1):
+        return moment.astimezone(UTC)
+    return moment

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
+from . import moments
 from .models import Event
 from .models.event import EventQuerySet
 from .values import storable_text
@@ -149,8 +150,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "endpoint": _text,
     "webhook_name": _text,
     "is_own": _flag,
-    "since": datetime.fromisoformat,
-    "until": datetime.fromisoformat,
+    "since": moments.read,
+    "until": moments.read,
     "latest": _flag,
     "up_to": _key,
     "limit": _key,

@@ -28,7 +28,14 @@ INSTALLED_APPS = [
 ]
 # The suite also runs without REST framework.
 if find_spec("rest_framework"):
-    INSTALLED_APPS += ["rest_framework", "django_filters"]
+    INSTALLED_APPS += ["rest_framework", "django_filters", "drf_spectacular"]
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "superoffice_hooks",
+    "DESCRIPTION": "Events of SuperOffice, what became of them, and their replay.",
+    "VERSION": "1",
+}
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -368,6 +368,8 @@ class TestNamesOfFields:
         assert f"the field {name.lower()!r}" in message.msg
         assert message.hint.startswith(advice)
 
+    # Among the others is Django's, which asks the database whether it knows JSON.
+    @pytest.mark.django_db
     def test_it_runs_with_the_others(self, connect):
         connect(signals.ticket_changed, lambda **kwargs: None, fields={"prioritty"})
         assert "superoffice_hooks.W005" in [message.id for message in run_checks()]

@@ -58,11 +58,12 @@ ANSWERS = {200, 405} | {
     error.status_code for error in vars(exceptions).values() if hasattr(error, "status_code")
 }
 MODELS = [getattr(models, name) for name in models.__all__]
-# What else is written in capitals: the setting itself, a part of DATABASES, values of options, a
-# variable of the tests' environment.
+# What else is written in capitals: the setting itself, a part of DATABASES, one of REST framework's
+# settings, values of options, a variable of the tests' environment.
 OTHER_CAPITALS = {
     "ATOMIC_REQUESTS",
     "CONN_MAX_AGE",
+    "DEFAULT_PERMISSION_CLASSES",
     "PERIOD",
     "SUPEROFFICE_HOOKS",
     "TASKS",

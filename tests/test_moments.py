@@ -52,6 +52,20 @@ def test_what_is_none_or_cannot_be_stored_is_an_error(text):
         moments.read(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-05-19T00:00-18:48", datetime(2026, 5, 19, 18, 48, tzinfo=UTC)),
+        ("2026-05-19T00:00+23:59", datetime(2026, 5, 18, 0, 1, tzinfo=UTC)),
+        ("2026-05-19T00:00+00:00:30", datetime(2026, 5, 18, 23, 59, 30, tzinfo=UTC)),
+    ],
+)
+def test_an_offset_that_no_place_has_becomes_utc(text, moment):
+    read = moments.read(text)
+    assert read == moment
+    assert read.utcoffset() == timedelta()
+
+
 def test_an_aware_moment_stays_as_it_is():
     moment = datetime(2026, 5, 19, tzinfo=timezone(timedelta(hours=9)))
     assert moments.as_project(moment) is moment

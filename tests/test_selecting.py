@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks.models import Event
@@ -152,7 +153,7 @@ WHOLE = Criteria(
     webhook_name="CRM",
     is_own=True,
     since=datetime(2026, 5, 1, 12, tzinfo=UTC),
-    until=datetime(2026, 5, 2),  # noqa: DTZ001  (as without USE_TZ)
+    until=datetime(2026, 5, 2, tzinfo=timezone.get_fixed_timezone(-300)),
     latest=True,
     up_to=0,
     limit=10,
@@ -177,13 +178,19 @@ class TestJson:
             None, [], "all", 1, {"color": "red"}, {"name": 1}, {"name": None}, {"ids": "1"},
             {"ids": ["1"]}, {"ids": [True]}, {"ids": [2**63]}, {"ids": [-1]}, {"up_to": 1.5},
             {"up_to": 2**63}, {"limit": "2"}, {"event_ids": ["x"]}, {"event_ids": [1]},
-            {"since": "soon"}, {"since": 1}, {"latest": 1}, {"changed": "priority"},
+            {"since": "soon"}, {"since": 1}, {"since": "0001-01-01T00:00+01:00"}, {"latest": 1},
+            {"changed": "priority"},
         ],
         ids=str,
     )  # fmt: skip
     def test_anything_else_is_an_error(self, given):
-        with pytest.raises(ValueError, match=r"criteria|primary key|isoformat|UUID"):
+        with pytest.raises(ValueError, match=r"criteria|primary key|moment|UUID"):
             Criteria.from_json(given)
+
+    @override_settings(USE_TZ=False)
+    def test_without_use_tz_moments_are_naive(self):
+        criteria = Criteria(until=datetime(2026, 5, 2))  # noqa: DTZ001
+        assert Criteria.from_json(criteria.as_json()) == criteria
 
     def test_text_that_no_database_takes_finds_nothing(self, post):
         post(body())

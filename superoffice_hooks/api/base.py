@@ -18,6 +18,7 @@ from rest_framework.settings import api_settings
 
 from . import problems
 from .permissions import MayView
+from .schema import Schema
 
 # Beside ours the first lets nobody in or out. Ours is the others with more to it; they would want
 # the permission to add events of whoever replays.
@@ -30,6 +31,7 @@ class View(GenericAPIView[Any]):
     """A view of the API. Its queryset says of which model, and so which permission it takes."""
 
     # Not those that the project's other views have by default.
+    schema = Schema()
     filter_backends: Any = ()
     pagination_class: Any = None
 

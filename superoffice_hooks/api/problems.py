@@ -5,6 +5,7 @@ Set per view, because REST_FRAMEWORK belongs to the project. What was sent is ne
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
@@ -18,6 +19,7 @@ from rest_framework.settings import api_settings
 MEDIA_TYPE = "application/problem+json"
 
 _LONGEST_INSTANCE = 500
+_MOST_MISTAKES = 20
 
 
 class Mistake(NamedTuple):
@@ -34,6 +36,8 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, exceptions.UnsupportedMediaType):
+        error = exceptions.UnsupportedMediaType("", "Expected a body of application/json.")
     if not isinstance(error, exceptions.APIException):
         return None
     # Unlike REST framework's own handler, this one rolls nothing back: what surrounds us, if
@@ -45,7 +49,7 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
 
 def problem(error: exceptions.APIException, request: Request) -> dict[str, Any]:
     """The problem details of an error."""
-    mistakes = list(_mistakes(error.detail))
+    mistakes = list(islice(_mistakes(error.detail), _MOST_MISTAKES))
     told = {
         "type": "about:blank",
         "title": HTTPStatus(error.status_code).phrase,

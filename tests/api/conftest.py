@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from superoffice_hooks import signals
 from superoffice_hooks.models import Event
 
 from ..conftest import body
@@ -19,6 +20,7 @@ if not find_spec("rest_framework"):
     collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py")]
 
 API = "/api/superoffice/"
+NOTE = "tests.api.conftest.calls.<locals>.note"
 VIEW = ("view_event", "view_rejection", "view_replay")
 EVERYBODY = ("anonymous", "stranger", "viewer", "replayer", "superuser")
 
@@ -113,3 +115,16 @@ def event(post) -> Callable[..., Event]:
 def raises(**kwargs):
     """A receiver that makes the same mistake each time."""
     raise ValueError("no <b>such</b> ticket")
+
+
+@pytest.fixture
+def calls(connect) -> list[int]:
+    """The records a receiver was called for in replays, in order."""
+    called: list[int] = []
+
+    def note(*, event, replay, **kwargs):
+        if replay:
+            called.append(event.primary_key)
+
+    connect(signals.any_event, note)
+    return called

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from ...models import Event, ReceiverRun, Redelivery
 from ...notification import changed_names
-from .rows import BodySerializer, RowSerializer, body_of, exact, headers_of
+from .rows import BodySerializer, RowSerializer, ToldSerializer, body_of, exact, headers_of
 
 NEWEST = 200
 """So many runs and redeliveries of an event are told, the newest; hardly any event has ten."""
@@ -98,7 +98,7 @@ class ChangedFieldSerializer(serializers.Serializer[Any]):
     after_meaning = serializers.CharField()
 
 
-class RedeliverySerializer(serializers.ModelSerializer[Redelivery]):
+class RedeliverySerializer(ToldSerializer):
     """A repeated delivery of an event."""
 
     webhook = serializers.CharField(source="webhook_name")
@@ -109,7 +109,7 @@ class RedeliverySerializer(serializers.ModelSerializer[Redelivery]):
         fields = ("id", "received_at", "retry", "webhook", "differs")
 
 
-class RunSerializer(serializers.ModelSerializer[ReceiverRun]):
+class RunSerializer(ToldSerializer):
     """One call of one receiver, with its outcome."""
 
     replay = serializers.IntegerField(

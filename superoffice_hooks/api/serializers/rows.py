@@ -13,7 +13,15 @@ from rest_framework import serializers
 from ...notification import KEPT_HEADERS
 
 
-class RowSerializer(serializers.ModelSerializer[Any]):
+class ToldSerializer(serializers.ModelSerializer[Any]):
+    """A row that is told, and never taken in: what its columns could hold is not told with it."""
+
+    def get_extra_kwargs(self) -> dict[str, Any]:
+        names: Iterable[str] = self.Meta.fields
+        return {name: {"read_only": True} for name in names}
+
+
+class RowSerializer(ToldSerializer):
     """A row, with the fields that its context has as ``chosen``; without a choice, with all."""
 
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}

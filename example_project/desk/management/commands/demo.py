@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
@@ -99,7 +100,7 @@ class Command(BaseCommand):
             f"""
 Look around in the admin: {admin}
 The user is admin, the password {password}
-
+{rest_api(server)}
 Another sale was sold, in currency {currency_id}, which has no exchange rate. So its event failed:
   {server.url}{reverse("admin:superoffice_hooks_event_changelist")}?status__exact=failed
 Add the rate, open the event and press Replay:
@@ -121,6 +122,14 @@ Ctrl-C ends the server."""
             self.stdout.write("\nThe server is ended.")
         else:
             raise CommandError(f"The server ended by itself, with status {status}.")
+
+
+def rest_api(server: Server) -> str:
+    """Where the REST API is, if what it needs is installed."""
+    if not apps.is_installed("rest_framework"):
+        return ""
+    events = reverse("superoffice_hooks_api:events")
+    return f"The same over the REST API, in a browser too: {server.url}{events}\n"
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:
