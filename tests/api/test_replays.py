@@ -164,7 +164,7 @@ class TestOneEvent:
     ):
         url = self.url(event())
         with monkeypatch.context() as patch:
-            patch.setattr(replaying, "dispatch", ends)
+            patch.setattr(replaying, "dispatch_again", ends)
             patch.setattr(Replay, "advance", ends)
             response = ask(replayer, WHY, url)
         assert response.status_code == 200

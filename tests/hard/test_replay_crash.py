@@ -24,11 +24,12 @@ def test_a_replay_whose_processes_are_killed_calls_each_receiver_once(
     assert set(project.settle()["arrivals"].values()) == {1}
 
     def start() -> subprocess.Popen[bytes]:
-        return project.start("django", "superoffice_dispatch", "--watch", "--interval=0.1")
+        started: subprocess.Popen[bytes] = project.dispatch("--watch", "--interval=0.1")
+        return started
 
     def replay() -> dict[str, int]:
-        (found,) = project.report()["replays"] or [{"position": 0}]
-        return found
+        found: list[dict[str, int]] = project.report()["replays"]
+        return found[0] if found else {"position": 0}
 
     running = [project.start("django", "superoffice_replay", "--all"), start()]
     wait_until(lambda: replay()["position"])
