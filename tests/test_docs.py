@@ -263,6 +263,22 @@ class TestNothingElseIsNamed:
                 assert light, page
                 assert dark[1] == light[1]
 
+    @pytest.mark.parametrize(
+        ("page", "heading"),
+        [
+            ("README.md", "How fast"),
+            ("docs/scaling.md", "What one machine does"),
+            ("docs/scaling.md", "Millions of events"),
+        ],
+    )
+    def test_figures_are_those_of_the_benchmarks(self, page, heading):
+        measured = (PROJECT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\|.*?\|(.*)\|$", section(PAGES[page], heading), re.MULTILINE)
+        figures = [figure for row in rows for figure in re.findall(r"\d+(?:\.\d+)?", row)]
+        assert len(figures) > 5
+        for figure in figures:
+            assert re.search(rf"(?<![\d.]){re.escape(figure)}(?![\d.])", measured), figure
+
     def test_make_has_every_target_that_is_named(self):
         targets = set(re.findall(r"^([\w-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
         named = {
