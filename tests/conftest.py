@@ -13,8 +13,11 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import Client
 
-from superoffice_hooks.models import Rejection
+from superoffice_hooks import signals
+from superoffice_hooks.models import Event, Rejection
 from superoffice_hooks.signature import sign
+
+from . import many
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SECRET: str = settings.SUPEROFFICE_HOOKS["SECRETS"][0]
@@ -88,6 +91,40 @@ def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     yield _connect
     for signal, function in connections:
         signal.disconnect(function)
+
+
+@pytest.fixture
+def event(post) -> Callable[..., Event]:
+    """``event(name, **values)`` is delivered, signed, and stored."""
+
+    def deliver(name: str = "ticket.changed", **values) -> Event:
+        assert post(body(name, **values)).status_code == 200
+        return Event.objects.latest("pk")
+
+    return deliver
+
+
+@pytest.fixture
+def calls(connect) -> list[int]:
+    """The records a receiver was called for in replays, in order."""
+    called: list[int] = []
+
+    def note(*, event, replay, **kwargs):
+        if replay:
+            called.append(event.primary_key)
+
+    connect(signals.any_event, note)
+    return called
+
+
+@pytest.fixture(scope="module")
+def many_rows(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """200 000 events and what belongs to them, on PostgreSQL."""
+    with django_db_blocker.unblock():
+        many.fill()
+    yield
+    with django_db_blocker.unblock():
+        many.empty()
 
 
 @contextmanager

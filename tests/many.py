@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db import connection
 
+from superoffice_hooks.reaching import FEW, MOST
+
 EVENTS = 200_000
 
 FILL = [
@@ -76,6 +78,11 @@ TABLES = (
     "superoffice_hooks_changeset",
     "superoffice_hooks_changedfield",
 )
+
+
+BOUND = 2 * MOST + 3 * FEW
+"""What no query may exceed: the rows looked through, a row that belongs to each of them, and the
+small tables."""
 
 
 def fill() -> None:

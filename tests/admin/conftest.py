@@ -8,7 +8,6 @@ from django.test import Client
 
 from superoffice_hooks.models import Event
 
-from ..conftest import body
 from .page import Page
 
 EVENTS = "/admin/superoffice_hooks/event/"
@@ -57,17 +56,6 @@ def replayer(db) -> Client:
 @pytest.fixture
 def superuser(db) -> Client:
     return logged_in("sue", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def event(post) -> Callable[..., Event]:
-    """``event(name, **values)`` is delivered, signed, and stored."""
-
-    def deliver(name: str = "ticket.changed", **values) -> Event:
-        assert post(body(name, **values)).status_code == 200
-        return Event.objects.latest("pk")
-
-    return deliver
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks.reaching import FEW, MOST
-
 from .. import many
-from ..many import explained
+from ..many import BOUND, explained
 from .conftest import EVENTS
 from .page import Page
 from .test_events import QUERIES, ours
@@ -15,21 +13,9 @@ from .test_events import QUERIES, ours
 pytestmark = [
     pytest.mark.hard,
     pytest.mark.django_db,
+    pytest.mark.usefixtures("many_rows"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="reads plans of PostgreSQL"),
 ]
-
-# What no query of the list may exceed: the rows looked through, a row that belongs to each of them,
-# and the small tables.
-BOUND = 2 * MOST + 3 * FEW
-
-
-@pytest.fixture(scope="module", autouse=True)
-def many_rows(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        many.fill()
-    yield
-    with django_db_blocker.unblock():
-        many.empty()
 
 
 def look(viewer, query: str) -> tuple[Page, list[tuple[int, str]]]:

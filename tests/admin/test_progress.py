@@ -19,19 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def calls(connect) -> list[int]:
-    """The records a receiver was called for in replays, in order."""
-    called: list[int] = []
-
-    def note(*, event, replay, **kwargs):
-        if replay:
-            called.append(event.primary_key)
-
-    connect(signals.any_event, note)
-    return called
-
-
-@pytest.fixture
 def many(post, calls, monkeypatch) -> None:
     """More events than are replayed at once: six, and two in a batch."""
     monkeypatch.setattr(EventAdmin, "AT_ONCE", 5)

@@ -1,7 +1,6 @@
 """Who asks the API, and what there is to ask for."""
 
 import json
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,12 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from superoffice_hooks import signals
-from superoffice_hooks.models import Event
-
-from ..conftest import body
-
 # Without REST framework there is no API to test.
 if not find_spec("rest_framework"):
     collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py")]
 
 API = "/api/superoffice/"
-NOTE = "tests.api.conftest.calls.<locals>.note"
+NOTE = "tests.conftest.calls.<locals>.note"
 VIEW = ("view_event", "view_rejection", "view_replay")
 EVERYBODY = ("anonymous", "stranger", "viewer", "replayer", "superuser")
 
@@ -101,30 +95,6 @@ def caller(request) -> Caller:
     return found
 
 
-@pytest.fixture
-def event(post) -> Callable[..., Event]:
-    """``event(name, **values)`` is delivered, signed, and stored."""
-
-    def deliver(name: str = "ticket.changed", **values) -> Event:
-        assert post(body(name, **values)).status_code == 200
-        return Event.objects.latest("pk")
-
-    return deliver
-
-
 def raises(**kwargs):
     """A receiver that makes the same mistake each time."""
     raise ValueError("no <b>such</b> ticket")
-
-
-@pytest.fixture
-def calls(connect) -> list[int]:
-    """The records a receiver was called for in replays, in order."""
-    called: list[int] = []
-
-    def note(*, event, replay, **kwargs):
-        if replay:
-            called.append(event.primary_key)
-
-    connect(signals.any_event, note)
-    return called

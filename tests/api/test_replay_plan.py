@@ -30,7 +30,7 @@ def test_it_says_how_many_events_records_and_calls(event, calls, connect, replay
         "events": 3,
         "records": 2,
         "superseded": 1,
-        "receivers": [{"receiver": NOTE, "events": 3}, {"receiver": RAISES, "events": 1}],
+        "receivers": [{"receiver": RAISES, "events": 1}, {"receiver": NOTE, "events": 3}],
     }
     assert calls == []
     assert not Replay.objects.exists()
