@@ -16,7 +16,7 @@ from django.db.models.signals import post_save, pre_save
 _statements: dict[tuple[type[models.Model], str], str] = {}
 
 _PLAIN = (str, int, bool, type(None))
-"""Whatever the column, drivers take these as they are."""
+"""Drivers take these as they are, but for JSON columns, in which we have no bare ones."""
 
 
 def insert(row: models.Model, using: str) -> None:

@@ -29,25 +29,19 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
 
     def settled_receivers(self) -> set[str]:
         """Dotted paths of the receivers that need not be called again."""
-        runs = self.filter(outcome__in=ReceiverRun.SETTLED)
-        return set(runs.values_list("receiver", flat=True))
+        return set().union(*self.settled_by_event().values())
 
     def last_failed(self, receivers: Iterable[str]) -> bool:
-        """Whether the latest run of any of these receivers was no success."""
-        return not self.failed_receivers().isdisjoint(receivers)
-
-    def failed_receivers(self) -> set[str]:
-        """Dotted paths of the receivers whose latest run was no success."""
-        latest = dict(self.order_by("pk").values_list("receiver", "outcome"))
-        return {path for path, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED}
+        """Whether the latest run of an event by any of these receivers was no success."""
+        return any(not failed.isdisjoint(receivers) for failed in self.failed_by_event().values())
 
     def settled_by_event(self) -> dict[int, set[str]]:
-        """The same as ``settled_receivers`` for each event that has some, by its primary key."""
+        """The same for each event that has some, by its primary key."""
         runs = self.filter(outcome__in=ReceiverRun.SETTLED)
         return _by_event(runs.values_list("event_id", "receiver"))
 
     def failed_by_event(self) -> dict[int, set[str]]:
-        """The same as ``failed_receivers`` for each event that has some, by its primary key."""
+        """The receivers whose latest run was no success, for each event that has some."""
         runs = self.order_by("pk").values_list("event_id", "receiver", "outcome")
         latest = {(event, receiver): outcome for event, receiver, outcome in runs}
         failed = (run for run, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED)
