@@ -38,6 +38,23 @@ def body(name: str = "ticket.changed", **values: Any) -> bytes:
     ).encode()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "leave out tests that use no database"
+    parser.addoption("--only-with-database", action="store_true", help=told)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-with-database"):
+        config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
+        items[:] = filter(uses_database, items)
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test is given the database that the suite runs on."""
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures or item.get_closest_marker("django_db"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Log text as xdist can send it: as UTF-8, which has no lone surrogates."""
