@@ -177,6 +177,9 @@ class TestBatches:
 
         class Noting(threading.Event):
             def wait(self, timeout=None):
+                # A thread that starts meanwhile has an Event too, and waits for it without a bound.
+                if timeout is None:
+                    return super().wait()
                 pauses.append(timeout)
                 return False
 
