@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 
 from django.db import router, transaction
 from django.db.models import Count, Max
@@ -115,9 +115,9 @@ def carry_on(planned: Replay) -> Generator[Event, None, None]:
     """
     if not planned.claim():
         return
-    ahead, most = _ahead(planned), 1
+    ahead, left, most = _ahead(planned), list[int](), 1
     try:
-        while keys := list(islice(ahead, most)):
+        while keys := [*left[:most], *islice(ahead, max(most - len(left), 0))]:
             hand = InHand(keys, planned)
             try:
                 yield from hand
@@ -125,7 +125,7 @@ def carry_on(planned: Replay) -> Generator[Event, None, None]:
                 goes_on = hand.lay_down()
             if not goes_on:
                 return
-            ahead = chain(hand.keys, ahead)
+            left = [*hand.keys, *left[most:]]
             most = min(max(2 * hand.tried, 1), _TOGETHER)
     except GeneratorExit:
         planned.release()

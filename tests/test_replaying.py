@@ -1,5 +1,6 @@
 """Replaying: the normal dispatch again, with a row that says who, why and what came out."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
@@ -479,6 +480,25 @@ class TestCarryingOn:
         run(Criteria())
         assert in_hand[0] == 1
         assert max(in_hand) == 2
+
+    def test_each_is_tried_once_and_in_order_however_quick_receivers_are(
+        self, post, connect, monkeypatch
+    ):
+        called: list[int] = []
+
+        def now_slow_now_quick(event, replay, **kwargs):
+            if replay:
+                called.append(event.primary_key)
+                time.sleep(0.03 if event.primary_key in (6, 7, 8, 20, 21, 30) else 0)
+
+        connect(signals.ticket_changed, now_slow_now_quick)
+        for number in range(40):
+            post(body(PrimaryKey=number))
+        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", 0.02)
+        done = run(Criteria())
+        assert called == list(range(40))
+        assert (done.done, done.failed, done.state) == (40, 0, "finished")
+        assert set(Event.objects.values_list("status", "attempts")) == {("succeeded", 2)}
 
     def test_a_dispatch_that_breaks_down_counts_as_failed(self, planned, monkeypatch):
         def breaks_for_the_second(event, replay, settled):
