@@ -1,8 +1,11 @@
 """Steps of the lifecycle for several events at once."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from superoffice_hooks.models import Event
@@ -84,3 +87,25 @@ def test_what_was_abandoned_is_due_again(events):
     together.put_back(together.claimed)
     assert Event.objects.due().get() == events[0]
     assert Event.objects.get(pk=events[0].pk).attempts == 1
+
+
+@pytest.mark.skipif(not connection.features.has_select_for_update, reason="has no locks on rows")
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_has_locked_for_a_moment_is_waited_for(events):
+    locked = threading.Event()
+
+    def look_into_it() -> None:
+        try:
+            with transaction.atomic():
+                list(Event.objects.filter(pk=events[1].pk).select_for_update())
+                locked.set()
+                time.sleep(0.3)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=look_into_it)
+    thread.start()
+    assert locked.wait(10)
+    together = Together(events)
+    thread.join()
+    assert list(together.claimed) == [event.pk for event in events]

@@ -41,14 +41,15 @@ class Together:
             self._end(same, **undone)
 
     def _claim(self, events: Collection[Event]) -> Iterable[Event]:
-        if not connections[self._using].features.has_select_for_update_skip_locked:
+        if not connections[self._using].features.has_select_for_update:
             with transaction.atomic(using=self._using):
                 return [event for event in events if event.claim()]
         until = lease()
         with transaction.atomic(using=self._using):
-            free = self._rows(self._before).claimable().order_by("pk")
-            locked = free.select_for_update(skip_locked=True)
-            attempts = dict(locked.values_list("pk", "attempts"))
+            # In one order, lest two processes wait for each other; and not skipping what is locked:
+            # a lock is held for a moment, and whoever was skipped would be left out.
+            free = self._rows(self._before).claimable().order_by("pk").select_for_update()
+            attempts = dict(free.values_list("pk", "attempts"))
             self._rows(attempts).update(
                 status=Event.Status.RUNNING, claimed_until=until, attempts=F("attempts") + 1
             )
