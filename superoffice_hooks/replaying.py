@@ -200,8 +200,10 @@ class InHand:
                 narrowed = self._planned.narrowed_to(failed.get(key, set()))
                 if not narrowed.receivers:
                     continue
-            calls = calls_for(event, sender=Event)
-            if not narrowed.receivers or any(narrowed.concerns(c.receiver.path) for c in calls):
+            # Dispatch asks the filters; here they are asked only where it may be for nobody.
+            if not narrowed.receivers or any(
+                narrowed.concerns(call.receiver.path) for call in calls_for(event, sender=Event)
+            ):
                 yield key, narrowed
 
     def _try(self, event: Event) -> tuple[str, ...]:
