@@ -1,0 +1,55 @@
+"""The database's clock: what is due, and for how long something is claimed, is decided by it alone.
+
+The clocks of several machines differ, sometimes by minutes; that of their database is one. It is
+read as each statement begins: PostgreSQL's ``now()`` is the start of the transaction instead, and
+Django's ``Now()`` on MariaDB is in the time zone of the session.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Func
+from django.utils import timezone
+
+
+class InSeconds(Func):
+    """The time by the database's clock, so many seconds from now."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        super().__init__(output_field=DateTimeField())
+        self.seconds = seconds
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        """Return the SQL with one parameter, and its value."""
+        return sql(connection), [parameter(connection, self.seconds)]
+
+
+def sql(connection: BaseDatabaseWrapper) -> str:
+    """Return the expression for the time by the database's clock; its parameter shifts it."""
+    match connection.vendor:
+        case "postgresql":
+            return "(statement_timestamp() + %s * interval '1 second')"
+        case "mysql":
+            return "(utc_timestamp(6) + interval %s second)"
+    return "%s"
+
+
+def parameter(connection: BaseDatabaseWrapper, seconds: float) -> Any:
+    """Return the parameter of ``sql`` for a time so many seconds from now."""
+    match connection.vendor:
+        case "postgresql":
+            return seconds
+        case "mysql":
+            return seconds + (0 if settings.USE_TZ else _utc_offset())
+    # SQLite runs in this process, so the clock of this machine is its clock.
+    return connection.ops.adapt_datetimefield_value(timezone.now() + timedelta(seconds=seconds))
+
+
+def _utc_offset() -> float:
+    """Return the offset of the project's time zone, in which naive columns are, in seconds."""
+    offset = datetime.now(timezone.get_default_timezone()).utcoffset()
+    return (offset or timedelta()).total_seconds()
