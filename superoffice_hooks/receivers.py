@@ -150,7 +150,10 @@ class Receiver(NamedTuple):
             return Verdict(self, Reason.UNKNOWN if called else Reason.UNKNOWN_SKIPPED)
         try:
             asked = options.asked(event)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        # Cancellations and time-outs of libraries are no Exception.
+        except BaseException as error:
             return Verdict(self, Reason.UNDECIDED, event.changes, error)
         return self._compare(event, asked)
 
@@ -171,7 +174,7 @@ class Verdict(NamedTuple):
     reason: Reason
     changes: tuple[str, ...] = ()
     """The names of the changed fields it is told of, as sent."""
-    error: Exception | SystemExit | None = None
+    error: BaseException | None = None
     """What its filter raised: a failure of the receiver like any other, raised when called."""
 
     @property
