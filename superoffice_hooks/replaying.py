@@ -1,4 +1,4 @@
-"""Replaying: select → plan → replay. Receivers are called again, and a row says who wants it and why.
+"""Replaying: select → plan → replay. Receivers are called again; a row says for whom and why.
 
 A replay is carried on by one process at a time: the one that planned it, or a dispatcher. It claims
 no event, so a replay that dies leaves every event as it was. Before it is planned, ``Preview`` says
@@ -118,7 +118,7 @@ def carry_on_waiting(
 
 
 def carry_on(planned: Replay) -> Generator[Event, None, None]:
-    """Carry a replay on from where it is; nothing happens if another process does, or it is finished.
+    """Carry a replay on from where it is; nothing happens if another process does, or it has ended.
 
     Yields each event after it was tried; closing the generator gives the claim back. After an error
     the claim is kept, so that nobody runs into the same error before its lease has ended.

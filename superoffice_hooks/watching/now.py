@@ -104,12 +104,12 @@ def dispatching_problems(max_age: float = OVERDUE_SECONDS) -> list[str]:
             f"No dispatcher has been seen {seen}. Run superoffice_dispatch --watch, or let the web"
             " processes dispatch: theirs start with the first request."
         )
-    for dispatcher in now.dispatchers:
-        if dispatcher.hung:
-            problems.append(
-                f"{dispatcher} has {dispatcher.hung} of {dispatcher.lanes} lanes in a call that"
-                " takes longer than CALL_SECONDS. Give the receiver a time-out of its own."
-            )
+    problems += [
+        f"{dispatcher} has {dispatcher.hung} of {dispatcher.lanes} lanes in a call that takes"
+        " longer than CALL_SECONDS. Give the receiver a time-out of its own."
+        for dispatcher in now.dispatchers
+        if dispatcher.hung
+    ]
     return problems
 
 
