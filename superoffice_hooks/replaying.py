@@ -33,7 +33,7 @@ __all__ = [
     "Preview",
     "batch",
     "carry_on",
-    "carry_on_waiting",
+    "next_waiting",
     "plan",
     "replay",
     "select",
@@ -99,22 +99,10 @@ def batch(planned: Replay) -> Generator[Event, None, None]:
                 return
 
 
-def carry_on_waiting(
-    is_stopping: Callable[[], bool] = lambda: False,
-) -> Generator[Event, None, None]:
-    """Carry the oldest replay that nobody works on a batch further.
-
-    Yields each event after it was tried; closing the generator leaves the rest to others.
-    """
-    for planned in Replay.objects.using(router.db_for_write(Replay)).waiting().order_by("pk")[:1]:
-        try:
-            with closing(batch(planned)) as events:
-                for event in events:
-                    yield event
-                    if is_stopping():
-                        return
-        except BrokenOff as error:
-            logger.warning("%s was broken off and goes on later: %s", planned, error.__cause__)
+def next_waiting(after: int = 0) -> Replay | None:
+    """Return a replay that no process works on: the next one by primary key, or else the first."""
+    waiting = Replay.objects.using(router.db_for_write(Replay)).waiting().order_by("pk")
+    return waiting.filter(pk__gt=after).first() or waiting.first()
 
 
 def carry_on(planned: Replay) -> Generator[Event, None, None]:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import Client
 
-from superoffice_hooks import signals
+from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Event, Rejection
 from superoffice_hooks.signature import sign
 
@@ -82,9 +82,12 @@ class Poster:
         headers = dict(headers or {})
         if secret is not None:
             headers["X-SuperOffice-Signature"] = sign(sent, secret)
-        return self.client.post(
+        answer = self.client.post(
             url, sent, content_type="application/json; charset=utf-8", headers=headers
         )
+        # Outside of a TestCase's transaction, other threads call the receivers.
+        assert dispatcher.wait_until_idle(30)
+        return answer
 
 
 @pytest.fixture

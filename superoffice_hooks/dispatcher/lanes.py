@@ -68,7 +68,7 @@ class Lanes:
         self.changed = threading.Condition()
         self._most = most
         self._dispatches = dispatches
-        self._ends_when_idle = ends_when_idle
+        self.ends_when_idle = ends_when_idle
         self._taker = Taker()
         self._runs = deque[list[Event]]()
         self._handed = deque[Event]()
@@ -106,13 +106,13 @@ class Lanes:
         with self.changed:
             self.pause.end()
             self.changed.notify()
-            if self._ends_when_idle:
+            if self.ends_when_idle:
                 self.start()
 
     def may_end(self, lane: "Lane") -> bool:
         """Let a lane end that has nothing to do, if lanes are to."""
         with self.changed:
-            ends = self._ends_when_idle and not self.pause.is_over and not self.has_work
+            ends = self.ends_when_idle and not self.pause.is_over and not self.has_work
             if ends:
                 self.lanes.remove(lane)
             return ends
@@ -304,10 +304,8 @@ class Lane:
     def _live(self) -> None:
         try:
             while not self._lanes.is_stopping and not self._is_surplus():
-                if not self._step():
-                    if self._lanes.may_end(self):
-                        return
-                    self._rest()
+                if not self._step() and self._rests_or_ends():
+                    return
         finally:
             self.is_idle = False
             connections.close_all()
@@ -340,17 +338,22 @@ class Lane:
             return False
         return True
 
-    def _rest(self) -> None:
-        """Wait until something may be due; give the connection back if that takes long."""
+    def _rests_or_ends(self) -> bool:
+        """Wait until something may be due; return whether to end instead.
+
+        The connection is given back if that takes long.
+        """
         lanes = self._lanes
-        if lanes.pause.is_long:
+        if lanes.pause.is_long or lanes.ends_when_idle:
             connections.close_all()
+        if lanes.may_end(self):
+            return True
         with lanes.changed:
-            if lanes.is_stopping or lanes.has_work:
-                return
-            self.is_idle = True
-            lanes.changed.wait(lanes.pause.left)
-            self.is_idle = False
+            if not (lanes.is_stopping or lanes.has_work):
+                self.is_idle = True
+                lanes.changed.wait(lanes.pause.left)
+                self.is_idle = False
+        return False
 
     def _work(self, run: list[Event], *, is_begun: bool = False) -> None:
         """Dispatch events one after the other, and what was begun along with them."""

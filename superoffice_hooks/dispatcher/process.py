@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,13 +38,12 @@ def hand_over(event: Event | None) -> None:
         case "in_process" if calls_in_this_thread():
             dispatch_now(event)
         case "in_process":
-            # At once, unless a transaction of the project surrounds us.
-            transaction.on_commit(wake, using=queue.using(), robust=True)
+            _after_commit(wake)
         case "task":
             # Imported here because django-tasks need not be installed.
             from ..tasks import enqueue  # noqa: PLC0415
 
-            transaction.on_commit(partial(enqueue, event), using=queue.using(), robust=True)
+            _after_commit(partial(enqueue, event))
 
 
 def hand_over_replay(replay: Replay) -> None:
@@ -55,11 +55,11 @@ def hand_over_replay(replay: Replay) -> None:
         case "in_process" if calls_in_this_thread():
             replaying.replay(replay)
         case "in_process":
-            transaction.on_commit(wake, using=queue.using(), robust=True)
+            _after_commit(wake)
         case "task":
             from ..tasks import enqueue_replay  # noqa: PLC0415
 
-            transaction.on_commit(partial(enqueue_replay, replay), using=queue.using(), robust=True)
+            _after_commit(partial(enqueue_replay, replay))
 
 
 def calls_in_this_thread() -> bool:
@@ -73,8 +73,21 @@ def calls_in_this_thread() -> bool:
         return True
     if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
         return True
-    blocks = connection.atomic_blocks
+    return _is_in_test_transaction()
+
+
+def _is_in_test_transaction() -> bool:
+    """Whether the transaction that surrounds us is a TestCase's, and no other is."""
+    blocks = connections[queue.using()].atomic_blocks
     return bool(blocks) and all(getattr(block, "_from_testcase", False) for block in blocks)
+
+
+def _after_commit(act: Callable[[], object]) -> None:
+    """Act at once; or after the commit, if a transaction of the project surrounds us."""
+    if _is_in_test_transaction():
+        act()
+    else:
+        transaction.on_commit(act, using=queue.using(), robust=True)
 
 
 class Place:

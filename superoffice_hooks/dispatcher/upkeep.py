@@ -1,10 +1,15 @@
 """Upkeep: what a dispatcher does beside dispatching what is due."""
 
+import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from .. import receiving, replaying
+from ..calling import BrokenOff
 from ..models import Dispatcher, Event
+
+logger = logging.getLogger(__name__)
 
 _SPOOLED_AT_ONCE = 100
 _LOOK_SECONDS = 1.0
@@ -30,6 +35,7 @@ class Upkeep:
         self._replays = replays
         self._enqueue = enqueue
         self._next_look = 0.0
+        self._last_replay = 0
         self.replayed = 0
         """How many events were replayed."""
 
@@ -54,7 +60,21 @@ class Upkeep:
         return drained
 
     def _replay(self, is_stopping: Callable[[], bool]) -> int:
+        """Carry one replay a batch further; several take turns."""
+        planned = replaying.next_waiting(self._last_replay)
+        if planned is None:
+            return 0
+        self._last_replay = planned.pk
         before = self.replayed
-        for _ in replaying.carry_on_waiting(is_stopping):
-            self.replayed += 1
-        return self.replayed - before
+        try:
+            with closing(replaying.batch(planned)) as events:
+                for _ in events:
+                    self.replayed += 1
+                    if is_stopping():
+                        break
+        except BrokenOff as error:
+            logger.warning("%s was broken off and goes on later: %s", planned, error.__cause__)
+        except Exception:
+            logger.exception("Unexpected error in %s, which goes on later", planned)
+        # At least one, so that the next one is looked for at once.
+        return max(self.replayed - before, 1)

@@ -195,7 +195,7 @@ def revive(event: Event) -> bool:
 def _leave(event: Event, **columns: Any) -> bool:
     """End a claim."""
     # Last, for MariaDB: columns before may be made of what these were.
-    ended = {"claim": None, "alone": False, "begun_at": None, "calling": ""}
+    ended: dict[str, Any] = {"claim": None, "alone": False, "begun_at": None, "calling": ""}
     return _step(event, **columns, **{name: ended[name] for name in ended if name not in columns})
 
 
