@@ -132,7 +132,7 @@ class Attempt:
             return self._announce_test()
         if asks_code(event) and not self._begin(""):
             return False
-        calls = calls_for(event, sender=Event)
+        calls = calls_for(event)
         self._history = History.of(event, is_begun=self._is_begun)
         self._receivers = {verdict.receiver.path for verdict in calls}
         left = [call for call in calls if call.receiver.path not in self._history.settled]
@@ -264,7 +264,7 @@ class Attempt:
 
 def asks_code(event: Event) -> bool:
     """Whether filters of the project's own code are called for an event, before its receivers."""
-    return any(callable(receiver.options.fields) for receiver in receivers_of(event.name, Event))
+    return any(callable(receiver.options.fields) for receiver in receivers_of(event.name))
 
 
 def first_receiver(event: Event) -> str:
@@ -274,7 +274,7 @@ def first_receiver(event: Event) -> str:
     """
     if event.attempts or event.deaths or event.alone or event.is_test or asks_code(event):
         return ""
-    calls = calls_for(event, sender=Event)
+    calls = calls_for(event)
     return calls[0].receiver.path if calls else ""
 
 

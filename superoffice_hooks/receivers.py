@@ -87,6 +87,16 @@ class Options:
         self.unknown_changes = unknown_changes
         self.ignore_own = ignore_own
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Options) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.atomic, self.unknown_changes, self.ignore_own))
+
+    def _key(self) -> tuple[Any, ...]:
+        fields = tuple(self.fields) if isinstance(self.fields, Names) else self.fields
+        return self.atomic, fields, self.unknown_changes, self.ignore_own
+
     @property
     def names(self) -> Names | None:
         """The names and patterns it listens to, as far as they are fixed; None if not."""

@@ -222,9 +222,7 @@ class Together:
             if event.is_test:
                 announce(webhook_tested, event)
                 return Replay.SKIPPED
-            calls = [
-                verdict for verdict in calls_for(event, sender=Event) if self._wants(verdict, event)
-            ]
+            calls = [verdict for verdict in calls_for(event) if self._wants(verdict, event)]
             if not calls:
                 return Replay.SKIPPED
             return self._call(event, calls)

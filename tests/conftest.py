@@ -99,18 +99,19 @@ def post() -> Poster:
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     """``connect(signal, function)`` connects a receiver until the test ends."""
-    connections: list[tuple[Signal, Callable[..., Any]]] = []
+    connections: list[tuple[Signal, Callable[..., Any], dict[str, Any]]] = []
 
     def _connect(
         signal: Signal, function: Callable[..., Any], **options: Any
     ) -> Callable[..., Any]:
         signal.connect(function, weak=False, **options)
-        connections.append((signal, function))
+        names = ("sender", "dispatch_uid")
+        connections.append((signal, function, {n: options[n] for n in names if n in options}))
         return function
 
     yield _connect
-    for signal, function in connections:
-        signal.disconnect(function)
+    for signal, function, options in connections:
+        signal.disconnect(function, **options)
 
 
 @pytest.fixture

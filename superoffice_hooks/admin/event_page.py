@@ -91,7 +91,7 @@ class EventPage(_EventAdmin):
             "fields": event_parts.fields(event),
             "attempts": list(event_parts.attempts(runs)),
             "is_cut": len(runs) == NEWEST,
-            "receivers": [listener(verdict) for verdict in verdicts_on(event, sender=Event)],
+            "receivers": [listener(verdict) for verdict in verdicts_on(event)],
             "deliveries": event_parts.deliveries(event, again),
             "replays": replays.values(),
             "newest": NEWEST,
