@@ -162,13 +162,8 @@ def _is_worth_another_try(error: BaseException, connection: BaseDatabaseWrapper)
             connection.ensure_connection()
         except Exception:
             return False
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-                cursor.fetchone()
-        except Exception:
-            continue
-        return True
+        if connection.is_usable():
+            return True
     return False
 
 
@@ -176,7 +171,9 @@ def _verdict(error: BaseException) -> DatabaseAway | NotStorable:
     """Return what is to be raised for an error after which nothing else is tried."""
     if errors.is_away(error):
         return DatabaseAway(_first_line(error))
-    logger.error("A delivery could be stored neither as an event nor as a rejection", exc_info=error)
+    logger.error(
+        "A delivery could be stored neither as an event nor as a rejection", exc_info=error
+    )
     return NotStorable(_first_line(error))
 
 

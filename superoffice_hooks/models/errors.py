@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any
 
 
-
 class Kind(Enum):
     """What is wrong."""
 
@@ -73,7 +72,7 @@ _MYSQL_LOST = frozenset({0, *range(2000, 2056), 1053, *range(1077, 1081), *range
 _MYSQL: dict[Kind, frozenset[int]] = {
     Kind.GONE: _MYSQL_LOST
     | {3, 1021, 1030, 1037, *range(1040, 1046), 1049, 1114, 1129, 1130, 1180, 1203, 1223, 1226}
-    | {1290, 1792, 1836},
+    | {1290, 1698, 1792, 1836},
     Kind.BUSY: frozenset({1020, 1205, 1206, 1213, 1317, 1637, 1969, 3024}),
     Kind.SCHEMA: frozenset({1054, 1142, 1143, 1146, 1412}),
     Kind.ROW: frozenset({1048, 1062, 1118, 1153, 1264, 1265, 1266, 1267, 1292, 1300, 1364, 1366})

@@ -84,7 +84,7 @@ def put(delivery: Delivery) -> None:
     try:
         files.write(place, delivery)
     except OSError as error:
-        logger.error("The spool cannot be written to: %s", error)
+        logger.exception("The spool cannot be written to")
         raise NotStored("neither the database nor the spool can be written to") from error
 
 
@@ -117,9 +117,9 @@ def done(name: str) -> None:
     """Delete what has been stored; if that fails, this process does not store it again."""
     try:
         _path(name).unlink(missing_ok=True)
-    except OSError as error:
+    except OSError:
         _passed_over.add(name)
-        logger.error("%s is stored, but cannot be deleted from the spool: %s", name, error)
+        logger.exception("%s is stored, but cannot be deleted from the spool", name)
 
 
 def pass_over(name: str, error: OSError) -> None:
@@ -137,9 +137,9 @@ def set_aside(name: str, reason: str) -> None:
     try:
         aside.parent.mkdir(mode=0o700, exist_ok=True)
         path.rename(aside)
-    except OSError as error:
+    except OSError:
         _passed_over.add(name)
-        logger.error("%s stays where it is and is passed over from now on: %s", name, error)
+        logger.exception("%s stays where it is and is passed over from now on", name)
 
 
 def standing() -> Standing:
@@ -170,6 +170,6 @@ def _oldest(
 def _names(place: Path) -> list[str]:
     try:
         return list(files.names(place))
-    except OSError as error:
-        logger.error("The spool cannot be read: %s", error)
+    except OSError:
+        logger.exception("The spool cannot be read")
         return []

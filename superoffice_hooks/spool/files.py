@@ -39,7 +39,8 @@ def write(place: Path, delivery: Delivery) -> None:
     unfinished = place / (name + _UNFINISHED)
     try:
         # Deliveries are nobody else's business.
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -83,7 +84,9 @@ def read(content: bytes) -> Delivery:
         )
         texts = [delivery.endpoint, *delivery.headers.keys(), *delivery.headers.values()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Damaged(f"its first line is not that of a delivery ({type(error).__name__})") from error
+        raise Damaged(
+            f"its first line is not that of a delivery ({type(error).__name__})"
+        ) from error
     if not all(isinstance(text, str) for text in texts):
         raise Damaged("its headers are not text")
     if len(body) != size:

@@ -83,7 +83,7 @@ def _rename(path: Path, error: Exception) -> None:
     kept = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     try:
         path.rename(kept)
-    except OSError as failure:
-        logger.error("%s is no spool (%s), and cannot be renamed: %s", path, error, failure)
+    except OSError:
+        logger.exception("%s is no spool (%s), and cannot be renamed", path, error)
     else:
         logger.error("%s is no spool (%s). It is kept as %s.", path, error, kept)
