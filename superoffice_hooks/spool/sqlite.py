@@ -30,10 +30,13 @@ def move(place: Path) -> None:
     try:
         if path.exists():
             _move_all(path, place)
+    except KeyError as error:
+        _rename(path, f"it has no column {error}")
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 255 in _NO_DATABASE or _is_foreign(error):
-            _rename(path, error)
-        else:
+        if getattr(error, "sqlite_errorcode", 0) & 255 in _NO_DATABASE:
+            _rename(path, str(error))
+        # Made by a process that has not come further.
+        elif "no such table" not in str(error):
             logger.warning("%s cannot be emptied now: %s", path, error)
     except OSError as error:
         logger.warning("%s cannot be emptied now: %s", path, error)
@@ -75,15 +78,11 @@ def _delivery(row: dict[str, Any]) -> Delivery:
     )
 
 
-def _is_foreign(error: sqlite3.Error) -> bool:
-    return "no such column" in str(error)
-
-
-def _rename(path: Path, error: Exception) -> None:
+def _rename(path: Path, problem: str) -> None:
     kept = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     try:
         path.rename(kept)
     except OSError:
-        logger.exception("%s is no spool (%s), and cannot be renamed", path, error)
+        logger.exception("%s is no spool (%s), and cannot be renamed", path, problem)
     else:
-        logger.error("%s is no spool (%s). It is kept as %s.", path, error, kept)
+        logger.error("%s is no spool (%s). It is kept as %s.", path, problem, kept)
