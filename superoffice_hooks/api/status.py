@@ -34,7 +34,7 @@ class Status(View):
             "lately": _lately(),
             "endpoints": watching.endpoints(),
             "dispatching": _dispatching(dispatching),
-            "spool": {"length": dispatching.spool},
+            "spool": dispatching.spool,
             "problems": watching.dispatching_problems(),
         }
         return Response(self.get_serializer(told).data)

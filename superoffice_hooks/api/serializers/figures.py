@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...models import Dispatcher, Event
+from ...spool import Standing
 from .rows import ToldSerializer
 
 
@@ -116,6 +118,16 @@ class SpoolSerializer(serializers.Serializer[Any]):
     """The spool of the machine that answers."""
 
     length = serializers.IntegerField(help_text="How many deliveries wait in it.")
+    age = serializers.SerializerMethodField()
+    bytes = serializers.IntegerField(help_text="How much room they take.")
+    set_aside = serializers.IntegerField(
+        help_text="How many deliveries can never be stored and need a person."
+    )
+
+    @extend_schema_field(serializers.FloatField(allow_null=True))
+    def get_age(self, standing: Standing) -> float | None:
+        """For how many seconds the oldest of them has waited."""
+        return None if standing.age is None else standing.age.total_seconds()
 
 
 class StatusSerializer(serializers.Serializer[Any]):
