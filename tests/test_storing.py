@@ -382,10 +382,10 @@ def test_a_database_that_does_not_answer_holds_those_in_hand_alone(post, spoolin
     began, go_on = threading.Event(), threading.Event()
     record = receiving.record
 
-    def hang(delivery):
+    def hang(delivery, **kwargs):
         began.set()
         go_on.wait(20)
-        return record(delivery)
+        return record(delivery, **kwargs)
 
     def deliver() -> None:
         post(body())
