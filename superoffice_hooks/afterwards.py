@@ -3,7 +3,6 @@
 Both doors that make events need it, the webhook view and the admin.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from . import conf, receiving
 from .dispatching import dispatch_now
+from .logs import get_logger
 from .models import Event
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     _Response = object
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # More would keep this process from its next request for too long.
 _SPOOLED_AT_ONCE = 20

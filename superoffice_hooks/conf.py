@@ -4,7 +4,6 @@ Values are taken as they are; what is wrong with them is for ``checks`` to say.
 """
 
 import itertools
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -19,9 +18,10 @@ from django.utils.module_loading import import_string
 
 from . import vocabulary
 from .exceptions import UnknownEndpoint
+from .logs import get_logger
 from .vocabulary import Names
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SETTING = "SUPEROFFICE_HOOKS"
 DEFAULT_ENDPOINT = "default"

@@ -1,6 +1,5 @@
 """Dispatching: claim → run receivers → outcome."""
 
-import logging
 import random
 from collections.abc import Collection, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -11,11 +10,12 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from . import conf
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay
 from .receivers import Verdict
 from .signals import calls_for, event_failed, webhook_tested
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def dispatch_now(event: Event) -> None:

@@ -4,7 +4,6 @@ What comes out of here without an exception is committed, or on the spool's disk
 may be told 200.
 """
 
-import logging
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -14,12 +13,13 @@ from django.db import InterfaceError, OperationalError, connections, router, tra
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
+from .logs import get_logger
 from .models import Event, Redelivery, Rejection
 from .notification import Delivery, Notification, Unreadable
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
 

@@ -5,7 +5,6 @@ admin's progress page, ``superoffice_dispatch``. Before it is planned, ``Preview
 would do.
 """
 
-import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +16,7 @@ from django.db import router, transaction
 from django.db.models import Count, Max
 
 from .dispatching import dispatch_again
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay
 from .models.together import Together
 from .previewing import Preview
@@ -34,7 +34,7 @@ __all__ = [
     "select",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Whichever is reached first ends a batch: somebody waits for the worker that is busy with it.
 BATCH_EVENTS = 100

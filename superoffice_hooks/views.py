@@ -6,7 +6,6 @@ administrators, so it says nothing.
 """
 
 import ipaddress
-import logging
 from functools import partial
 
 from django.contrib.auth.decorators import login_not_required
@@ -19,10 +18,11 @@ from django.views.decorators.http import require_POST
 from . import conf, receiving
 from .afterwards import ThenResponse, hand_over
 from .exceptions import NotStored, Refused
+from .logs import get_logger
 from .notification import Delivery
 from .values import storable_text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @csrf_exempt

@@ -15,6 +15,8 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
+from ..values import one_line
+
 _NAME_LENGTH = 128
 # A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
 _MOST_REMEMBERED = 10_000
@@ -41,7 +43,7 @@ class ChangedField(models.Model):
         indexes: ClassVar = [models.Index(fields=["name"], name="superoffice_changedfield_name")]
 
     def __str__(self) -> str:
-        return f"{self.entity}.{self.name}"
+        return one_line(f"{self.entity}.{self.name}")
 
 
 class ChangeSetManager(models.Manager["ChangeSet"]):

@@ -7,6 +7,7 @@ from django.db import DatabaseError, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..values import one_line
 from .event import Event
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Rejection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} at {_to_the_second(self.received_at)}"
+        return f"{one_line(self.reason)} at {_to_the_second(self.received_at)}"
 
     def take(self) -> "Delivery":
         """Delete the row and give back the delivery it kept; to be called inside a transaction.

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, moments, vocabulary
+from ..values import one_line
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
@@ -138,7 +139,7 @@ class Event(OfRecord, WithFields, Claimable):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name or '(no name)'} {self.event_id}"
+        return f"{one_line(self.name) or '(no name)'} {self.event_id}"
 
     @classmethod
     def arrived(cls, delivery: "Delivery", notification: "Notification") -> Self:

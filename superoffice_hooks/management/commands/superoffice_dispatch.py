@@ -1,6 +1,5 @@
 """``manage.py superoffice_dispatch``: the worker, and the recovery for every mode of dispatch."""
 
-import logging
 import signal
 import threading
 from collections import Counter
@@ -15,7 +14,9 @@ from superoffice_hooks.models import Event
 from superoffice_hooks.receiving import DATABASE_AWAY, drain
 from superoffice_hooks.replaying import carry_on_waiting
 
-logger = logging.getLogger(__name__)
+from ...logs import get_logger
+
+logger = get_logger(__name__)
 
 REPLAYED = "replayed"
 """Counts the events of replays, among the statuses that due events ended with."""
