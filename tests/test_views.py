@@ -117,6 +117,13 @@ class TestRefusing:
         with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}, DEBUG=True):
             self.refused(post(body(), secret=""), 401, "signature wrong")
 
+    def test_a_secret_that_is_no_text_lets_nobody_in_and_spoils_no_other(self, post):
+        latin_1 = b"p\xe5ssord som er langt nok".decode("utf-8", "surrogateescape")
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [latin_1]}):
+            assert post(body()).status_code == 401
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [latin_1, SECRET]}):
+            assert post(body()).status_code == 200
+
     @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
     @pytest.mark.parametrize("url", [URL, URL.rstrip("/"), f"{URL}nowhere/"])
     def test_any_other_method(self, post, method, url):
