@@ -7,6 +7,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import superoffice_hooks.models.guid
+import superoffice_hooks.models.identifier
 
 
 class Migration(migrations.Migration):
@@ -24,8 +25,18 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("entity", models.CharField(max_length=100, verbose_name="entity")),
-                ("name", models.CharField(max_length=128, verbose_name="name")),
+                (
+                    "entity",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=100, verbose_name="entity"
+                    ),
+                ),
+                (
+                    "name",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=128, verbose_name="name"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "changed field",
@@ -94,18 +105,48 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=255, verbose_name="handled by"),
                 ),
                 ("handled_why", models.TextField(blank=True, verbose_name="handled because")),
-                ("entity", models.CharField(max_length=100, verbose_name="entity")),
+                (
+                    "entity",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=100, verbose_name="entity"
+                    ),
+                ),
                 ("primary_key", models.BigIntegerField(null=True, verbose_name="primary key")),
-                ("tenant", models.CharField(max_length=100, verbose_name="tenant")),
+                (
+                    "tenant",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=100, verbose_name="tenant"
+                    ),
+                ),
                 ("occurred_at", models.DateTimeField(null=True, verbose_name="occurred at")),
                 ("received_at", models.DateTimeField(verbose_name="received at")),
-                ("endpoint", models.CharField(max_length=50, verbose_name="endpoint")),
+                (
+                    "endpoint",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=50, verbose_name="endpoint"
+                    ),
+                ),
                 ("event_id", superoffice_hooks.models.guid.GuidField(verbose_name="event id")),
-                ("name", models.CharField(max_length=100, verbose_name="event name")),
-                ("action", models.CharField(max_length=100, verbose_name="action")),
+                (
+                    "name",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=100, verbose_name="event name"
+                    ),
+                ),
+                (
+                    "action",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=100, verbose_name="action"
+                    ),
+                ),
                 ("associate_id", models.BigIntegerField(null=True, verbose_name="associate id")),
                 ("is_own", models.BooleanField(default=False, verbose_name="our own")),
-                ("webhook_name", models.CharField(max_length=255, verbose_name="webhook")),
+                (
+                    "webhook_name",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=255, verbose_name="webhook"
+                    ),
+                ),
                 ("body", models.BinaryField(verbose_name="body")),
                 ("headers", models.JSONField(default=dict, verbose_name="headers")),
                 (
@@ -143,7 +184,12 @@ class Migration(migrations.Migration):
                 ),
                 ("received_at", models.DateTimeField(verbose_name="received at")),
                 ("retry", models.PositiveSmallIntegerField(null=True, verbose_name="retry")),
-                ("webhook_name", models.CharField(max_length=255, verbose_name="webhook")),
+                (
+                    "webhook_name",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=255, verbose_name="webhook"
+                    ),
+                ),
                 ("body", models.BinaryField(null=True, verbose_name="body, where it differs")),
                 (
                     "event",
@@ -171,7 +217,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("received_at", models.DateTimeField(verbose_name="received at")),
-                ("endpoint", models.CharField(max_length=50, verbose_name="endpoint")),
+                (
+                    "endpoint",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=50, verbose_name="endpoint"
+                    ),
+                ),
                 ("reason", models.CharField(max_length=200, verbose_name="reason")),
                 ("verified", models.BooleanField(verbose_name="verified")),
                 ("headers", models.JSONField(default=dict, verbose_name="headers")),
@@ -243,7 +294,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("receiver", models.CharField(max_length=255, verbose_name="receiver")),
+                (
+                    "receiver",
+                    superoffice_hooks.models.identifier.IdentifierField(
+                        max_length=255, verbose_name="receiver"
+                    ),
+                ),
                 ("attempt", models.PositiveSmallIntegerField(verbose_name="attempt")),
                 (
                     "outcome",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..values import one_line
 from .event import Event
+from .identifier import IdentifierField
 
 if TYPE_CHECKING:
     from ..notification import Delivery, Notification
@@ -39,7 +40,7 @@ class Redelivery(models.Model):
     )
     received_at = models.DateTimeField(_("received at"))
     retry = models.PositiveSmallIntegerField(_("retry"), null=True)
-    webhook_name = models.CharField(_("webhook"), max_length=255)
+    webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
     """Null if it does not differ; empty once it is pruned."""
 
@@ -97,7 +98,7 @@ class Rejection(models.Model):
     """A delivery that made no event, and why."""
 
     received_at = models.DateTimeField(_("received at"))
-    endpoint = models.CharField(_("endpoint"), max_length=50)
+    endpoint = IdentifierField(_("endpoint"), max_length=50)
     reason = models.CharField(_("reason"), max_length=200)
     verified = models.BooleanField(_("verified"))
     headers = models.JSONField(_("headers"), default=dict)

@@ -13,6 +13,7 @@ from ..values import one_line
 from .changes import ChangeSet
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
+from .identifier import IdentifierField
 from .inserting import insert, savepoint
 from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
@@ -29,14 +30,13 @@ class EventQuerySet(  # type: ignore[override]
 
     def named(self, pattern: str) -> Self:
         """Events whose name matches: ``ticket.changed``, ``list.*.softdeleted``."""
-        pattern = pattern.strip().lower()
-        if "*" not in pattern:
-            return self.filter(name=pattern)
-        known_start = pattern.partition("*")[0]
-        # The start narrows the index; the expression decides.
-        return self.filter(
-            name__startswith=known_start, name__regex=f"^{vocabulary.pattern(pattern).pattern}$"
-        )
+        if len(pattern) > vocabulary.MAX_PATTERN:
+            return self.none()
+        first, *rest = vocabulary.parts(pattern)
+        if not rest:
+            return self.filter(name=first)
+        # The start narrows the index; the pattern decides.
+        return self.filter(name__startswith=first, name__matches=pattern)
 
     def received_between(self, since: datetime | None, until: datetime | None) -> Self:
         """Events received at ``since`` or later and before ``until``; None leaves an end open."""
@@ -89,14 +89,14 @@ class EventQuerySet(  # type: ignore[override]
 class Event(OfRecord, WithFields, Claimable):
     """Something that happened in SuperOffice, known by its EventId."""
 
-    endpoint = models.CharField(_("endpoint"), max_length=50)
+    endpoint = IdentifierField(_("endpoint"), max_length=50)
     event_id = GuidField(_("event id"))
-    name = models.CharField(_("event name"), max_length=100)
-    action = models.CharField(_("action"), max_length=100)
+    name = IdentifierField(_("event name"), max_length=100)
+    action = IdentifierField(_("action"), max_length=100)
     associate_id = models.BigIntegerField(_("associate id"), null=True)
     is_own = models.BooleanField(_("our own"), default=False)
     """Whether OWN_ASSOCIATES said, when it was stored, that we caused it ourselves."""
-    webhook_name = models.CharField(_("webhook"), max_length=255)
+    webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body"))
     headers = models.JSONField(_("headers"), default=dict)
     remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
