@@ -1,11 +1,13 @@
 """The rows: what they answer, and how few statements it takes."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
+from django.utils import timezone
 
 from superoffice_hooks.models import ChangedField, ChangeSet, Event, Redelivery, Rejection
 from superoffice_hooks.models.event import _as_stored
@@ -106,19 +108,70 @@ class TestOccurredAt:
 class TestRejections:
     """Anybody can cause them, so what nobody vouches for is bounded."""
 
-    def test_unverified_ones_are_kept_up_to_a_bound(self, post, monkeypatch):
-        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 10)
-        for _ in range(25):
-            post(body(), secret="wrong")
-        assert Rejection.objects.count() == 10
+    @pytest.fixture
+    def limits(self, monkeypatch):
+        """``limits(MOST_UNVERIFIED=10)`` until the test ends."""
 
-    def test_verified_ones_are_never_pushed_out(self, post, monkeypatch):
-        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 2)
+        def set_to(**values):
+            for name, value in values.items():
+                monkeypatch.setattr(type(Rejection.objects), name, value)
+            monkeypatch.setattr(type(Rejection.objects), "_refused", itertools.count())
+
+        return set_to
+
+    @staticmethod
+    def flood(post, number, address="192.0.2.1", **options):
+        post.client.defaults["REMOTE_ADDR"] = address
+        for _ in range(number):
+            assert post(body(), **options).status_code == 401
+        post.client.defaults["REMOTE_ADDR"] = "127.0.0.1"
+
+    def test_unverified_ones_are_kept_up_to_a_bound(self, post, limits):
+        limits(MOST_UNVERIFIED=10, TRIM_EVERY=5)
+        for address in range(25):
+            self.flood(post, 1, f"192.0.2.{address}", secret="wrong")
+        assert 10 <= Rejection.objects.count() < 10 + 5
+        newest = Rejection.objects.order_by("-pk").values_list("remote_addr", flat=True)
+        assert newest[0] == "192.0.2.24"
+
+    def test_verified_ones_are_never_pushed_out(self, post, limits):
+        limits(MOST_UNVERIFIED=2, TRIM_EVERY=1)
         post(b"signed but unreadable")
-        for _ in range(5):
-            post(body(), secret="wrong")
+        self.flood(post, 5, secret="wrong")
         assert Rejection.objects.filter(verified=True).count() == 1
         assert Rejection.objects.filter(verified=False).count() == 2
+
+    @pytest.mark.parametrize("flooding", [None, "wrong"], ids=["unsigned", "wrongly signed"])
+    def test_a_flood_from_one_address_leaves_those_of_another(self, post, limits, flooding):
+        limits(MOST_UNVERIFIED=20, MOST_OF_ONE_SOURCE=10, TRIM_EVERY=5)
+        self.flood(post, 3, "203.0.113.5", secret="the secret of yesterday")
+        self.flood(post, 60, secret=flooding)
+        assert Rejection.objects.filter(remote_addr="203.0.113.5").count() == 3
+        assert 10 <= Rejection.objects.filter(remote_addr="192.0.2.1").count() < 10 + 5
+
+    def test_a_flood_of_one_reason_leaves_those_of_another_behind_one_proxy(self, post, limits):
+        limits(MOST_UNVERIFIED=20, MOST_OF_ONE_SOURCE=10, TRIM_EVERY=5)
+        self.flood(post, 3, secret="the secret of yesterday")
+        self.flood(post, 60, secret=None)
+        assert Rejection.objects.filter(reason="signature wrong").count() == 3
+
+    def test_most_of_them_cost_one_insert(self, post, limits, django_assert_num_queries):
+        limits(TRIM_EVERY=50)
+        post(body(), secret="wrong")
+        with django_assert_num_queries(49) as queries:
+            self.flood(post, 49, secret="wrong")
+        assert all(query["sql"].startswith("INSERT INTO") for query in queries)
+
+    def test_trimming_deletes_any_number(self, limits):
+        limits(MOST_UNVERIFIED=7)
+        Rejection.objects.bulk_create(
+            Rejection(received_at=timezone.now(), reason=f"{n}", body=b"", verified=False)
+            for n in range(1600)
+        )
+        Rejection.objects.trim()
+        assert list(Rejection.objects.values_list("reason", flat=True)) == [
+            f"{n}" for n in range(1599, 1592, -1)
+        ]
 
 
 @pytest.mark.parametrize(

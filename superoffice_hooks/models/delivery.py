@@ -1,9 +1,11 @@
 """Deliveries that made no new event: repeated ones and refused ones."""
 
+import itertools
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from django.db import DatabaseError, models
+from django.db import DatabaseError, models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -59,22 +61,44 @@ class RejectionManager(models.Manager["Rejection"]):
     """Writes refused deliveries down, within bounds."""
 
     MOST_UNVERIFIED = 1000
+    MOST_OF_ONE_SOURCE = 50
+    """So many are kept that came from one address for one reason, so that a flood from somewhere
+    leaves SuperOffice's own wrong signatures, which a person needs."""
+    TRIM_EVERY = 50
+    """So often a process deletes what is too many; until then there may be so many more."""
     HEAD_BYTES = 1024
 
-    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
-        """Note a delivery nobody vouches for; None if the database is out of reach.
+    _refused = itertools.count()
 
-        Anybody on the internet can cause these, so only the head of the body is kept, and only
-        among the newest MOST_UNVERIFIED rows.
+    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
+        """Store a delivery that nobody signed; return None if the database is out of reach.
+
+        Anybody on the internet can cause these, so only the head of the body is kept, only the
+        newest of each source, and one INSERT is all that most of them cost.
         """
         try:
             rejection = self._create(
                 delivery, reason, verified=False, body=delivery.body[: self.HEAD_BYTES]
             )
-            self.filter(verified=False, pk__lte=rejection.pk - self.MOST_UNVERIFIED).delete()
+            if next(self._refused) % self.TRIM_EVERY == 0:
+                self.trim()
         except DatabaseError:
             return None
         return rejection
+
+    def trim(self) -> None:
+        """Delete the unverified rows beyond the newest of each source and of all together."""
+        using = router.db_for_write(self.model)
+        rows = self.using(using).filter(verified=False).order_by("-pk")
+        kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
+        for key, *source in rows.values_list("pk", "reason", "remote_addr").iterator():
+            of_source[*source] += 1
+            if kept == self.MOST_UNVERIFIED or of_source[*source] > self.MOST_OF_ONE_SOURCE:
+                excess.append(key)
+            else:
+                kept += 1
+        for start in range(0, len(excess), 500):
+            self.using(using).filter(pk__in=excess[start : start + 500]).delete()
 
     def keep(self, delivery: "Delivery", reason: str) -> "Rejection":
         """Keep a signed delivery that could not be made an event, with its whole body."""
