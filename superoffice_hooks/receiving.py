@@ -128,9 +128,10 @@ def as_event(delivery: Delivery, *remarks: str) -> tuple[Event, bool]:
             notification = replace(notification, problems=(*notification.problems, *remarks))
         event, is_new = Event.objects.record(delivery, notification)
         if is_new:
-            return event, True
+            return event, not event.finished_at
         Redelivery.objects.record(event, delivery, notification)
-        event.revive()
+        if not conf.is_late(event.occurred_at, delivery.received_at):
+            event.revive()
     except (*DATABASE_AWAY, Unreadable):
         raise
     except Exception as error:

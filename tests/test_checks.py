@@ -404,3 +404,13 @@ def test_nothing_is_said_of_quotes_and_letters_inside_a_secret(secret):
 
 def test_everything_that_is_wrong_with_a_secret_is_said():
     assert ids({"SECRETS": ['"short\u200b"\n']}) == ["W003", "W002", "W006", "W007"]
+
+
+@pytest.mark.parametrize("age", [0, -1, "3600", 1.5, True, timedelta(hours=1)])
+def test_e006_max_age_seconds_is_no_number(age):
+    assert ids({"SECRETS": [LONG], "MAX_AGE_SECONDS": age}) == ["E006"]
+
+
+@pytest.mark.parametrize("age", [None, 1, 3600])
+def test_nothing_is_said_of_a_good_max_age(age):
+    assert ids({"SECRETS": [LONG], "MAX_AGE_SECONDS": age}) == []

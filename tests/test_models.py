@@ -1,18 +1,22 @@
 """The rows: what they answer, and how few statements it takes."""
 
 import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
+from django.db.models import Count, Sum
 from django.test import override_settings
 from django.utils import timezone
 
+from superoffice_hooks import signals
 from superoffice_hooks.models import ChangedField, ChangeSet, Event, Redelivery, Rejection
 from superoffice_hooks.models.event import _as_stored
 
-from .conftest import body, documented
+from .conftest import SECRET, Poster, body, documented
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +178,102 @@ class TestRejections:
         ]
 
 
+class TestRedeliveries:
+    """Whoever has a signed body can send it again and again."""
+
+    def test_the_first_and_the_newest_are_kept_and_the_others_counted(self, post, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 5)
+        sent = body()
+        post(sent)
+        keys = []
+        for _ in range(50):
+            assert post(sent).status_code == 200
+            keys.append(Redelivery.objects.latest("pk").pk)
+        kept = list(Redelivery.objects.order_by("pk"))
+        assert [row.pk for row in kept] == [keys[0], *keys[-4:]]
+        assert [row.omitted for row in kept] == [45, 0, 0, 0, 0]
+
+    def test_those_of_other_events_are_left_alone(self, post, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 2)
+        bodies = [body() for _ in range(3)]
+        for sent in bodies * 4:
+            post(sent)
+        for event in Event.objects.all():
+            assert [row.omitted for row in event.redeliveries.all()] == [1, 0]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_many_processes_at_once_lose_count_of_none(self, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 3)
+        sent = body()
+        Poster()(sent)
+
+        def deliver():
+            try:
+                answers.extend(Poster()(sent).status_code for _ in range(8))
+            finally:
+                connections.close_all()
+
+        answers: list[int] = []
+        threads = [threading.Thread(target=deliver) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert answers == [200] * 32
+        kept = Redelivery.objects.aggregate(rows=Count("pk"), omitted=Sum("omitted"))
+        assert kept["rows"] <= 3
+        assert kept["rows"] + kept["omitted"] == 32
+
+
+class TestMaxAge:
+    """With MAX_AGE_SECONDS, a body that was captured long ago calls nobody."""
+
+    HOUR = override_settings(
+        SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "MAX_AGE_SECONDS": 3600, "MAX_ATTEMPTS": 1}
+    )
+
+    @staticmethod
+    def sent(**ago) -> bytes:
+        return body(Timestamp=(datetime.now(UTC) - timedelta(**ago)).isoformat())
+
+    def test_an_old_one_is_stored_and_skipped_and_says_why(self, post, connect):
+        connect(signals.any_event, lambda event, **kwargs: called.append(event.pk))
+        called: list[int] = []
+        with self.HOUR:
+            assert post(self.sent(minutes=61)).status_code == 200
+            assert post(self.sent(minutes=59)).status_code == 200
+        old, new = Event.objects.order_by("pk")
+        assert (old.status, new.status) == ("skipped", "succeeded")
+        assert (old.attempts, old.next_attempt_at, old.finished_at) == (0, None, old.received_at)
+        assert "MAX_AGE_SECONDS" in old.problems[-1]
+        assert called == [new.pk]
+
+    def test_a_captured_body_does_not_run_a_failed_event_again(self, post, connect):
+        def fails(event, **kwargs):
+            calls.append(event.pk)
+            raise ValueError
+
+        connect(signals.any_event, fails)
+        calls: list[int] = []
+        sent = self.sent(minutes=61)
+        post(sent)
+        with self.HOUR:
+            post(sent)
+            assert len(calls) == 1
+        post(sent)
+        assert len(calls) == 2
+
+    @pytest.mark.parametrize("timestamp", [None, "yesterday", "0001-01-01T00:00:00Z"])
+    def test_one_that_does_not_say_when_it_occurred_is_dispatched(self, post, timestamp):
+        with self.HOUR:
+            post(body(Timestamp=timestamp))
+        assert not any("MAX_AGE" in problem for problem in Event.objects.get().problems)
+
+    def test_off_is_the_default(self, post):
+        post(body(Timestamp="2019-01-01T00:00:00Z"))
+        assert not any("MAX_AGE" in problem for problem in Event.objects.get().problems)
+
+
 @pytest.mark.parametrize(
     "guid",
     [
@@ -193,7 +293,6 @@ def test_any_guid_is_kept_as_it_is(post, guid):
 
 
 def test_every_row_can_be_named(post, connect):
-    from superoffice_hooks import signals
     from superoffice_hooks.models import ReceiverRun, Replay
 
     connect(signals.any_event, lambda **kwargs: None)

@@ -191,6 +191,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("body", models.BinaryField(null=True, verbose_name="body, where it differs")),
+                ("omitted", models.PositiveIntegerField(default=0, verbose_name="omitted")),
                 (
                     "event",
                     models.ForeignKey(

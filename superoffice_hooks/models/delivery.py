@@ -5,7 +5,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from django.db import DatabaseError, models, router
+from django.db import DatabaseError, models, router, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,20 +19,40 @@ if TYPE_CHECKING:
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
-    """Writes repeated deliveries down."""
+    """Stores repeated deliveries, within bounds."""
+
+    MOST_OF_ONE_EVENT = 20
+    """Whoever has a signed body can send it as often as they like."""
 
     def record(
         self, event: Event, delivery: "Delivery", notification: "Notification"
     ) -> "Redelivery":
-        """Note that an event was delivered again; its body only if it differs."""
+        """Note that an event was delivered again; its body only if it differs.
+
+        Of one event the first and the newest are kept, and the others counted.
+        """
         differs = delivery.body != bytes(event.body)
-        return self.create(
+        redelivery = self.create(
             event=event,
             received_at=delivery.received_at,
             retry=delivery.retry,
             webhook_name=notification.webhook_name,
             body=delivery.body if differs else None,
         )
+        self._thin_out(event)
+        return redelivery
+
+    def _thin_out(self, event: Event) -> None:
+        using = router.db_for_write(self.model)
+        rows = self.using(using).filter(event=event)
+        keys = list(rows.order_by("pk").values_list("pk", flat=True))
+        if len(keys) <= self.MOST_OF_ONE_EVENT:
+            return
+        with transaction.atomic(using=using):
+            # Two processes may try to delete the same rows, and each counts those it did delete.
+            between = rows.filter(pk__in=keys[1 : 1 - self.MOST_OF_ONE_EVENT])
+            number, _by_model = between.delete()
+            rows.filter(pk=keys[0]).update(omitted=F("omitted") + number)
 
 
 class Redelivery(models.Model):
@@ -45,6 +66,8 @@ class Redelivery(models.Model):
     webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
     """Null if it does not differ; empty once it is pruned."""
+    omitted = models.PositiveIntegerField(_("omitted"), default=0)
+    """How many redeliveries between this one and the next are not kept; 0 for all but the first."""
 
     objects = RedeliveryManager()
 

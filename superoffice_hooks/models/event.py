@@ -68,12 +68,15 @@ class EventQuerySet(  # type: ignore[override]
         return super(EventQuerySet, events).claim_due(most)
 
     def record(self, delivery: "Delivery", notification: "Notification") -> "tuple[Event, bool]":
-        """The event a delivery tells of, and whether this delivery was the first to.
+        """Store the event of a delivery; return it, and whether this delivery was its first.
 
-        One INSERT where the change set is known: the unique key is the duplicate test.
+        An event that came too late is stored as skipped. One INSERT where the change set is known:
+        the unique key is the duplicate test.
         """
         using = router.db_for_write(self.model)
         event = self.model.arrived(delivery, notification)
+        if conf.is_late(event.occurred_at, event.received_at):
+            event.set_aside()
         try:
             with savepoint(using):
                 insert(event, using)
@@ -164,6 +167,15 @@ class Event(OfRecord, WithFields, Claimable):
             problems=list(notification.problems),
             change_set_id=ChangeSet.objects.key_of(notification.entity, notification.changes),
             **cls.initially(delivery.received_at),
+        )
+
+    def set_aside(self) -> None:
+        """Take an event that is not saved yet, and that came too late, out of the queue."""
+        self.status = self.Status.SKIPPED
+        self.attempts, self.next_attempt_at, self.claimed_until = 0, None, None
+        self.finished_at = self.received_at
+        self.problems.append(
+            "It arrived more than MAX_AGE_SECONDS after its Timestamp, so it was not dispatched."
         )
 
     def identity(self) -> dict[str, Any]:
