@@ -4,7 +4,6 @@ What the database refuses is either this row's fault, and then it is kept as a r
 database is away, and then the delivery belongs into the spool.
 """
 
-import logging
 import os
 import threading
 import time
@@ -16,11 +15,12 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .exceptions import SuperOfficeHooksError
+from .logs import get_logger
 from .models import Event, errors
 from .models.time_limits import STATEMENT_SECONDS, limited
 from .notification import Delivery
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PAUSE_SECONDS = 5.0
 """How long this process does not ask a database that was away."""

@@ -4,7 +4,7 @@ Servers start without running them, so none may be all that keeps a door shut. N
 secret, nor a value that may be one in the wrong place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +33,16 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
         *values.retention(),
         *values.fields(),
     ]
+
+
+@checks.register(checks.Tags.database)
+def check_database(
+    databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Return what is wrong with our tables; Django asks for it with ``check --database``."""
+    from . import charsets  # noqa: PLC0415  (a server starts without its checks)
+
+    return list(charsets.columns(databases or ()))
 
 
 @checks.register(checks.Tags.signals)

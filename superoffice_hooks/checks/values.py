@@ -52,7 +52,7 @@ def _body_size(ours: int) -> Iterator[checks.CheckMessage]:
 
 
 def dispatch() -> Iterator[checks.CheckMessage]:
-    """DISPATCH, LANES, ORDERED and RETRY_DELAYS."""
+    """DISPATCH, LANES, MAX_AGE_SECONDS, ORDERED and RETRY_DELAYS."""
     current = conf.current()
     if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MOST_LANES:
         yield _wrong("LANES", f"Write a whole number from 0 to {conf.MOST_LANES}.")
@@ -64,6 +64,8 @@ def dispatch() -> Iterator[checks.CheckMessage]:
             hint="Install django-tasks and configure TASKS, or use Django 6.0 or newer.",
             id="superoffice_hooks.E010",
         )
+    if current.MAX_AGE_SECONDS is not None and not conf.is_positive(current.MAX_AGE_SECONDS):
+        yield _wrong("MAX_AGE_SECONDS", "Write a whole number of seconds above 0, or None.")
     if not isinstance(current.ORDERED, bool):
         yield _wrong("ORDERED", "Write True or False.")
     delays = current.RETRY_DELAYS
