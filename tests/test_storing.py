@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -183,11 +184,12 @@ def test_a_connection_that_the_server_ended_is_replaced(post, other):
 def test_a_pool_of_dead_connections_is_gone_through(post, other):
     pytest.importorskip("psycopg_pool")
     options = {"pool": {"min_size": 6, "max_size": 6, "timeout": 5}}
+    pooled: Any = connection
     with connecting_with(OPTIONS=options, CONN_MAX_AGE=0):
         try:
             assert post(body()).status_code == 200
             connection.close()
-            connection.pool.wait(10)
+            pooled.pool.wait(10)
             end_all_sessions(other)
             answers = []
             for _ in range(8):
@@ -195,7 +197,7 @@ def test_a_pool_of_dead_connections_is_gone_through(post, other):
                 answers.append(post(body()).status_code)
         finally:
             connection.close()
-            connection.close_pool()
+            pooled.close_pool()
     assert answers == [200] * 8
     assert Event.objects.count() == 9
 
@@ -322,7 +324,7 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(storing.time, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
     return Clock
 
 
