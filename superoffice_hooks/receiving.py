@@ -17,9 +17,10 @@ from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
 from .models import Event, Redelivery, Rejection, errors
 from .notification import Delivery, Notification, Unreadable
+from .pausing import pause
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
-from .storing import DatabaseAway, NotStorable, pause, store
+from .storing import DatabaseAway, NotStorable, store
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def drain(most: int = sys.maxsize) -> Iterator[Event]:
         return
     refused = 0
     for name in islice(spool.waiting(last=_doubtful), most):
-        if refused == _MOST_REFUSED or not pause.is_over():
+        if refused == _MOST_REFUSED or not pause.is_over_here():
             return
         try:
             event = _store_spooled(name)

@@ -23,8 +23,8 @@ from django.utils import timezone
 from superoffice_hooks import receiving, signals, spool
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
 from superoffice_hooks.notification import Delivery
+from superoffice_hooks.pausing import pause
 from superoffice_hooks.spool import sqlite
-from superoffice_hooks.storing import pause
 
 from .conftest import SECRET, body
 from .spooling import POISON_URL, put_in_another_process, refusing, run_in_another_process
