@@ -19,9 +19,10 @@ from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
 from .logs import get_logger
 from .models import Event, Redelivery, Rejection, errors, queue
 from .notification import Delivery, Notification, Unreadable
+from .pausing import pause
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
-from .storing import DatabaseAway, NotStorable, pause, store
+from .storing import DatabaseAway, NotStorable, store
 
 logger = get_logger(__name__)
 
@@ -69,7 +70,7 @@ def drain(most: int = sys.maxsize) -> Iterator[Event]:
         return
     refused = 0
     for name in islice(spool.waiting(last=_doubtful), most):
-        if refused == _MOST_REFUSED or not pause.is_over():
+        if refused == _MOST_REFUSED or not pause.is_over_here():
             return
         try:
             event = _store_spooled(name)

@@ -16,7 +16,7 @@ from .. import conf
 @checks.register(checks.Tags.security)
 def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
     """Everything about SUPEROFFICE_HOOKS."""
-    from . import secrets, values  # noqa: PLC0415  (a server starts without its checks)
+    from . import databases, secrets, values  # noqa: PLC0415  (a server starts without its checks)
 
     given = getattr(settings, conf.SETTING, {})
     if not isinstance(given, Mapping):
@@ -32,6 +32,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
         *values.spool(),
         *values.retention(),
         *values.fields(),
+        *databases.silent_host(),
     ]
 
 

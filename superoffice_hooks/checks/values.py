@@ -88,11 +88,12 @@ def spool() -> Iterator[checks.CheckMessage]:
     """SPOOL_DIR."""
     directory = conf.current().SPOOL_DIR
     if directory and not os.access(directory, os.W_OK | os.X_OK):
-        yield checks.Error(
+        # No error, which would keep superoffice_dispatch from what is due.
+        yield checks.Warning(
             f"{conf.SETTING}['SPOOL_DIR'] ({directory}) is no directory this user can write to.",
             hint="Make the directory, on a disk of this machine, and let only the server's user"
             " into it: deliveries wait there while the database is away.",
-            id="superoffice_hooks.E011",
+            id="superoffice_hooks.W032",
         )
 
 
