@@ -4,7 +4,6 @@ What a receiver did in the database and its run are committed together or not at
 key of the run lets one of two processes commit, however they got hold of the same event.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +21,11 @@ from django.db import (
 )
 from django.utils import timezone, translation
 
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay, updating
 from .receivers import Verdict
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 ENDS_THE_PROCESS = (KeyboardInterrupt, GeneratorExit)
 """What is no receiver's failure. Everything else that one raises is, cancellations included."""

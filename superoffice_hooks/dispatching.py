@@ -4,7 +4,6 @@ An attempt begins before the first call and is concluded in the transaction of t
 dispatch costs one commit, or two if nobody began it along with the outcome before.
 """
 
-import logging
 import random
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -18,6 +17,7 @@ from django.dispatch import Signal
 from . import conf
 from .calling import ENDS_THE_PROCESS, BrokenOff, SessionLost, call, store
 from .exceptions import GiveUp
+from .logs import get_logger
 from .models import Event, ReceiverRun, queue
 from .models.history import History
 from .models.taking import take
@@ -25,7 +25,7 @@ from .models.turns import next_in_turn, park, runs_in_turn
 from .receivers import Verdict
 from .signals import calls_for, event_failed, receivers_of, webhook_tested
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 LONGEST_DELAY = 10 * 365 * 24 * 3600.0
 """No attempt is put off for longer, in seconds: databases end in the year 9999."""

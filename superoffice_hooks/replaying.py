@@ -5,7 +5,6 @@ no event, so a replay that dies leaves every event as it was. Before it is plann
 what it would do.
 """
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from . import conf
 from .calling import BrokenOff, call
 from .dispatching import announce
 from .exceptions import GiveUp
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay, queue
 from .models.updating import update
 from .previewing import Preview
@@ -39,7 +39,7 @@ __all__ = [
     "select",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Whichever is reached first ends a batch: other work waits for the thread that is busy with it.
 BATCH_EVENTS = 100

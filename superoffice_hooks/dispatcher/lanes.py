@@ -4,7 +4,6 @@ A lane takes events that are due, one after the other; when nothing is due it lo
 and the replays, rests, and looks again. Events are claimed for all lanes in one statement.
 """
 
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -15,12 +14,13 @@ from django.db import DatabaseError, InterfaceError, connections
 from .. import conf
 from ..calling import ENDS_THE_PROCESS
 from ..dispatching import Attempt, first_receiver
+from ..logs import get_logger
 from ..models import Dispatcher, Event, queue
 from ..models.taking import Taker
 from ..models.turns import next_in_turn, park, runs_in_turn
 from .gate import Gate, Pause
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 STUCK_SECONDS = 5.0
 """After so long in one call, a lane is stuck, and must not keep others from their receivers."""
@@ -214,7 +214,11 @@ class Lanes:
         if not self._upkeeping.acquire(blocking=False):
             return False
         try:
-            return self.upkeep(lambda: self.is_stopping) > 0
+            done = self.upkeep(lambda: self.is_stopping)
+            if done:
+                # What was drained is due.
+                self.wake()
+            return done > 0
         finally:
             self._upkeeping.release()
 

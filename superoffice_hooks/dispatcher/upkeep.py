@@ -1,15 +1,15 @@
 """Upkeep: what a dispatcher does beside dispatching what is due."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
 
 from .. import receiving, replaying
 from ..calling import BrokenOff
+from ..logs import get_logger
 from ..models import Dispatcher, Event
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _SPOOLED_AT_ONCE = 100
 _LOOK_SECONDS = 1.0

@@ -15,6 +15,9 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
+from ..values import one_line
+from .identifier import IdentifierField
+
 _NAME_LENGTH = 128
 # A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
 _MOST_REMEMBERED = 10_000
@@ -26,8 +29,8 @@ class ChangedField(models.Model):
     Names compare without case, so they are kept in lower case; ``event.changes`` has them as sent.
     """
 
-    entity = models.CharField(_("entity"), max_length=100)
-    name = models.CharField(_("name"), max_length=_NAME_LENGTH)
+    entity = IdentifierField(_("entity"), max_length=100)
+    name = IdentifierField(_("name"), max_length=_NAME_LENGTH)
 
     class Meta:
         verbose_name = _("changed field")
@@ -41,7 +44,7 @@ class ChangedField(models.Model):
         indexes: ClassVar = [models.Index(fields=["name"], name="superoffice_changedfield_name")]
 
     def __str__(self) -> str:
-        return f"{self.entity}.{self.name}"
+        return one_line(f"{self.entity}.{self.name}")
 
 
 class ChangeSetManager(models.Manager["ChangeSet"]):

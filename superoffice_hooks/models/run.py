@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ..exceptions import GiveUp, RetryLater
 from ..values import storable_text
 from .event import Event
+from .identifier import IdentifierField
 from .inserting import insert
 from .replay import Replay
 
@@ -71,7 +72,7 @@ class ReceiverRun(models.Model):
         related_name="runs",
         db_index=False,
     )
-    receiver = models.CharField(_("receiver"), max_length=255)
+    receiver = IdentifierField(_("receiver"), max_length=255)
     replay = models.ForeignKey(
         Replay, verbose_name=_("replay"), null=True, on_delete=models.PROTECT, related_name="runs"
     )
