@@ -147,6 +147,13 @@ class Event(OfRecord, WithFields, Claimable):
     @classmethod
     def arrived(cls, delivery: "Delivery", notification: "Notification") -> Self:
         """A new event, not saved yet."""
+        change_set, omitted = ChangeSet.objects.key_of(notification.entity, notification.changes)
+        problems = list(notification.problems)
+        if omitted:
+            problems.append(
+                f"Changes has names that no event had before, too many: {omitted} of"
+                " them are not searchable."
+            )
         return cls(
             endpoint=delivery.endpoint,
             event_id=notification.event_id,
@@ -164,8 +171,8 @@ class Event(OfRecord, WithFields, Claimable):
             body=delivery.body,
             headers=delivery.kept_headers(),
             remote_addr=delivery.remote_addr,
-            problems=list(notification.problems),
-            change_set_id=ChangeSet.objects.key_of(notification.entity, notification.changes),
+            problems=problems,
+            change_set_id=change_set,
             **cls.initially(delivery.received_at),
         )
 
