@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
@@ -62,6 +63,7 @@ def drain(most: int = sys.maxsize) -> Iterator[Event]:
             yield event
 
 
+@sensitive_variables()
 def verify(delivery: Delivery) -> Delivery:
     """Let a delivery pass if one of its endpoint's secrets signed it, and note that it did.
 
