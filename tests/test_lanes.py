@@ -188,11 +188,11 @@ class TestLanes:
         raised = []
         real = lanes.Attempt.make
 
-        def raises_once(attempt):
+        def raises_once(attempt, along):
             if not raised:
                 raised.append(1)
                 raise RuntimeError("a bug of ours")
-            return real(attempt)
+            return real(attempt, along)
 
         monkeypatch.setattr(lanes.Attempt, "make", raises_once)
         monkeypatch.setattr(lanes, "_AGAIN_SECONDS", 0.1)
