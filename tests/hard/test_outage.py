@@ -129,7 +129,9 @@ def test_a_database_that_hangs_keeps_nobody_waiting(server, project_on, tmp_path
     url, _ = project.serve()
     superoffice = SuperOffice(delays=(0,), timeout=20)
     webhook = Webhook(url=url, secret=SECRET)
-    sent, seconds, answers = [], [], []
+    sent: list[str] = []
+    seconds: list[float] = []
+    answers: list[int | None] = []
 
     def send() -> None:
         event = notification(PrimaryKey=len(sent))
