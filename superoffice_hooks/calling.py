@@ -65,7 +65,8 @@ class _Session:
         if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
             return False
         # Django connects anew as a transaction ends whose rollback failed.
-        return connection.connection is not self._raw or not connection.is_usable()
+        raw = connection.connection
+        return raw is None or raw is not self._raw or not connection.is_usable()
 
 
 def nothing(run: ReceiverRun) -> None:
