@@ -88,8 +88,12 @@ class Project:
 
     def unfinished(self) -> int:
         """Count the events and replays that are not finished."""
+        return self.ask(UNFINISHED)
+
+    def ask(self, question: str) -> int:
+        """Return the number that a SELECT finds."""
         with connected(self.url) as connection, connection.cursor() as cursor:
-            cursor.execute(UNFINISHED)
+            cursor.execute(question)
             return int(cursor.fetchone()[0])
 
     def settle(self) -> dict[str, Any]:

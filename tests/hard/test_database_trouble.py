@@ -24,6 +24,8 @@ OUTAGE_SECONDS = 10
 READ_ONLY_SECONDS = 20
 LOCK_SECONDS = 15
 TERMINATIONS = 5
+CALM = 0.1
+"""Seconds between two events of a sender where many are spooled, for they are stored in the end."""
 MODES = pytest.mark.parametrize("mode", ["in_process", "worker"])
 
 
@@ -36,6 +38,7 @@ def spool(tmp_path) -> Path:
 @MODES
 def test_with_a_spool_a_stopped_server_costs_nothing(mode, server, rig_on, spool):
     rig = rig_on(server.url, DISPATCH=mode, SPOOL_DIR=str(spool))
+    rig.load.pause = CALM
     rig.serve("gunicorn gthread")
     rig.load.start()
     time.sleep(2)
@@ -105,6 +108,7 @@ def end_sessions(url: str) -> None:
 
 def test_with_a_spool_a_read_only_database_costs_nothing(server, rig_on, spool):
     rig = rig_on(server.url, SPOOL_DIR=str(spool))
+    rig.load.pause = CALM
     rig.serve("gunicorn gthread")
     dispatcher = rig.watch()
     rig.load.start()
@@ -124,6 +128,7 @@ def test_with_a_spool_a_read_only_database_costs_nothing(server, rig_on, spool):
 
 def test_with_a_spool_a_locked_table_makes_nobody_wait(database_url, rig_on, spool):
     rig = rig_on(database_url, SPOOL_DIR=str(spool))
+    rig.load.pause = CALM
     rig.serve("gunicorn gthread")
     rig.load.start()
     time.sleep(1)

@@ -12,6 +12,8 @@ from .processes import send, wait_until
 pytestmark = pytest.mark.hard
 
 MANY, SOME = (600, 100) if IS_POSTGRES else (100, 40)
+REPLAYED = 300
+POSITION = "SELECT coalesce(max(position), 0) FROM superoffice_hooks_replay"
 BLOWS = {signal.SIGKILL: 8, signal.SIGTERM: 8, signal.SIGSTOP: 4}
 
 
@@ -43,24 +45,23 @@ def test_web_processes_and_dispatchers_may_be_signalled_at_any_time(
 @pytest.mark.parametrize("blow", BLOWS, ids=lambda blow: blow.name)
 def test_a_replay_may_be_signalled_at_any_time(blow, database_url, rig_on):
     """A replay for one receiver is struck; receivers that were not chosen are never called."""
-    events = MANY if blow == signal.SIGKILL else SOME * 2
     rig = rig_on(database_url, DISPATCH="worker", LEASE_SECONDS=1)
-    rig.project.run("tests.hard.fill", str(events))
-    planned = rig.project.settle()["events"][: events // 2]
+    rig.project.run("tests.hard.fill", str(2 * REPLAYED))
+    planned = rig.project.settle()["events"][:REPLAYED]
     receiver = "--receiver=tests.hard.arrivals.receivers.arrive"
-    arguments = ("superoffice_replay", f"--limit={events // 2}", "--all", receiver)
+    arguments = ("superoffice_replay", f"--limit={REPLAYED}", "--all", receiver)
     command = rig.project.start("django", *arguments)
     # Who recovers knows a receiver that was not there when the events were dispatched.
     late = {"HARD_LATE": "1"}
     rig.watch(environment=late)
     rig.watch(environment=late)
     struck = 0
-    wait_until(lambda: position(rig.project), "the replay to begin")
+    wait_until(lambda: rig.project.ask(POSITION), "the replay to begin")
     while struck < BLOWS[blow] and rig.project.unfinished():
         strike(rig, command, blow)
         struck += 1
         time.sleep(rig.chance.uniform(0.1, 0.5))
-    replay = rig.judge(f"Replay, {struck} times {blow.name}", replayed=every_replay(planned))
+    replay = rig.judge(f"Replay, {struck} times {blow.name}", replayed={1: planned})
     (row,) = replay["replays"]
     again = [event_id for event_id, _, number, _ in replay["arrivals"] if number == row["id"]]
     assert struck
@@ -81,15 +82,6 @@ def strike(rig, command: subprocess.Popen[bytes], blow: signal.Signals) -> None:
         time.sleep(2 * rig.project.hooks["LEASE_SECONDS"] + 1.5)
         rig.thaw()
     rig.revive()
-
-
-def position(project) -> int:
-    replays = project.report()["replays"]
-    return int(replays[0]["position"]) if replays else 0
-
-
-def every_replay(planned: list[str]) -> dict[int, list[str]]:
-    return {1: planned}
 
 
 def test_sigterm_gives_back_what_was_not_begun(database_url, rig_on):
