@@ -100,8 +100,6 @@ def server(monkeypatch, django_db_blocker) -> Iterator[OwnPostgres]:
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
     """A directory on a disk of one megabyte."""
-    import subprocess
-
     directory = tmp_path / "small"
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]

@@ -43,15 +43,9 @@ class Load:
         for thread in self.threads:
             thread.start()
 
-    def until(self, events: int, seconds: float = 120) -> None:
-        """Wait until so many events are acknowledged."""
-        deadline = time.monotonic() + seconds
-        while len(self.acknowledged) < events:
-            alive = any(thread.is_alive() for thread in self.threads)
-            assert alive, "The senders have ended."
-            told = f"{len(self.acknowledged)} of {events} were acknowledged: {self.answers}"
-            assert time.monotonic() < deadline, told
-            time.sleep(0.05)
+    @property
+    def is_sending(self) -> bool:
+        return any(thread.is_alive() for thread in self.threads)
 
     def stop(self) -> None:
         self.enough.set()

@@ -63,22 +63,23 @@ class Project:
         self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**self.environment, **(environment or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=self.log(module),
-        )
+        with self.log(module).open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**self.environment, **(environment or {})},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         self.started.append(process)
         return process
 
-    def log(self, module: str) -> Any:
-        """A file for what a process says, in HARD_LOGS if that names a directory."""
+    def log(self, module: str) -> Path:
+        """The file for what a process says: in HARD_LOGS, if that names a directory."""
         if "HARD_LOGS" not in os.environ:
-            return subprocess.DEVNULL
+            return Path(os.devnull)
         name = f"{module}-{int(time.time())}-{len(self.started)}.log"
-        return (Path(os.environ["HARD_LOGS"]) / name).open("w")
+        return Path(os.environ["HARD_LOGS"]) / name
 
     def dispatch(self, *options: str, **rest: Any) -> subprocess.Popen[bytes]:
         return self.start("django", "superoffice_dispatch", *options, **rest)

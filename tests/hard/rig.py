@@ -25,8 +25,7 @@ LONGEST = 180
 OLD_ENOUGH = 3
 """Seconds after which a dispatcher has surely started and obeys SIGTERM."""
 
-from superoffice_hooks import conf
-DISPATCHERS = {"in_process": int("in_process" not in conf.MODES), "worker": 2, "task": 1}
+DISPATCHERS = {"in_process": 0, "worker": 2, "task": 1}
 
 
 class Dispatcher:
@@ -113,15 +112,23 @@ class Rig:
         for dispatcher in self.dispatchers:
             dispatcher.revive()
 
-    def harass(self, blow: signal.Signals, events: int, blows: int, seconds: float = 120) -> None:
+    def harass(self, blow: signal.Signals, events: int, blows: int) -> None:
         """Send events, and signals at random, until there were enough of both."""
         self.load.start()
-        deadline = time.monotonic() + seconds
-        while self.blows.total() < blows or len(self.load.acknowledged) < events:
-            told = f"{self.blows}, {len(self.load.acknowledged)} of {events} acknowledged"
-            assert time.monotonic() < deadline, f"It took too long: {told}"
+        while self.blows.total() < blows:
             time.sleep(self.chance.uniform(0.1, 0.6))
             self.strike(blow)
+        self.until(events)
+
+    def until(self, events: int, seconds: float = 120) -> None:
+        """Wait until so many events are acknowledged; what has ended meanwhile is started again."""
+        deadline = time.monotonic() + seconds
+        while (so_far := len(self.load.acknowledged)) < events:
+            told = f"{so_far} of {events} were acknowledged: {self.load.answers}"
+            assert self.load.is_sending, f"The senders have ended; {told}"
+            assert time.monotonic() < deadline, told
+            self.revive()
+            time.sleep(0.05)
 
     def left(self) -> int:
         """Count what is not finished: events, replays, and deliveries in the spool."""

@@ -30,8 +30,3 @@ match os.environ.get("HARD_QUEUE"):
         INSTALLED_APPS += ["django_rq"]
         TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
         RQ_QUEUES = {"default": {"URL": os.environ["HARD_REDIS_URL"]}}
-
-from superoffice_hooks import conf  # noqa: E402
-
-if SUPEROFFICE_HOOKS.get("DISPATCH") == "in_process" and "in_process" not in conf.MODES:
-    SUPEROFFICE_HOOKS["DISPATCH"] = "after_response"

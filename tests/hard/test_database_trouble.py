@@ -79,11 +79,11 @@ def test_a_server_that_is_stopped_without_a_spool_loses_nothing(server, rig_on):
     rig = rig_on(server.url, DISPATCH="worker")
     rig.serve("gunicorn gthread")
     rig.load.start()
-    rig.load.until(50)
+    rig.until(50)
     server.stop("immediate")
     time.sleep(2)
     server.start()
-    rig.load.until(len(rig.load.acknowledged) + 50)
+    rig.until(len(rig.load.acknowledged) + 50)
     rig.judge("PostgreSQL stopped at once for 2 s, without a spool, worker")
 
 
@@ -155,7 +155,7 @@ def test_the_answer_to_a_commit_is_lost(mode, database_url, rig_on, chance):
         rig.serve()
         proxy.probability = 0.05
         rig.load.start()
-        rig.load.until(100)
+        rig.until(100)
         rig.load.stop()
         proxy.probability = 0.0
         rig.judge(f"The answer to {proxy.cuts} commits lost, {mode}")
@@ -167,7 +167,7 @@ def test_a_full_disk_under_the_spool_loses_nothing(server, rig_on, small_disk):
     rig = rig_on(server.url, SPOOL_DIR=str(small_disk))
     rig.serve("gunicorn gthread")
     rig.load.start()
-    rig.load.until(20)
+    rig.until(20)
     server.stop("fast")
     started = time.monotonic()
     while not rig.load.answers[503]:
@@ -177,7 +177,7 @@ def test_a_full_disk_under_the_spool_loses_nothing(server, rig_on, small_disk):
     time.sleep(2)
     spooled = len(rig.spooled())
     server.start()
-    rig.load.until(len(rig.load.acknowledged) + 50)
+    rig.until(len(rig.load.acknowledged) + 50)
     rig.judge(f"The spool's disk full, {spooled} spooled")
     assert spooled
 

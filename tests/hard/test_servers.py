@@ -22,7 +22,7 @@ def test_a_server_that_is_ended_killed_and_frozen_loses_nothing(server, database
     for number, blow in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP), 1):
         if number == 1:
             rig.load.start()
-        rig.load.until(EVENTS * number // 3)
+        rig.until(EVENTS * number // 3)
         rig.strike(blow)
-    rig.load.until(EVENTS)
+    rig.until(EVENTS)
     rig.judge(server)
