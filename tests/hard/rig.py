@@ -144,8 +144,12 @@ class Rig:
             bodies = connection.execute("SELECT body FROM delivery").fetchall()
         return sorted(figures.event_ids(body.decode() for (body,) in bodies))
 
-    def recover(self) -> None:
-        """Let everything be healthy, and wait until all is finished or nothing moves any more."""
+    def recover(self) -> float:
+        """Let everything be healthy, and wait until all is finished or nothing moves any more.
+
+        Return how many seconds that took.
+        """
+        started = time.monotonic()
         self.load.stop()
         self.thaw()
         self.revive()
@@ -158,8 +162,9 @@ class Rig:
             if now != left:
                 left, changed = now, time.monotonic()
             if time.monotonic() - changed > lease + PATIENCE:
-                return
+                break
             time.sleep(0.2)
+        return time.monotonic() - started
 
     def stop(self) -> None:
         """End everything with SIGTERM, and wait for it."""
@@ -175,7 +180,7 @@ class Rig:
         self, title: str, replayed: Mapping[int, Collection[str]] | None = None
     ) -> dict[str, Any]:
         """Recover, stop, count and print; everything counted must be 0. Return the report."""
-        self.recover()
+        seconds = self.recover()
         self.stop()
         report = self.project.report()
         found = figures.count(report, self.load.acknowledged, self.spooled(), replayed)
@@ -185,7 +190,7 @@ class Rig:
         blows = ", ".join(f"{count} {name}" for name, count in self.blows.items())
         sent = f"{len(self.load.acknowledged)} answered 200, {self.load.answers[503]} times 503"
         said = ", ".join(f"{name} {number}" for name, number in found.counts.items())
-        self.say(f"\n{title}: {blows or 'no signals'}; {sent}: {said}")
+        self.say(f"\n{title}: {blows or 'no signals'}; {sent}; at rest after {seconds:.0f} s: {said}")
         assert not found.examples, f"{title}\n{found.examples}"
         return report
 
