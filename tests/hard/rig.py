@@ -2,16 +2,15 @@
 
 import random
 import signal
-import sqlite3
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from superoffice_hooks.spool import FILE_NAME
+from superoffice_hooks.spool import files
 
 from . import figures
 from .load import Load
@@ -136,13 +135,14 @@ class Rig:
         return self.project.unfinished() + len(self.spooled())
 
     def spooled(self) -> list[str]:
-        """The EventIds in the spool."""
-        directory = self.project.hooks.get("SPOOL_DIR")
-        if not directory or not (path := Path(directory) / FILE_NAME).exists():
-            return []
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
-            bodies = connection.execute("SELECT body FROM delivery").fetchall()
-        return sorted(figures.event_ids(body.decode() for (body,) in bodies))
+        """The EventIds in the spool, those that were set aside too."""
+        directory = Path(self.project.hooks.get("SPOOL_DIR", "/nowhere"))
+        bodies = []
+        for path in directory.rglob(f"*{files.ENDING}"):
+            # Whoever drains the spool may be faster.
+            with suppress(FileNotFoundError):
+                bodies.append(files.read(path.read_bytes()).body.decode())
+        return sorted(figures.event_ids(bodies))
 
     def recover(self) -> float:
         """Let everything be healthy, and wait until all is finished or nothing moves any more.
@@ -190,7 +190,9 @@ class Rig:
         blows = ", ".join(f"{count} {name}" for name, count in self.blows.items())
         sent = f"{len(self.load.acknowledged)} answered 200, {self.load.answers[503]} times 503"
         said = ", ".join(f"{name} {number}" for name, number in found.counts.items())
-        self.say(f"\n{title}: {blows or 'no signals'}; {sent}; at rest after {seconds:.0f} s: {said}")
+        self.say(
+            f"\n{title}: {blows or 'no signals'}; {sent}; at rest after {seconds:.0f} s: {said}"
+        )
         assert not found.examples, f"{title}\n{found.examples}"
         return report
 
