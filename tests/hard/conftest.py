@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,26 +23,48 @@ IS_SQLITE = URL.startswith("sqlite")
 IS_POSTGRES = URL.startswith("postgresql")
 
 
+@pytest.fixture(scope="session")
+def template(django_db_blocker) -> Iterator[str]:
+    """A migrated database to copy, where the server can: migrating takes longer than some tests."""
+    if not IS_POSTGRES:
+        yield ""
+        return
+    with django_db_blocker.unblock(), new_database() as url:
+        Project(url).migrate()
+        yield url
+
+
 @pytest.fixture
-def database_url(tmp_path, django_db_blocker) -> Iterator[str]:
+def database_url(tmp_path, template, django_db_blocker) -> Iterator[str]:
     """A new database on the server the suite runs on."""
     if IS_SQLITE:
         yield f"sqlite:///{tmp_path}/hard.sqlite3"
         return
+    with django_db_blocker.unblock(), new_database(template) as url:
+        yield url
+
+
+@contextmanager
+def new_database(template: str = "") -> Iterator[str]:
     name = f"hard_{uuid.uuid4().hex[:12]}"
+    copied = f" TEMPLATE {template.rpartition('/')[2]}" if template else ""
     force = " WITH (FORCE)" if IS_POSTGRES else ""
-    with django_db_blocker.unblock():
-        execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlunsplit(urlsplit(URL)._replace(path=f"/{name}"))
-        finally:
-            execute(f"DROP DATABASE {name}{force}")
+    execute(f"CREATE DATABASE {name}{copied}")
+    try:
+        yield urlunsplit(urlsplit(URL)._replace(path=f"/{name}"))
+    finally:
+        execute(f"DROP DATABASE {name}{force}")
 
 
 def execute(statement: str) -> None:
     """Run a statement on the server the suite runs on, beside the test database."""
     with connected(URL) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def is_migrated(url: str) -> bool:
+    with connected(url) as connection:
+        return "superoffice_hooks_event" in connection.introspection.table_names()
 
 
 @pytest.fixture
@@ -51,7 +74,8 @@ def project_on(django_db_blocker) -> Iterator[Callable[..., Project]]:
 
     def start(url: str, environment: Mapping[str, str] | None = None, **hooks: Any) -> Project:
         projects.append(Project(url, environment, **hooks))
-        projects[-1].migrate()
+        if not is_migrated(url):
+            projects[-1].migrate()
         return projects[-1]
 
     with django_db_blocker.unblock():

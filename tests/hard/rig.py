@@ -189,10 +189,9 @@ class Rig:
             found.overtaken += figures.overtaken(report, self.load.sent, self.load.acknowledged)
         blows = ", ".join(f"{count} {name}" for name, count in self.blows.items())
         sent = f"{len(self.load.acknowledged)} answered 200, {self.load.answers[503]} times 503"
+        rest = f"at rest after {seconds:.0f} s"
         said = ", ".join(f"{name} {number}" for name, number in found.counts.items())
-        self.say(
-            f"\n{title}: {blows or 'no signals'}; {sent}; at rest after {seconds:.0f} s: {said}"
-        )
+        self.say(f"\n{title}: {blows or 'no signals'}; {sent}; {rest}: {said}")
         assert not found.examples, f"{title}\n{found.examples}"
         return report
 

@@ -32,8 +32,7 @@ def clock(offset: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("offset", ["-10m", "+10m"])
-@pytest.mark.parametrize("mode", ["in_process", "worker"])
+@pytest.mark.parametrize(("mode", "offset"), [("in_process", "-10m"), ("worker", "+10m")])
 def test_a_clock_that_is_ten_minutes_wrong_delays_and_repeats_nothing(
     mode, offset, database_url, rig_on
 ):
