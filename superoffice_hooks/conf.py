@@ -40,20 +40,29 @@ class HooksSettings(NamedTuple):
     MAX_BODY_BYTES: int = 1024 * 1024
     """The longest body that is read, in bytes. The widest documented one has 2 000."""
 
-    DISPATCH: Literal["after_response", "task", "worker"] = "after_response"
-    """Who calls the receivers: the process that answered SuperOffice, once it has; a Django task
-    for each event; or ``superoffice_dispatch`` alone."""
+    DISPATCH: Literal["in_process", "task", "worker"] = "in_process"
+    """Which process calls the receivers: each web process, in threads of its own; the worker of a
+    task queue, with a Django task for each event; or ``superoffice_dispatch`` alone."""
+
+    LANES: int = 2
+    """How many threads of a process call receivers, each with a database connection of its own; one
+    on SQLite, which has one writer. 0: the thread that answers SuperOffice does, before it
+    answers."""
 
     ORDERED: bool = False
     """Dispatch the events of one record (tenant, entity, primary key) one at a time, in the order
     in which they occurred."""
 
     LEASE_SECONDS: int = 300
-    """How long a process may hold an event it dispatches before others may take it over; also how
-    long ``superoffice_dispatch`` leaves an event to the task queue."""
+    """After how long others dispatch the events of a process that is gone. A living process renews
+    its claims. Also how long ``superoffice_dispatch`` leaves an event to the task queue."""
+
+    CALL_SECONDS: int = 900
+    """How long the call of a receiver may take before it is taken to hang: then that is reported,
+    and the claim on its event is not renewed any more."""
 
     MAX_ATTEMPTS: int = 5
-    """How often an event is dispatched before it has failed for good."""
+    """After how many failed attempts an event has failed for good."""
 
     RETRY_DELAYS: Sequence[float] = (60, 300, 1800, 7200)
     """Seconds to wait after the first, second, … attempt; the last one repeats. Up to a tenth is
@@ -134,8 +143,11 @@ class HooksSettings(NamedTuple):
         return frozenset(find(tenant) or ())
 
 
-MODES = ("after_response", "task", "worker")
+MODES = ("in_process", "task", "worker")
 """What DISPATCH may be."""
+
+MOST_LANES = 64
+"""The highest LANES."""
 
 RETAINED = ("bodies", "events", "failed", "rejections")
 """What RETENTION may name: bodies, headers and tracebacks of events that came out well; such events

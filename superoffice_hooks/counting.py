@@ -128,7 +128,7 @@ class Counted:
         """Which names in receivers' ``fields`` no event ever had; often they are misspelt."""
         return sorted(
             Unseen(receiver.path, receiver.pattern, name)
-            for receiver in connected(sender=Event)
+            for receiver in connected()
             if self._counts(receiver.entity)
             for name in receiver.options.names or ()
             if not self._was_seen(receiver.entity, name)
@@ -167,5 +167,5 @@ def count(
 def _heard(group: Group) -> set[str]:
     """Those of the names that some receiver is told of."""
     noise = conf.noise_of(group.entity)
-    receivers = list(listening(group.event_name, Event))
+    receivers = list(listening(group.event_name))
     return {name for name in group.names if any(r.options.may_want(name, noise) for r in receivers)}

@@ -1,185 +1,303 @@
-"""Dispatching: claim → run receivers → outcome."""
+"""Dispatching: begin → call the receivers → conclude.
+
+An attempt begins before the first call and is concluded in the transaction of the last one, so a
+dispatch costs one commit, or two if nobody began it along with the outcome before.
+"""
 
 import logging
 import random
-from collections.abc import Collection, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from itertools import chain
+from typing import Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import DatabaseError
 from django.dispatch import Signal
-from django.utils import timezone
 
 from . import conf
-from .models import Event, ReceiverRun, Replay
+from .calling import ENDS_THE_PROCESS, BrokenOff, SessionLost, call, store
+from .exceptions import GiveUp
+from .models import Event, ReceiverRun, queue
+from .models.history import History
+from .models.taking import take
+from .models.turns import next_in_turn, park, runs_in_turn
 from .receivers import Verdict
-from .signals import calls_for, event_failed, webhook_tested
+from .signals import calls_for, event_failed, receivers_of, webhook_tested
 
 logger = logging.getLogger(__name__)
 
+LONGEST_DELAY = 10 * 365 * 24 * 3600.0
+"""No attempt is put off for longer, in seconds: databases end in the year 9999."""
 
-def dispatch_now(event: Event) -> None:
-    """Dispatch an event that just came in, and what waited for it; never raises.
+_BROKEN_OFF_SECONDS = 1.0
+"""After how long an attempt is made again that a lost session broke off."""
 
-    Claims it first, unless that was done as it was stored. If an outcome cannot be written down,
-    the event stays claimed until its lease ends and can be claimed again after that.
+_HELD_SECONDS = 5.0
+"""After how long an event is looked at again whose receiver was not to be called."""
+
+
+def dispatch_due(most: int) -> Generator[Event, None, None]:
+    """Dispatch what is due in this thread, until nothing is.
+
+    Yields each event once it has been tried. ``most`` events are claimed at a time; closing the
+    generator gives back those that were not begun.
     """
-    try:
-        if is_in_hand(event):
-            dispatch(event)
-            for follower in followers(event):
-                dispatch(follower)
-    except Exception:
-        logger.exception("The dispatch of %s was cut short", event)
-
-
-def dispatch_due(batch: int) -> Generator[Event, None, None]:
-    """Dispatch what is due (never claimed, to be retried, or abandoned) until nothing is.
-
-    Yields each event once it has been tried. ``batch`` events are claimed at a time; closing the
-    generator gives back those it has not begun.
-    """
-    while claimed := Event.objects.claim_due(batch):
+    while taken := take(most):
+        runs = runs_in_turn(taken)
         try:
-            while claimed:
-                event = claimed.pop(0)
-                if not event.is_claimed:
-                    # Its lease ended while it waited here, and somebody else may have it by now.
-                    continue
-                try:
-                    dispatch(event)
-                except Exception:
-                    logger.exception("The dispatch of %s was cut short", event)
+            while runs:
+                event = runs[0].pop(0)
+                if dispatch(event) and runs[0] and not event.is_finished:
+                    park(runs[0])
+                    runs[0] = []
+                if not runs[0]:
+                    runs.pop(0)
+                    next_in_turn(event)
                 yield event
         finally:
-            for event in claimed:
-                event.release()
+            queue.give_back(event for run in runs for event in run)
 
 
-def is_in_hand(event: Event) -> bool:
-    """Whether this process holds the claim, and it is the event's turn."""
-    if not event.is_claimed and not event.claim():
+def dispatch_now(event: Event) -> None:
+    """Dispatch one event in this thread, if it is due, and what waited for it; never raises."""
+    keys = [event.pk]
+    try:
+        while taken := take(len(keys), keys=keys):
+            keys = []
+            for each in chain.from_iterable(runs_in_turn(taken)):
+                dispatch(each)
+                keys = next_in_turn(each)
+    except Exception:
+        logger.exception("Unexpected error while dispatching %s", event)
+
+
+def dispatch(event: Event, **options: Any) -> bool:
+    """Make one attempt at an event that this process has claimed; see ``Attempt``.
+
+    Returns whether it was concluded: False if the claim was lost, or the attempt was broken off.
+    """
+    try:
+        return Attempt(event, **options).make()
+    except Exception:
+        logger.exception("Unexpected error while dispatching %s", event)
         return False
-    if not event.is_held_back():
-        return True
-    event.release()
-    # The event it waits for may have ended just now, without having seen this one.
-    return not event.is_held_back() and event.claim()
 
 
-def followers(event: Event) -> Iterator[Event]:
-    """Events of the same record that waited for this one, claimed one after the other."""
-    while conf.current().ORDERED and (claimed := Event.objects.same_record(event).claim_due(1)):
-        yield from claimed
-
-
-def dispatch(event: Event) -> Event.Status:
-    """Call the receivers of an event this process has claimed, and write down what came of it.
+class Attempt:
+    """One attempt at an event: the receivers that have not succeeded, one after the other.
 
     A receiver that raises stops no other, and one that succeeded is not called again.
+
+    Args:
+        event: an event that this process has claimed.
+        is_begun: whether the attempt is written down as begun already.
+        alone: whether this process calls nothing else meanwhile.
+        may_call: whether a receiver, by its dotted path, may be called now. The event waits some
+            seconds for one that may not.
+        along: called in the transaction that concludes the attempt.
     """
-    if event.is_test:
-        announce(webhook_tested, event)
-        return event.conclude(Event.Status.SKIPPED)
-    calls = calls_for(event, sender=Event)
-    left = outstanding(calls, event)
-    if left and event.attempts > conf.current().MAX_ATTEMPTS:
-        return give_up(event, "every attempt ended with its process")
-    return settle(event, calls, [run(call, event) for call in left])
+
+    def __init__(
+        self,
+        event: Event,
+        *,
+        is_begun: bool = False,
+        alone: bool = True,
+        may_call: Callable[[str], bool] = lambda path: True,
+        along: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.event = event
+        self.calling = ""
+        """The dotted path of the receiver that is being called."""
+        self._called_at = 0.0
+        self._is_begun = is_begun
+        self._alone = alone
+        self._may_call = may_call
+        self._along = along
+        self._claim = event.claim
+        self._runs: list[ReceiverRun] = []
+        self._held: list[Verdict] = []
+        self._status: Event.Status | None = None
+
+    @property
+    def called_for(self) -> float:
+        """For how many seconds the receiver has been called that is being called; 0 if none is."""
+        return time.monotonic() - self._called_at if self.calling else 0.0
+
+    def make(self) -> bool:
+        """Call the receivers and write down what came of it; return whether it is concluded."""
+        event = self.event
+        if event.is_test:
+            return self._announce_test()
+        if asks_code(event) and not self._begin(""):
+            return False
+        calls = calls_for(event)
+        self._history = History.of(event, is_begun=self._is_begun)
+        self._receivers = {verdict.receiver.path for verdict in calls}
+        left = [call for call in calls if call.receiver.path not in self._history.settled]
+        if left and event.deaths >= conf.current().MAX_ATTEMPTS:
+            left = self._give_up_the_deadly(left)
+        now = [verdict for verdict in left if self._may_call(verdict.receiver.path)]
+        self._held = [verdict for verdict in left if verdict not in now]
+        if not now:
+            return self._conclude_without_a_call()
+        if not self._is_begun and not self._begin(now[0].receiver.path):
+            return False
+        return self._call(now)
+
+    def _begin(self, calling: str) -> bool:
+        self._is_begun = queue.begin(self.event, calling=calling, alone=self._alone)
+        return self._is_begun
+
+    def _call(self, verdicts: list[Verdict]) -> bool:
+        """Call these receivers; the last one's transaction concludes the attempt."""
+        last = verdicts[-1]
+        try:
+            for verdict in verdicts:
+                self._called_at = time.monotonic()
+                self.calling = verdict.receiver.path
+                if verdict is last:
+                    run = call(verdict, self.event, conclude=self._conclude)
+                else:
+                    run = call(verdict, self.event)
+                self._runs.append(run)
+        except SessionLost:
+            logger.warning(
+                "The database session ended while receiver %s was called for %s, which is tried"
+                " again: %s is at fault only if it happens each time",
+                self.calling,
+                self.event,
+                self.calling,
+            )
+            self.event.claim = self._claim
+            queue.lose(self.event, _BROKEN_OFF_SECONDS)
+            return False
+        except BrokenOff:
+            self._give_back()
+            return False
+        except ENDS_THE_PROCESS:
+            with suppress(DatabaseError):
+                self._give_back()
+            raise
+        finally:
+            self.calling = ""
+        self._announce()
+        return True
+
+    def _conclude(self, run: ReceiverRun) -> None:
+        """Write down what the attempt comes to, with this last run."""
+        event = self.event
+        event.claim = self._claim
+        runs = [*self._runs, run]
+        unsettled = [run for run in runs if not run.is_settled]
+        self._status = None
+        if unsettled and self._history.used(event, runs) < conf.current().MAX_ATTEMPTS:
+            queue.postpone(event, delay(event.attempts, unsettled))
+        elif self._held:
+            queue.give_back_begun(event, _HELD_SECONDS, counts=True)
+        else:
+            status = self._history.status(self._receivers, runs)
+            if queue.finish(event, status):
+                self._status = status
+                self._reason = "no attempt is left" if unsettled else self._history.reason(runs)
+        self._along()
+
+    def _give_back(self) -> None:
+        self.event.claim = self._claim
+        queue.give_back_begun(self.event, 0, counts=bool(self._runs))
+
+    def _conclude_without_a_call(self) -> bool:
+        """End an attempt in which no receiver is called."""
+        if self._held:
+            end = queue.give_back_begun if self._is_begun else queue.postpone
+            return end(self.event, _HELD_SECONDS)
+        status = self._history.status(self._receivers, [])
+        if not queue.finish(self.event, status):
+            return False
+        self._status, self._reason = status, self._history.reason([])
+        self._announce()
+        return True
+
+    def _give_up_the_deadly(self, left: list[Verdict]) -> list[Verdict]:
+        """Write a failed run for the receiver that ended its process each time; return the others.
+
+        Runs are stored as calls end, so it is the first that has none in the last attempt.
+        """
+        event = self.event
+        ended = self._history.called(event.attempts - self._is_begun)
+        deadly = next((v for v in left if v.receiver.path not in ended), left[0])
+        run = ReceiverRun.begin(event, deadly.receiver.path, None)
+        run.fail(
+            GiveUp(
+                f"The process that called it ended {event.deaths} times during the call."
+                " Look for what ends processes: memory, crashes of extensions, os._exit()."
+            )
+        )
+        store(run, lambda run: self._pardon())
+        self._history.add(run)
+        logger.error("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
+        return [verdict for verdict in left if verdict is not deadly]
+
+    def _pardon(self) -> None:
+        self.event.claim = self._claim
+        queue.pardon(self.event)
+
+    def _announce_test(self) -> bool:
+        """Tell the listeners of a test event, which is for no receiver."""
+        if not self._is_begun and not self._begin("webhook_tested"):
+            return False
+        announce(webhook_tested, self.event)
+        return queue.finish(self.event, Event.Status.SKIPPED)
+
+    def _announce(self) -> None:
+        """Say that an event has failed for good, if it has and this process wrote it down."""
+        if self._status == Event.Status.FAILED:
+            logger.error(
+                "%s failed for good after %d attempts: %s",
+                self.event,
+                self.event.attempts,
+                self._reason,
+            )
+            announce(event_failed, self.event)
 
 
-def dispatch_again(event: Event, replay: Replay, settled: Collection[str]) -> Event.Status:
-    """Call the receivers of a claimed event for a replay; what came of it is not written down yet.
+def asks_code(event: Event) -> bool:
+    """Whether filters of the project's own code are called for an event, before its receivers."""
+    return any(callable(receiver.options.fields) for receiver in receivers_of(event.name))
 
-    ``settled`` are the dotted paths of those that need not be called again in this replay.
+
+def first_receiver(event: Event) -> str:
+    """Return the receiver that the first attempt at an event begins with.
+
+    Empty if it is no first attempt, or if that takes more than a look at the event.
     """
-    if event.is_test:
-        announce(webhook_tested, event)
-        return Event.Status.SKIPPED
-    calls = calls_for(event, sender=Event)
-    asked = [call for call in calls if replay.concerns(call.receiver.path)]
-    left = [call for call in asked if call.receiver.path not in settled]
-    return outcome(event, calls, [run(call, event, replay) for call in left])
+    if event.attempts or event.deaths or event.alone or event.is_test or asks_code(event):
+        return ""
+    calls = calls_for(event)
+    return calls[0].receiver.path if calls else ""
 
 
-def outstanding(calls: list[Verdict], event: Event) -> list[Verdict]:
-    """The receivers that have neither succeeded nor given up."""
-    if event.attempts == 1:
-        return calls
-    settled = ReceiverRun.objects.of(event, None).settled_receivers()
-    return [call for call in calls if call.receiver.path not in settled]
+def delay(attempts: int, unsettled: Iterable[ReceiverRun]) -> float:
+    """Return in how many seconds all unsettled receivers may be called again.
 
-
-def run(call: Verdict, event: Event, replay: Replay | None = None) -> ReceiverRun:
-    """Call one receiver; what it does in the database is committed together with its run's row.
-
-    So either both happened or neither, and the unique key on the row lets only one of two processes
-    commit, however they got hold of the same event.
+    A little more at random, so that what failed together does not come back together.
     """
-    receiver = call.receiver
-    this = ReceiverRun.begin(event, receiver.path, replay)
-    try:
-        with own_transaction() if receiver.options.atomic else nullcontext():
-            call(sender=Event, event=event, replay=replay)
-            this.succeed()
-    # sys.exit() in a receiver is that receiver's failure, not the end of the server.
-    except (Exception, SystemExit) as error:
-        # event.delete() is undone with the rest, but has left the instance without its key.
-        event.pk = this.event_id
-        if isinstance(error, IntegrityError) and (other := this.success_elsewhere()):
-            return other
-        logger.warning("Receiver %s raised for %s", receiver.path, event, exc_info=error)
-        this.fail(error)
-    return this
-
-
-def own_transaction() -> AbstractContextManager[None]:
-    """A transaction in the database that holds the runs."""
-    return transaction.atomic(using=router.db_for_write(ReceiverRun))
-
-
-def settle(event: Event, calls: list[Verdict], runs: list[ReceiverRun]) -> Event.Status:
-    """End the claim as the runs want it: done, or pending again, or failed for good."""
-    unsettled = [run for run in runs if not run.is_settled]
-    if unsettled and event.attempts < conf.current().MAX_ATTEMPTS:
-        return event.postpone(next_attempt_at(event.attempts, unsettled))
-    status = outcome(event, calls, runs)
-    if status == Event.Status.FAILED:
-        return give_up(event, "no attempt is left" if unsettled else "a receiver gave up")
-    return event.conclude(status)
-
-
-def outcome(event: Event, calls: list[Verdict], runs: list[ReceiverRun]) -> Event.Status:
-    """What an event is when these runs were its last: it failed if any receiver's last run did."""
-    if not calls:
-        return Event.Status.SKIPPED
-    failed = any(run.outcome != ReceiverRun.Outcome.SUCCEEDED for run in runs)
-    # Those that ran in an earlier attempt, or are left out by a replay.
-    others = {call.receiver.path for call in calls} - {run.receiver for run in runs}
-    if others and not failed:
-        failed = event.runs.all().last_failed(others)
-    return Event.Status.FAILED if failed else Event.Status.SUCCEEDED
-
-
-def next_attempt_at(attempts: int, unsettled: list[ReceiverRun]) -> datetime:
-    """When all unsettled receivers may be called again, a little later at random."""
     delays = conf.current().RETRY_DELAYS
     usual = delays[min(attempts, len(delays)) - 1]
     longest = max(usual if run.retry_after is None else run.retry_after for run in unsettled)
     # No secret: it only spreads the load.
-    return timezone.now() + timedelta(seconds=longest * random.uniform(1, 1.1))  # noqa: S311
-
-
-def give_up(event: Event, why: str) -> Event.Status:
-    """End an event that wants a person, and say so."""
-    status = event.conclude(Event.Status.FAILED)
-    logger.error("%s failed for good after %d attempts: %s", event, event.attempts, why)
-    announce(event_failed, event)
-    return status
+    return min(longest * random.uniform(1, 1.1), LONGEST_DELAY)  # noqa: S311
 
 
 def announce(signal: Signal, event: Event) -> None:
-    """Tell whoever listens; nothing is recorded of it."""
-    for receiver, error in signal.send_robust(sender=Event, event=event):
-        if isinstance(error, Exception):
-            logger.error("%r raised for %s", receiver, event, exc_info=error)
+    """Send a plain signal; nothing is recorded of it, and errors are logged."""
+    try:
+        for receiver, error in signal.send_robust(sender=Event, event=event):
+            if isinstance(error, Exception):
+                logger.error("%r raised for %s", receiver, event, exc_info=error)
+    except ENDS_THE_PROCESS:
+        raise
+    # Django catches no SystemExit and no cancellation.
+    except BaseException as error:
+        logger.error("A receiver of %r raised for %s", signal, event, exc_info=error)  # noqa: TRY400

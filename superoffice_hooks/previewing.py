@@ -89,7 +89,7 @@ def called(events: EventQuerySet) -> list[Named]:
         named = names.get(name, Named(name, 0, {}))
         receivers = Counter(named.receivers)
         # An event may have been deleted meanwhile.
-        for call in calls_for(samples[pk], sender=Event) if pk in samples else ():
+        for call in calls_for(samples[pk]) if pk in samples else ():
             receivers[call.receiver.path] += count
         names[name] = Named(name, named.events + count, dict(receivers))
     return list(names.values())

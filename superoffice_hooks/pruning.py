@@ -39,12 +39,9 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
         planned += [Step("replays", replays, moment, column="finished_at")]
     if moment := until.get("bodies"):
         whole = Event.objects.received_between(until.get("events"), None).filter(pruned_at=None)
-        # One status after the other, none of them due at any time, and said in so many words: this
-        # is the order in which an index has them, without those that are pruned.
-        same = ("next_attempt_at", "pruned_at")
-        for status in Event.DONE:
-            events = whole.filter(status=status, next_attempt_at=None)
-            planned += [Step("bodies", events, moment, act=empty, same=same)]
+        # Not done but finished is failed; what has no body any more is left out by the index.
+        events = whole.filter(status__in=Event.DONE, next_attempt_at=None)
+        planned += [Step("bodies", events, moment, act=empty, same=("pruned_at",))]
     if moment := until.get("rejections"):
         planned += [Step("rejections", Rejection.objects.all(), moment)]
     return planned

@@ -87,6 +87,16 @@ class Options:
         self.unknown_changes = unknown_changes
         self.ignore_own = ignore_own
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Options) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.atomic, self.unknown_changes, self.ignore_own))
+
+    def _key(self) -> tuple[Any, ...]:
+        fields = tuple(self.fields) if isinstance(self.fields, Names) else self.fields
+        return self.atomic, fields, self.unknown_changes, self.ignore_own
+
     @property
     def names(self) -> Names | None:
         """The names and patterns it listens to, as far as they are fixed; None if not."""
@@ -150,7 +160,10 @@ class Receiver(NamedTuple):
             return Verdict(self, Reason.UNKNOWN if called else Reason.UNKNOWN_SKIPPED)
         try:
             asked = options.asked(event)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        # Cancellations and time-outs of libraries are no Exception.
+        except BaseException as error:
             return Verdict(self, Reason.UNDECIDED, event.changes, error)
         return self._compare(event, asked)
 
@@ -171,7 +184,7 @@ class Verdict(NamedTuple):
     reason: Reason
     changes: tuple[str, ...] = ()
     """The names of the changed fields it is told of, as sent."""
-    error: Exception | SystemExit | None = None
+    error: BaseException | None = None
     """What its filter raised: a failure of the receiver like any other, raised when called."""
 
     @property

@@ -7,14 +7,16 @@ may be told 200.
 import logging
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
-from .models import Event, Redelivery, Rejection
+from .models import Event, Redelivery, Rejection, queue
 from .notification import Delivery, Notification, Unreadable
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
@@ -24,8 +26,14 @@ logger = logging.getLogger(__name__)
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
-def receive(delivery: Delivery) -> Event | None:
-    """Take one delivery in; the event to dispatch now, if there is one.
+Place = Mapping[str, Any]
+"""The columns of the queue with which a new event is stored."""
+
+
+def receive(delivery: Delivery, place: Place | None = None) -> Event | None:
+    """Take one delivery in; return the event to dispatch now, if there is one.
+
+    ``place`` is the place of a new event in the queue.
 
     Raises:
         Refused: nobody vouches for the delivery. Kept as an unverified Rejection, within bounds.
@@ -37,7 +45,7 @@ def receive(delivery: Delivery) -> Event | None:
         refuse(delivery, refusal.reason)
         raise
     try:
-        return with_a_live_connection(record, verified)
+        return with_a_live_connection(partial(record, place=place), verified)
     except DATABASE_AWAY as error:
         logger.warning("The database cannot take a delivery to %s: %s", delivery.endpoint, error)
         spool.put(verified)
@@ -83,7 +91,7 @@ def verify(delivery: Delivery) -> Delivery:
     return replace(delivery, signed=True)
 
 
-def record(delivery: Delivery) -> Event | None:
+def record(delivery: Delivery, place: Place | None = None) -> Event | None:
     """Write a verified delivery down: as an event, a redelivery, or whole, if it makes no sense.
 
     Nothing that was signed is lost: a body this version cannot read, or the database cannot hold,
@@ -92,7 +100,7 @@ def record(delivery: Delivery) -> Event | None:
     Returns the event if it should be dispatched now.
     """
     try:
-        event, is_due = as_event(delivery)
+        event, is_due = as_event(delivery, place)
     except Unreadable as error:
         keep(delivery, str(error))
         return None
@@ -111,11 +119,13 @@ def receive_again(rejection: Rejection, who: str) -> tuple[Event, bool]:
     """
     remark = f"It was a rejection first ({rejection.reason}) and was parsed again by {who}."
     with transaction.atomic(using=router.db_for_write(Event)):
-        return as_event(rejection.take(), remark)
+        return as_event(rejection.take(), None, remark)
 
 
-def as_event(delivery: Delivery, *remarks: str) -> tuple[Event, bool]:
-    """The event a delivery tells of, and if it should be dispatched now: new, or failed, or stuck.
+def as_event(delivery: Delivery, place: Place | None, *remarks: str) -> tuple[Event, bool]:
+    """Return the event of a delivery, and whether it should be dispatched now.
+
+    So should a new one, one that nobody has begun yet, and one that had failed.
 
     ``remarks`` are added to the problems of a new event.
 
@@ -126,17 +136,17 @@ def as_event(delivery: Delivery, *remarks: str) -> tuple[Event, bool]:
         notification = Notification.parse(delivery)
         if remarks:
             notification = replace(notification, problems=(*notification.problems, *remarks))
-        event, is_new = Event.objects.record(delivery, notification)
+        place = queue.place_of_new() if place is None else place
+        event, is_new = Event.objects.record(delivery, notification, place)
         if is_new:
             return event, True
         Redelivery.objects.record(event, delivery, notification)
-        event.revive()
+        return event, queue.hurry(event) or queue.revive(event)
     except (*DATABASE_AWAY, Unreadable):
         raise
     except Exception as error:
         logger.exception("A delivery to %s could not be made an event", delivery.endpoint)
         raise Unreadable(f"not storable: {type(error).__name__}") from error
-    return event, event.is_due
 
 
 def with_a_live_connection(

@@ -1,34 +1,39 @@
-"""Replaying: select → plan → replay. The normal dispatch again, and a row that says who and why.
+"""Replaying: select → plan → replay. Receivers are called again; a row says for whom and why.
 
-A replay is carried on by whoever comes along, one process at a time: the one that planned it, the
-admin's progress page, ``superoffice_dispatch``. Before it is planned, ``Preview`` says what it
-would do.
+A replay is carried on by one process at a time: the one that planned it, or a dispatcher. It claims
+no event, so a replay that dies leaves every event as it was. Before it is planned, ``Preview`` says
+what it would do.
 """
 
 import logging
+import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 
-from django.db import router, transaction
+from django.db import connections, router
 from django.db.models import Count, Max
 
-from .dispatching import dispatch_again
-from .models import Event, ReceiverRun, Replay
-from .models.together import Together
+from . import conf
+from .calling import BrokenOff, call
+from .dispatching import announce
+from .exceptions import GiveUp
+from .models import Event, ReceiverRun, Replay, queue
+from .models.updating import update
 from .previewing import Preview
+from .receivers import Verdict
 from .selecting import Criteria, select
-from .signals import calls_for
+from .signals import calls_for, webhook_tested
 
 __all__ = [
     "Criteria",
     "Preview",
     "batch",
     "carry_on",
-    "carry_on_waiting",
+    "next_waiting",
     "plan",
     "replay",
     "select",
@@ -36,13 +41,12 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# Whichever is reached first ends a batch: somebody waits for the worker that is busy with it.
+# Whichever is reached first ends a batch: other work waits for the thread that is busy with it.
 BATCH_EVENTS = 100
 BATCH_SECONDS = 2.0
 
-# Events that are claimed together, and for how long outcomes wait to be written together: less than
-# the shortest lease. While receivers are slow there are fewer, so that little is repeated after a
-# process died, and a replay ends soon after it was cancelled.
+# How many events, and for how long, are counted together. While receivers are slow there are fewer,
+# so that little is repeated after a process died, and a replay ends soon after it was cancelled.
 _TOGETHER = 50
 _TOGETHER_SECONDS = 0.5
 
@@ -76,7 +80,7 @@ def plan(
 
 
 def replay(planned: Replay, progress: Callable[[Event], None] = lambda event: None) -> Replay:
-    """Dispatch the planned events again, oldest first, to the end or until somebody cancels it.
+    """Replay the planned events, oldest first, to the end or until somebody cancels it.
 
     ``progress`` is called with each event after it was tried.
     """
@@ -86,7 +90,7 @@ def replay(planned: Replay, progress: Callable[[Event], None] = lambda event: No
 
 
 def batch(planned: Replay) -> Generator[Event, None, None]:
-    """Carry a replay on for a moment: BATCH_EVENTS or BATCH_SECONDS, whichever is less."""
+    """Carry a replay on for BATCH_EVENTS or BATCH_SECONDS, whichever is less."""
     enough = time.monotonic() + BATCH_SECONDS
     with closing(carry_on(planned)) as events:
         for event in islice(events, BATCH_EVENTS):
@@ -95,57 +99,78 @@ def batch(planned: Replay) -> Generator[Event, None, None]:
                 return
 
 
-def carry_on_waiting() -> Generator[Event, None, None]:
-    """Carry each replay that nobody is working on a batch further, the oldest first.
-
-    Yields each event after it was tried; closing the generator leaves the rest to whoever comes.
-    """
-    for planned in Replay.objects.waiting().order_by("pk"):
-        try:
-            yield from batch(planned)
-        except Exception:
-            logger.exception("%s was cut short", planned)
+def next_waiting(after: int = 0) -> Replay | None:
+    """Return a replay that no process works on: the next one by primary key, or else the first."""
+    waiting = Replay.objects.using(router.db_for_write(Replay)).waiting().order_by("pk")
+    return waiting.filter(pk__gt=after).first() or waiting.first()
 
 
 def carry_on(planned: Replay) -> Generator[Event, None, None]:
-    """Carry a replay on from where it is; nothing happens if it is in other hands, or finished.
+    """Carry a replay on from where it is; nothing happens if another process does, or it has ended.
 
     Yields each event after it was tried; closing the generator gives the claim back. After an error
-    the claim is kept, so that nobody runs into the same error before it has ended.
+    the claim is kept, so that nobody runs into the same error before its lease has ended.
     """
-    if not planned.claim():
+    if not planned.take():
         return
-    ahead, left, most = _ahead(planned), list[int](), 1
+    # Claimed again without progress: somebody died of an event, so it goes on event by event.
+    most = 1
+    longest = 1 if planned.stalls > 1 else _TOGETHER
+    ahead, left = _ahead(planned), list[int]()
     try:
-        while keys := [*left[:most], *islice(ahead, max(most - len(left), 0))]:
-            hand = InHand(keys, planned)
-            try:
-                yield from hand
-            finally:
-                goes_on = hand.lay_down()
-            if not goes_on:
-                return
-            left = [*hand.keys, *left[most:]]
-            most = min(max(2 * hand.tried, 1), _TOGETHER)
-    except GeneratorExit:
+        with _renewed(planned):
+            while keys := [*left[:most], *islice(ahead, max(most - len(left), 0))]:
+                together = Together(keys, planned)
+                try:
+                    yield from together
+                finally:
+                    goes_on = together.save()
+                if not goes_on:
+                    return
+                left = [*together.keys, *left[most:]]
+                most = min(max(2 * together.tried, 1), longest)
+    except (GeneratorExit, BrokenOff):
         planned.release()
         raise
     planned.finish()
 
 
 def _ahead(planned: Replay) -> Iterator[int]:
-    """The primary keys of the events that are left."""
-    using = router.db_for_write(Event)
+    """Yield the primary keys of the events that are left."""
     criteria = replace(Criteria.from_json(planned.criteria), limit=None)
-    events = select(criteria).using(using).filter(pk__lte=planned.up_to)
+    events = select(criteria).filter(pk__lte=planned.up_to)
     position = planned.position
     while keys := list(events.filter(pk__gt=position).values_list("pk", flat=True)[:_KEYS]):
         yield from keys
         position = keys[-1]
 
 
-class InHand:
-    """Some events of a replay, claimed together, whose outcomes are written together.
+@contextmanager
+def _renewed(planned: Replay) -> Iterator[None]:
+    """Renew the claim of a replay while a call takes longer than a third of the lease."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(conf.current().LEASE_SECONDS / 3):
+            try:
+                planned.renew()
+            except Exception:
+                logger.exception("The claim of %s could not be renewed", planned)
+            finally:
+                connections.close_all()
+
+    name = "superoffice_hooks replay"
+    thread = threading.Thread(target=renew, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Together:
+    """Some events of a replay that are counted together.
 
     Only what receivers do, and that they ran, is committed for each event. If the process dies
     before the rest is, the events are tried again, and no receiver that succeeded is called again.
@@ -155,19 +180,16 @@ class InHand:
         self.keys = list(keys)
         """Of the events that have not been tried, in their order."""
         self.tried = 0
-        self._begun = 0
         self._planned = planned
         self._counts = Counter[str]()
-        self._ended = defaultdict[Event.Status, list[int]](list)
         self._position = planned.position
-        self._events = Event.objects.using(router.db_for_write(Event)).in_bulk(keys)
-        self._asked = dict(self._concerned())
-        self._together = Together([self._events[key] for key in self._asked])
-        runs = ReceiverRun.objects.filter(replay=planned, event__in=self._asked)
-        self._settled = runs.settled_by_event()
+        self._events = queue.events().in_bulk(keys)
+        runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun))
+        self._latest = runs.filter(event__in=self._looked_back()).latest_by_event()
+        self._settled = runs.filter(replay=planned, event__in=keys).settled_by_event()
 
     def __iter__(self) -> Iterator[Event]:
-        """Try one event or more, and yield each, until it is time to write the outcomes down."""
+        """Try one event or more, and yield each, until it is time to save the counts."""
         enough = time.monotonic() + _TOGETHER_SECONDS
         while self.keys and not (self.tried and time.monotonic() > enough):
             event = self._events.get(self.keys[0])
@@ -178,49 +200,82 @@ class InHand:
             if event:
                 yield event
 
-    def lay_down(self) -> bool:
-        """Write the outcomes and the counts down; whether the replay goes on."""
-        with transaction.atomic(using=router.db_for_write(Event)):
-            for status, keys in self._ended.items():
-                self._together.conclude(status, keys)
-            # One whose dispatch broke off is nobody's until its lease ends, as after a crash.
-            self._together.put_back(self._together.claimed.keys() & set(self.keys) - {self._begun})
-            return self._planned.advance(self._position, self._counts)
+    def save(self) -> bool:
+        """Save the position and the counts; return whether the replay goes on."""
+        return self._planned.advance(self._position, self._counts)
 
-    def _concerned(self) -> Iterator[tuple[int, Replay]]:
-        """The events that are for somebody, each with the replay as it is for it."""
-        narrowed = self._planned
-        failed = (
-            ReceiverRun.objects.filter(event__in=self._events).failed_by_event()
-            if self._planned.only_failed
-            else {}
-        )
-        for key, event in self._events.items():
-            if self._planned.only_failed:
-                narrowed = self._planned.narrowed_to(failed.get(key, set()))
-                if not narrowed.receivers:
-                    continue
-            # Dispatch asks the filters; here they are asked only where it may be for nobody.
-            if not narrowed.receivers or any(
-                narrowed.concerns(call.receiver.path) for call in calls_for(event, sender=Event)
-            ):
-                yield key, narrowed
+    def _looked_back(self) -> list[int]:
+        """Return the events whose earlier runs matter."""
+        if self._planned.only_failed:
+            return list(self._events)
+        can_be_mended = (Event.Status.FAILED, Event.Status.HANDLED)
+        return [key for key, event in self._events.items() if event.status in can_be_mended]
 
     def _try(self, event: Event) -> tuple[str, ...]:
-        """Dispatch an event again, and say where it counts; one for nobody stays as it is."""
-        if event.pk not in self._asked:
-            return Replay.SKIPPED
-        if event.pk not in self._together.claimed:
+        """Replay one event; return the counters to increase.
+
+        An unfinished event is left to its ordinary dispatch.
+        """
+        if not event.is_finished:
             return Replay.BUSY
-        self._begun = event.pk
         try:
-            settled = self._settled.get(event.pk, ())
-            status = dispatch_again(event, self._asked[event.pk], settled)
+            if event.is_test:
+                announce(webhook_tested, event)
+                return Replay.SKIPPED
+            calls = [verdict for verdict in calls_for(event) if self._wants(verdict, event)]
+            if not calls:
+                return Replay.SKIPPED
+            return self._call(event, calls)
+        except BrokenOff:
+            raise
         except Exception:
-            logger.exception("The replay of %s was cut short", event)
+            logger.exception("Unexpected error while replaying %s", event)
             return Replay.FAILED
-        self._ended[status].append(event.pk)
-        return _COUNTS.get(status, Replay.SUCCEEDED)
 
+    def _wants(self, verdict: Verdict, event: Event) -> bool:
+        """Whether the replay is for this receiver of an event."""
+        path = verdict.receiver.path
+        if not self._planned.concerns(path):
+            return False
+        if not self._planned.only_failed or path in self._settled.get(event.pk, {}):
+            return True
+        last = self._latest.get(event.pk, {}).get(path)
+        return last is not None and last != ReceiverRun.Outcome.SUCCEEDED
 
-_COUNTS = {Event.Status.FAILED: Replay.FAILED, Event.Status.SKIPPED: Replay.SKIPPED}
+    def _call(self, event: Event, calls: list[Verdict]) -> tuple[str, ...]:
+        """Call receivers, but for those that were settled before the replay was broken off."""
+        outcomes = dict(self._settled.get(event.pk, {}))
+        left = [verdict for verdict in calls if verdict.receiver.path not in outcomes]
+        if self._planned.stalls > conf.current().MAX_ATTEMPTS and not self.tried:
+            left = self._give_up_the_deadly(event, left, outcomes)
+        for verdict in left:
+
+            def conclude(run: ReceiverRun) -> None:
+                self._mend(event, {**outcomes, run.receiver: run.outcome})
+
+            is_last = verdict is left[-1]
+            run = call(verdict, event, self._planned, *([conclude] if is_last else []))
+            outcomes[run.receiver] = run.outcome
+        succeeded = all(o == ReceiverRun.Outcome.SUCCEEDED for o in outcomes.values())
+        return Replay.SUCCEEDED if succeeded else Replay.FAILED
+
+    def _mend(self, event: Event, outcomes: dict[str, str]) -> None:
+        """Note that a failed event has succeeded, if the last run of each of its receivers has."""
+        latest = self._latest.get(event.pk, {}) | outcomes
+        if all(outcome == ReceiverRun.Outcome.SUCCEEDED for outcome in latest.values()):
+            mended = "next_attempt_at IS NULL AND status IN (%s, %s)"
+            before = [Event.Status.FAILED, Event.Status.HANDLED]
+            update(Event, {"status": Event.Status.SUCCEEDED}, [event.pk], mended, before)
+
+    def _give_up_the_deadly(
+        self, event: Event, left: list[Verdict], outcomes: dict[str, str]
+    ) -> list[Verdict]:
+        """Write a failed run for the receiver in whose call the replay ended each time."""
+        if not left:
+            return left
+        run = ReceiverRun.begin(event, left[0].receiver.path, self._planned)
+        run.fail(GiveUp(f"{self._planned} was broken off {self._planned.stalls - 1} times here."))
+        run.store()
+        outcomes[run.receiver] = run.outcome
+        logger.error("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
+        return left[1:]

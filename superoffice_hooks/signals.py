@@ -14,6 +14,7 @@ later; it can raise ``RetryLater`` or ``GiveUp`` to say when, or that it is no u
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Literal
 
 from django.dispatch import Signal
@@ -31,7 +32,8 @@ class EventSignal(Signal):
     def __init__(self, pattern: str) -> None:
         super().__init__()
         self.pattern = pattern
-        self._options: dict[str, Options] = {}
+        # By dotted path and dispatch_uid: one function may be connected with several filters.
+        self._options: dict[str, dict[Any, list[Options]]] = {}
 
     def __repr__(self) -> str:
         return f"<EventSignal {self.pattern}>"
@@ -49,6 +51,9 @@ class EventSignal(Signal):
         ignore_own: bool = False,
     ) -> None:
         """Connect a receiver, as with every Django signal.
+
+        A function that is connected again with another filter is called if any of its filters lets
+        the event pass, once for each event.
 
         Args:
             receiver: the function to call.
@@ -75,25 +80,55 @@ class EventSignal(Signal):
         options = Options(
             atomic=atomic, fields=fields, unknown_changes=unknown_changes, ignore_own=ignore_own
         )
+        sender = _none_if_event(sender)
         path = dotted_path(receiver)
         if any(known.path == path and known.function != receiver for known in connected()):
             raise ValueError(
                 f"Another receiver is connected as {path}. SuperOffice receivers are known by their"
                 " dotted path: give each function a name of its own in its module."
             )
+        if all(live.path != path for live in self.live_receivers()):
+            # What is left of a function that is gone.
+            self._options.pop(path, None)
         super().connect(receiver, sender=sender, weak=weak, dispatch_uid=dispatch_uid)
-        self._options[path] = options
+        if sender is not None:
+            return
+        filters = self._options.setdefault(path, {}).setdefault(dispatch_uid, [])
+        if options not in filters:
+            filters.append(options)
 
-    def live_receivers(self, sender: object = None) -> Iterator[Receiver]:
-        """The receivers connected now, in the order in which they were connected."""
+    def disconnect(
+        self, receiver: Any = None, sender: object = None, dispatch_uid: Any = None
+    ) -> bool:
+        """Disconnect a receiver with all filters that it was connected with, as in Django."""
+        sender = _none_if_event(sender)
+        disconnected = super().disconnect(receiver, sender=sender, dispatch_uid=dispatch_uid)
+        if disconnected and sender is None:
+            paths = [dotted_path(receiver)] if receiver is not None else list(self._options)
+            for path in paths:
+                self._options.get(path, {}).pop(dispatch_uid, None)
+        return disconnected
+
+    def live_receivers(self) -> Iterator[Receiver]:
+        """Yield the receivers connected now, in the order in which they were connected.
+
+        One that is connected with several filters comes once with each of them.
+        """
         # Signal.send_robust would run them all in one go; each needs a transaction and a record of
         # its own, and Django offers no public way to call them one by one.
-        sync, asynchronous = self._live_receivers(sender)
+        sync, asynchronous = self._live_receivers(None)
         for functions, is_async in ((sync, False), (asynchronous, True)):
-            for function in functions:
+            # One function may be connected under several uids.
+            for function in dict.fromkeys(functions):
                 path = dotted_path(function)
-                options = self._options[path]
-                yield Receiver(path, function, is_async, options, self, self.pattern)
+                for options in chain.from_iterable(self._options.get(path, {}).values()):
+                    yield Receiver(path, function, is_async, options, self, self.pattern)
+
+
+def _none_if_event(sender: object) -> object:
+    """Return None for the model class Event: it is the sender of all events."""
+    name = f"{getattr(sender, '__module__', '')}.{getattr(sender, '__qualname__', '')}"
+    return None if name == "superoffice_hooks.models.event.Event" else sender
 
 
 def on(pattern: str) -> EventSignal:
@@ -108,43 +143,43 @@ def on(pattern: str) -> EventSignal:
     return signals.setdefault(pattern, EventSignal(pattern))
 
 
-def receivers_of(name: str, sender: object = None) -> list[Receiver]:
-    """Who listens to events of this name: each once, however many patterns match."""
-    return list({receiver.path: receiver for receiver in listening(name, sender)}.values())
+def receivers_of(name: str) -> list[Receiver]:
+    """Return the receivers of events of this name: each once, however many patterns match."""
+    return list({receiver.path: receiver for receiver in listening(name)}.values())
 
 
-def verdicts_on(event: EventLike, sender: object = None) -> list[Verdict]:
+def verdicts_on(event: EventLike) -> list[Verdict]:
     """What each receiver that listens to the event's name makes of it, each once.
 
     One that is connected several times is called if any of its filters lets the event pass. The
     test event concerns nobody: it has a signal of its own.
     """
     verdicts: dict[str, Verdict] = {}
-    for receiver in () if event.is_test else listening(event.name, sender):
+    for receiver in () if event.is_test else listening(event.name):
         known = verdicts.get(receiver.path)
         if known is None or not known.is_call:
             verdicts[receiver.path] = receiver.judge(event)
     return list(verdicts.values())
 
 
-def calls_for(event: EventLike, sender: object = None) -> list[Verdict]:
+def calls_for(event: EventLike) -> list[Verdict]:
     """The receivers to call for an event, each with the changes to tell it of."""
-    return [verdict for verdict in verdicts_on(event, sender) if verdict.is_call]
+    return [verdict for verdict in verdicts_on(event) if verdict.is_call]
 
 
-def connected(sender: object = None) -> Iterator[Receiver]:
+def connected() -> Iterator[Receiver]:
     """Every receiver connected to any event signal; one that listens twice comes twice."""
     for signal in [*_exact.values(), *_patterns.values()]:
-        yield from signal.live_receivers(sender)
+        yield from signal.live_receivers()
 
 
-def listening(name: str, sender: object = None) -> Iterator[Receiver]:
+def listening(name: str) -> Iterator[Receiver]:
     """Who listens to events of this name; one that is connected to two signals comes twice."""
     if name in _exact:
-        yield from _exact[name].live_receivers(sender)
+        yield from _exact[name].live_receivers()
     for signal in list(_patterns.values()):
         if vocabulary.pattern(signal.pattern).fullmatch(name):
-            yield from signal.live_receivers(sender)
+            yield from signal.live_receivers()
 
 
 # Any event at all, unknown names included; only the test event reaches nobody but webhook_tested.

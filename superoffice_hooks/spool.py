@@ -93,6 +93,15 @@ def oldest() -> Iterator[Delivery | None]:
         connection.execute("COMMIT")
 
 
+def length() -> int:
+    """Return how many deliveries wait."""
+    path = _path()
+    if path is None or not path.exists():
+        return 0
+    with closing(_connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM delivery").fetchone()[0])
+
+
 def _path() -> Path | None:
     directory = conf.current().SPOOL_DIR
     return Path(directory) / FILE_NAME if directory else None

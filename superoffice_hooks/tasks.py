@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .dispatching import dispatch_now
-from .models import Event
+from .models import Event, Replay, queue
+from .replaying import carry_on
 
 if TYPE_CHECKING or find_spec("django.tasks"):
     from django.tasks import task
@@ -21,16 +22,36 @@ logger = logging.getLogger(__name__)
 @task()
 def dispatch_event(pk: int) -> None:
     """Dispatch the event with this primary key, unless somebody else has begun to."""
-    for event in Event.objects.filter(pk=pk, status=Event.Status.PENDING):
+    event = queue.events().filter(pk=pk).first()
+    if event is not None and queue.hurry(event):
         dispatch_now(event)
+
+
+@task()
+def carry_on_replay(pk: int) -> None:
+    """Carry the replay with this primary key on, unless somebody else does."""
+    replay = Replay.objects.filter(pk=pk).first()
+    for _ in carry_on(replay) if replay is not None else ():
+        pass
 
 
 def enqueue(event: Event) -> None:
     """Hand an event to the queue; never raises.
 
-    If the queue is out of reach, the event stays pending and ``superoffice_dispatch`` finds it.
+    If the queue is out of reach, ``superoffice_dispatch`` finds the event when its lease has ended.
     """
     try:
         dispatch_event.enqueue(event.pk)
     except Exception:
         logger.exception("%s could not be enqueued and waits for superoffice_dispatch", event)
+
+
+def enqueue_replay(replay: Replay) -> None:
+    """Hand a replay to the queue; never raises.
+
+    If the queue is out of reach, ``superoffice_dispatch`` carries it on.
+    """
+    try:
+        carry_on_replay.enqueue(replay.pk)
+    except Exception:
+        logger.exception("%s could not be enqueued and waits for superoffice_dispatch", replay)

@@ -7,7 +7,6 @@ administrators, so it says nothing.
 
 import ipaddress
 import logging
-from functools import partial
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -17,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from . import conf, receiving
-from .afterwards import ThenResponse, hand_over
+from .dispatcher import Place
 from .exceptions import NotStored, Refused
 from .notification import Delivery
 from .values import storable_text
@@ -29,17 +28,20 @@ logger = logging.getLogger(__name__)
 @login_not_required
 @require_POST
 def webhook(request: HttpRequest, endpoint: str = conf.DEFAULT_ENDPOINT) -> HttpResponse:
-    """Take a delivery in, answer, and then call the receivers."""
+    """Take a delivery in and answer; the receivers are called by the dispatcher."""
+    place = Place()
+    event = None
     try:
-        event = receiving.receive(_delivery(request, endpoint))
+        event = receiving.receive(_delivery(request, endpoint), place.columns)
     except (Refused, NotStored) as refusal:
         return HttpResponse(status=refusal.status_code)
     except Exception:
         # An error of ours is no reason to drop the event: SuperOffice tries again after 503.
         logger.exception("A delivery to %s could not be taken in", endpoint)
         return HttpResponse(status=NotStored.status_code)
-    then = partial(hand_over, [event] if event else [])
-    return ThenResponse("OK", content_type="text/plain", then=then)
+    finally:
+        place.hand_over(event)
+    return HttpResponse("OK", content_type="text/plain")
 
 
 # Under ATOMIC_REQUESTS our row would vanish with whatever else fails in the request, after the 200.

@@ -13,7 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import Client
 
-from superoffice_hooks import signals
+from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Event, Rejection
 from superoffice_hooks.signature import sign
 
@@ -82,9 +82,12 @@ class Poster:
         headers = dict(headers or {})
         if secret is not None:
             headers["X-SuperOffice-Signature"] = sign(sent, secret)
-        return self.client.post(
+        answer = self.client.post(
             url, sent, content_type="application/json; charset=utf-8", headers=headers
         )
+        # Outside of a TestCase's transaction, other threads call the receivers.
+        assert dispatcher.wait_until_idle(30)
+        return answer
 
 
 @pytest.fixture
@@ -96,18 +99,19 @@ def post() -> Poster:
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     """``connect(signal, function)`` connects a receiver until the test ends."""
-    connections: list[tuple[Signal, Callable[..., Any]]] = []
+    connections: list[tuple[Signal, Callable[..., Any], dict[str, Any]]] = []
 
     def _connect(
         signal: Signal, function: Callable[..., Any], **options: Any
     ) -> Callable[..., Any]:
         signal.connect(function, weak=False, **options)
-        connections.append((signal, function))
+        names = ("sender", "dispatch_uid")
+        connections.append((signal, function, {n: options[n] for n in names if n in options}))
         return function
 
     yield _connect
-    for signal, function in connections:
-        signal.disconnect(function)
+    for signal, function, options in connections:
+        signal.disconnect(function, **options)
 
 
 @pytest.fixture

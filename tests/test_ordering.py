@@ -69,7 +69,7 @@ def test_what_waits_has_used_up_no_attempt(post, seen):
         post(at(1, Fails=True))
         post(at(2))
     waiting = Event.objects.get(attempts=0)
-    assert (waiting.status, waiting.claimed_until) == ("pending", None)
+    assert (waiting.status, waiting.claim) == ("pending", None)
 
 
 def test_an_earlier_one_that_comes_late_is_dispatched_at_once(post, seen):

@@ -114,16 +114,23 @@ class TestFields:
         post(documented("seed-ticket.changed"))
         assert calls == [("title",)]
 
-    def test_connecting_again_replaces_the_options(self, post, connect):
+    @pytest.mark.parametrize("uids", [(None, None), ("a", "b")])
+    def test_one_that_is_connected_again_is_called_if_any_filter_lets_the_event_pass(
+        self, post, connect, uids
+    ):
+        """Django ignores a second connection without a uid of its own."""
         calls = []
 
         def receive(changes, **kwargs):
             calls.append(changes)
 
-        connect(ticket_changed, receive, fields={"title"})
-        connect(ticket_changed, receive, fields={"priority"})
-        post(documented("seed-ticket.changed"))
-        assert calls == [("priority",)]
+        first, second = uids
+        connect(ticket_changed, receive, fields={"title"}, dispatch_uid=first)
+        connect(ticket_changed, receive, fields={"priority"}, dispatch_uid=second)
+        for name in ("title", "priority", "category"):
+            post(body(Changes=[name]))
+        post(body(Changes=["priority", "title"]))
+        assert calls == [("title",), ("priority",), ("title",)]
 
     def test_the_other_options_still_count(self, post, connect):
         connect(ticket_changed, lambda **kwargs: None, fields={"title"}, atomic=False)
@@ -290,14 +297,14 @@ class TestMistakes:
 def test_every_verdict_has_its_reason(post, connect, options, sent, reason, called):
     post(body(**sent))
     connect(ticket_changed, lambda **kwargs: None, **options)
-    (verdict,) = verdicts_on(Event.objects.get(), sender=Event)
+    (verdict,) = verdicts_on(Event.objects.get())
     assert (verdict.reason, verdict.is_call) == (reason, called)
 
 
 def test_the_test_event_concerns_nobody(post, connect):
     connect(any_event, lambda **kwargs: None)
     post(documented("test-event-01-test"))
-    assert verdicts_on(Event.objects.get(), sender=Event) == []
+    assert verdicts_on(Event.objects.get()) == []
 
 
 def test_a_replay_asks_the_filters_again(post, told, connect):

@@ -1,8 +1,6 @@
 """What fails is tried again, by whoever has not succeeded yet, until it is given up."""
 
 import logging
-import time
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -13,11 +11,21 @@ from django.utils import timezone
 from superoffice_hooks import signals
 from superoffice_hooks.dispatching import dispatch, dispatch_due, dispatch_now
 from superoffice_hooks.exceptions import GiveUp, RetryLater
-from superoffice_hooks.models import Event, ReceiverRun
+from superoffice_hooks.models import Event, ReceiverRun, queue
+from superoffice_hooks.models.taking import take
 
 from .conftest import SECRET, body
 
 pytestmark = pytest.mark.django_db
+
+WORKER = override_settings(
+    SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "worker", "MAX_ATTEMPTS": 3}
+)
+
+
+def lapse() -> None:
+    """Let the leases of all claims end."""
+    Event.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +71,7 @@ def test_a_failed_event_is_due_again_after_a_delay_that_grows(post, connect):
     connect(signals.ticket_changed, Flaky(ValueError(), ValueError(), ValueError()))
     assert post(body()).status_code == 200
     event = Event.objects.get()
-    assert (event.status, event.attempts, event.claimed_until) == ("pending", 1, None)
+    assert (event.status, event.attempts, event.claim) == ("pending", 1, None)
     assert 9 < seconds_until_due() < 11.1
     event = next_attempt()
     assert (event.status, event.attempts) == ("pending", 2)
@@ -136,14 +144,21 @@ def test_giving_up_does_not_keep_others_from_their_attempts(post, connect):
 
 
 def test_an_event_whose_process_dies_in_every_attempt_is_given_up(post, connect):
-    flaky = connect(signals.ticket_changed, Flaky())
-    post(body())
-    abandoned = timezone.now() - timedelta(seconds=1)
-    ReceiverRun.objects.all().delete()
-    Event.objects.update(status="running", attempts=3, claimed_until=abandoned)
+    deadly = connect(signals.ticket_changed, Flaky(name="deadly"))
+    other = connect(signals.any_event, Flaky(name="other"))
+    with WORKER:
+        post(body())
+    for death in range(4):
+        (event,) = take(1)
+        assert (event.attempts, event.deaths) == (death, max(death - 1, 0))
+        assert queue.begin(event, calling="", alone=event.alone)
+        lapse()
     (event,) = dispatch_due(1)
     assert event.status == "failed"
-    assert flaky.calls == 1
+    assert (deadly.calls, other.calls) == (0, 1)
+    gave_up = event.runs.get(receiver__endswith="deadly")
+    assert gave_up.outcome == "gave_up"
+    assert "ended 3 times" in gave_up.error
 
 
 class TestRedeliveries:
@@ -159,22 +174,26 @@ class TestRedeliveries:
         assert event.status == "succeeded"
         assert event.redeliveries.count() == 1
 
-    def test_one_of_an_abandoned_event_takes_it_over(self, post, connect):
-        flaky = connect(signals.ticket_changed, Flaky(SystemExit(1)))
-        sent = body()
-        post(sent)
-        Event.objects.update(status="running", claimed_until=timezone.now())
-        post(sent)
-        assert Event.objects.get().status == "succeeded"
-        assert flaky.calls == 2
-
-    def test_one_of_an_event_in_work_is_recorded_and_no_more(self, post, connect):
+    def test_one_of_an_event_that_nobody_has_begun_makes_it_due_at_once(self, post, connect):
+        """Its claim may be that of a process that is gone."""
         flaky = connect(signals.ticket_changed, Flaky())
         sent = body()
+        with WORKER:
+            post(sent)
+        assert take(1)
         post(sent)
-        Event.objects.update(status="running", claimed_until=timezone.now() + timedelta(hours=1))
-        post(sent)
+        assert Event.objects.get().status == "succeeded"
         assert flaky.calls == 1
+
+    def test_one_of_an_event_that_is_begun_is_recorded_and_no_more(self, post, connect):
+        flaky = connect(signals.ticket_changed, Flaky())
+        sent = body()
+        with WORKER:
+            post(sent)
+        (event,) = take(1)
+        assert queue.begin(event, calling="", alone=False)
+        post(sent)
+        assert flaky.calls == 0
         assert Event.objects.get().redeliveries.count() == 1
 
     def test_one_of_an_event_that_waits_for_its_next_attempt_does_not_hurry_it(self, post, connect):
@@ -211,13 +230,14 @@ class TestWithoutATransaction:
         assert ReceiverRun.objects.get().outcome == "failed"
 
     def test_its_success_is_recorded_once_whoever_is_first(self, post, connect):
-        post(body())
         connect(signals.ticket_changed, Flaky(), atomic=False)
-        Event.objects.update(status="running", claimed_until=timezone.now())
-        overtaken, faster = Event.objects.get(), Event.objects.get()
-        assert faster.claim()
-        dispatch(faster)
-        dispatch(overtaken)
+        with WORKER:
+            post(body())
+        (overtaken,) = take(1)
+        lapse()
+        (faster,) = take(1)
+        assert dispatch(faster)
+        assert not dispatch(overtaken)
         assert Event.objects.get().status == "succeeded"
         assert ReceiverRun.objects.count() == 1
 
@@ -236,10 +256,10 @@ class TestModes:
 
     def test_dispatching_an_event_that_somebody_else_claimed_does_nothing(self, post, connect):
         flaky = connect(signals.ticket_changed, Flaky())
-        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "worker"}):
+        with WORKER:
             post(body())
         late = Event.objects.get()
-        assert Event.objects.get().claim()
+        assert take(1)
         dispatch_now(late)
         assert flaky.calls == 0
 
@@ -251,10 +271,10 @@ class TestModes:
                 post(body(PrimaryKey=number))
             events = dispatch_due(2)
             next(events)
-        time.sleep(1.1)
+        lapse()
+        assert take(1)
         with override_settings(SUPEROFFICE_HOOKS=worker):
-            assert Event.objects.get(status="running").claim()
-            assert list(events) == []
+            assert [event.status for event in events] == ["pending"]
         assert flaky.calls == 1
 
     def test_closing_the_generator_gives_back_what_was_claimed(self, post, connect):
@@ -264,21 +284,8 @@ class TestModes:
                 post(body(PrimaryKey=number))
             events = dispatch_due(5)
             next(events)
-            assert Event.objects.filter(status="running").count() == 4
+            assert Event.objects.exclude(claim=None).count() == 4
             events.close()
-        assert Event.objects.filter(status="pending", attempts=0).count() == 4
+        assert Event.objects.filter(status="pending", attempts=0, claim=None).count() == 4
+        assert Event.objects.due().count() == 4
         assert Event.objects.filter(status="succeeded").count() == 1
-
-
-def test_an_event_that_was_dispatched_often_enough_is_not_given_up_if_nothing_is_left_to_do(
-    post, connect
-):
-    """As when a process dies that replays an event which had succeeded."""
-    calls = []
-    connect(signals.ticket_changed, lambda **kwargs: calls.append(1))
-    post(body())
-    past = timezone.now() - timedelta(seconds=1)
-    Event.objects.update(status="running", claimed_until=past, attempts=3)
-    list(dispatch_due(1))
-    event = Event.objects.get()
-    assert (event.status, event.attempts, calls) == ("succeeded", 4, [1])

@@ -6,6 +6,7 @@ import pytest
 from django.dispatch import Signal, receiver
 
 from superoffice_hooks import signals, vocabulary
+from superoffice_hooks.models import Event
 from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.signals import any_event, connected, on, receivers_of, ticket_changed
 
@@ -63,8 +64,53 @@ def test_a_receiver_of_several_matching_signals_is_called_once(connect):
 
 def test_receivers_that_asked_for_another_sender_are_left_out(connect):
     connect(ticket_changed, lambda **kwargs: None, sender=str)
-    assert receivers_of("ticket.changed", sender=int) == []
-    assert len(receivers_of("ticket.changed", sender=str)) == 1
+    assert receivers_of("ticket.changed") == []
+
+
+def test_event_is_the_sender_of_all_events(connect):
+    function = connect(ticket_changed, lambda **kwargs: None, sender=Event)
+    assert [r.function for r in receivers_of("ticket.changed")] == [function]
+    assert ticket_changed.disconnect(function, sender=Event)
+    assert receivers_of("ticket.changed") == []
+
+
+def same_path(number):
+    def function(**kwargs):
+        return number
+
+    return function
+
+
+@pytest.mark.parametrize("senders", [(None, None), (Event, None), (None, Event), (Event, Event)])
+def test_two_functions_of_one_dotted_path_are_refused_whatever_the_sender(connect, senders):
+    first, second = senders
+    connect(ticket_changed, same_path(1), sender=first)
+    with pytest.raises(ValueError, match="Another receiver is connected"):
+        any_event.connect(same_path(2), sender=second)
+
+
+def test_a_function_under_two_uids_is_connected_until_both_are_gone():
+    def function(**kwargs):
+        pass
+
+    ticket_changed.connect(function, dispatch_uid="a", fields={"priority"})
+    ticket_changed.connect(function, dispatch_uid="b", fields={"category"})
+    names = [list(r.options.names or ()) for r in ticket_changed.live_receivers()]
+    assert names == [["priority"], ["category"]]
+    assert ticket_changed.disconnect(function, dispatch_uid="a")
+    assert [list(r.options.names or ()) for r in ticket_changed.live_receivers()] == [["category"]]
+    assert ticket_changed.disconnect(dispatch_uid="b")
+    assert list(ticket_changed.live_receivers()) == []
+
+
+def test_a_function_that_takes_the_place_of_one_that_is_gone_has_its_own_filter():
+    old = same_path(1)
+    ticket_changed.connect(old, fields={"priority"})
+    del old
+    new = same_path(2)
+    ticket_changed.connect(new, fields={"category"})
+    (live,) = ticket_changed.live_receivers()
+    assert (live.function, list(live.options.names or ())) == (new, ["category"])
 
 
 def test_receivers_are_held_weakly_like_everywhere():

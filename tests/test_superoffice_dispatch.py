@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -18,8 +16,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import replaying, signals
-from superoffice_hooks.management.commands.superoffice_dispatch import Command
-from superoffice_hooks.models import Event, Replay
+from superoffice_hooks.dispatcher import Upkeep
+from superoffice_hooks.models import Event, Replay, queue
+from superoffice_hooks.models.taking import take
 
 from .conftest import SECRET, body
 
@@ -50,17 +49,16 @@ def test_everything_that_is_due_is_dispatched_whatever_the_batch(post, connect):
     assert run() == "No event was due."
 
 
+@WORKER
 def test_abandoned_events_are_taken_over_and_held_ones_are_not(post, connect):
     connect(signals.ticket_changed, lambda **kwargs: None)
     for number in range(2):
         post(body(PrimaryKey=number))
-    now = timezone.now()
-    Event.objects.filter(primary_key=0).update(status="running", claimed_until=now)
-    held_until = now + timedelta(hours=1)
-    Event.objects.filter(primary_key=1).update(status="running", claimed_until=held_until)
-    with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET]}):
-        assert run() == "1 event was dispatched: 1 succeeded."
-    assert Event.objects.get(primary_key=1).status == "running"
+    for event in take(2):
+        assert queue.begin(event, calling="", alone=False)
+    Event.objects.filter(primary_key=0).update(next_attempt_at=timezone.now())
+    assert run() == "1 event was dispatched: 1 succeeded."
+    assert Event.objects.get(primary_key=1).is_running
 
 
 class TestReplays:
@@ -99,7 +97,7 @@ class TestReplays:
         assert calls == [0, 1, 0, 1, 2, 3, 2, 3, 4, 4]
 
     def test_those_in_other_hands_are_left_to_them(self, left, calls):
-        assert left.claim()
+        assert left.take()
         assert run() == "No event was due."
         assert calls == []
 
@@ -181,17 +179,12 @@ def test_a_watcher_that_is_told_to_stop_leaves_the_rest_of_a_replay(post):
     for _ in range(5):
         post(body())
     replaying.plan(replaying.Criteria(), who="anna", why="").release()
-    command = Command()
-    command.stopping = threading.Event()
-    command.stopping.set()
-    assert command.look(10) == {}
-    command.stopping.clear()
-    events = command.until_told(replaying.carry_on_waiting())
-    next(events)
-    command.stopping.set()
-    assert list(events) == []
+    upkeep = Upkeep(None)
+    told = iter([False, True])
+    assert upkeep(lambda: next(told)) == 1
     left = Replay.objects.get()
-    assert (left.state, left.done, left.claimed_until) == ("running", 1, None)
+    assert (left.state, left.done, left.claim) == ("running", 1, None)
+    assert upkeep(lambda: True) == 0
 
 
 def wait_until(condition) -> None:

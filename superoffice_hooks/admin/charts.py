@@ -20,7 +20,6 @@ STACK = (
     Event.Status.FAILED,
     Event.Status.HANDLED,
     Event.Status.PENDING,
-    Event.Status.RUNNING,
     Event.Status.SKIPPED,
     Event.Status.SUCCEEDED,
 )

@@ -51,7 +51,9 @@ class EventPage(_EventAdmin):
                     "status_word",
                     "attempts",
                     "next_attempt",
-                    "claimed",
+                    "begun",
+                    "begun_by",
+                    "calling",
                     "finished",
                 )
             },
@@ -76,7 +78,7 @@ class EventPage(_EventAdmin):
     received = showing.moment("received_at", _("received"))
     occurred = showing.moment("occurred_at", _("occurred"))
     next_attempt = showing.moment("next_attempt_at", _("next attempt"))
-    claimed = showing.moment("claimed_until", _("claimed until"))
+    begun = showing.moment("begun_at", _("begun"))
     finished = showing.moment("finished_at", _("finished"))
 
     def page_context(self, request: HttpRequest, event: Event) -> dict[str, Any]:
@@ -89,7 +91,7 @@ class EventPage(_EventAdmin):
             "fields": event_parts.fields(event),
             "attempts": list(event_parts.attempts(runs)),
             "is_cut": len(runs) == NEWEST,
-            "receivers": [listener(verdict) for verdict in verdicts_on(event, sender=Event)],
+            "receivers": [listener(verdict) for verdict in verdicts_on(event)],
             "deliveries": event_parts.deliveries(event, again),
             "replays": replays.values(),
             "newest": NEWEST,

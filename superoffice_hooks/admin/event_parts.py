@@ -102,6 +102,6 @@ class Attempt(NamedTuple):
 
 def attempts(runs: Iterable[ReceiverRun]) -> Iterator[Attempt]:
     """Runs, newest first, by the attempt they were part of."""
-    for number, of_attempt in groupby(runs, key=lambda run: run.attempt):
+    for (number, _), of_attempt in groupby(runs, key=lambda run: (run.attempt, run.replay_id)):
         together = list(of_attempt)
         yield Attempt(number, together[0].replay, together)

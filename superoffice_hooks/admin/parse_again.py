@@ -1,8 +1,6 @@
 """Parse again: what was signed but made no event becomes one, once the reading of it is mended."""
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -15,8 +13,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import receiving
-from ..afterwards import ThenRedirect, hand_over
-from ..models import Event, Rejection
+from ..dispatcher import hand_over
+from ..models import Rejection
 from ..notification import Unreadable
 
 if TYPE_CHECKING:
@@ -79,7 +77,8 @@ class ParsingAgain(_RejectionAdmin):
             if request.user.has_perm("superoffice_hooks.view_event")
             else self._url(request, "rejection_changelist")
         )
-        return ThenRedirect(url, then=partial(hand_over, [event] if is_due else []))
+        hand_over(event if is_due else None)
+        return HttpResponseRedirect(url)
 
     @admin.action(description=_("Parse selected rejections again"), permissions=["parse_again"])
     def parse_again(
@@ -92,7 +91,6 @@ class ParsingAgain(_RejectionAdmin):
             self.message_user(request, message, messages.ERROR)
             return None
         came_of_them = Counter[str]()
-        due: list[int] = []
         for key in keys:
             try:
                 # One by one: together, the bodies may be a gigabyte.
@@ -104,14 +102,12 @@ class ParsingAgain(_RejectionAdmin):
                 came_of_them["left alone"] += 1
             else:
                 came_of_them["event"] += 1
-                due += [event.pk] if is_due else []
-                # Its turn may come when a lease would be over; until then, anybody may have it.
-                event.release()
+                hand_over(event if is_due else None)
         all_well = came_of_them["event"] == came_of_them.total()
         self.message_user(
             request, _report(came_of_them), messages.SUCCESS if all_well else messages.WARNING
         )
-        return ThenRedirect(request.get_full_path(), then=partial(hand_over, _one_by_one(due)))
+        return HttpResponseRedirect(request.get_full_path())
 
     def _url(self, request: HttpRequest, page: str, *arguments: object) -> str:
         """Of a page of ours, with the filters of the list the user came from."""
@@ -119,12 +115,6 @@ class ParsingAgain(_RejectionAdmin):
         url = reverse(name, args=arguments, current_app=self.admin_site.name)
         filters = self.get_preserved_filters(request)
         return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
-
-
-def _one_by_one(keys: list[int]) -> Iterator[Event]:
-    """The events with these keys that nobody has begun to dispatch, in memory one at a time."""
-    for key in keys:
-        yield from Event.objects.filter(pk=key, status=Event.Status.PENDING)
 
 
 def _report(came_of_them: Counter[str]) -> str:

@@ -1,7 +1,6 @@
-"""The progress of a replay: a page that carries it on while it is looked at, and a way to cancel.
+"""The progress of a replay: a page that shows it, and a way to cancel.
 
-Where a worker runs, ``superoffice_dispatch`` carries replays on too. Where none does, this page is
-enough: each time it is asked for, it answers and then replays a batch.
+Dispatchers carry replays on; the page changes nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -10,14 +9,12 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from ..afterwards import ThenResponse
 from ..models import Replay
-from ..replaying import batch
 
 if TYPE_CHECKING:
     _ReplayAdmin = admin.ModelAdmin[Replay]
@@ -48,28 +45,22 @@ class Progressing(_ReplayAdmin):
         return [*pages, *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """How far the replay is. Who may replay also carries it on, after the answer."""
+        """Show how far the replay is."""
         if not (self.has_view_permission(request) or may_replay(request)):
             raise PermissionDenied
         replay = self._replay(request, pk)
-        carries_on = may_replay(request) and not replay.finished_at
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Progress of replay %(number)d") % {"number": replay.pk},
             "opts": self.opts,
             "replay": replay,
             "report": report(replay) if replay.finished_at else "",
-            "may_cancel": carries_on,
+            "may_cancel": may_replay(request) and not replay.finished_at,
             "may_view": self.has_view_permission(request),
         }
         request.current_app = self.admin_site.name
-        page = render_to_string("admin/superoffice_hooks/replay/progress.html", context, request)
-
-        def carry_on() -> None:
-            for _ in batch(replay) if carries_on else ():
-                pass
-
-        return ThenResponse(page, then=carry_on, content_type="text/html; charset=utf-8")
+        template = "admin/superoffice_hooks/replay/progress.html"
+        return TemplateResponse(request, template, context)
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: ends the replay before its next event."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import replaying
+from ..dispatcher import hand_over_replay
 from ..models import Event
 from ..replaying import Criteria, Preview, select
 from ..selecting import frozen
@@ -142,12 +143,14 @@ class Replaying(_EventAdmin):
     ) -> HttpResponse:
         """Replay a few events and say what came out; leave many to the page that shows progress."""
         planned = replaying.plan(criteria, who=request.user.get_username(), **asked)
-        if planned.planned > self.AT_ONCE:
-            planned.release()
+        if planned.planned <= self.AT_ONCE:
+            for _ in replaying.batch(planned):
+                pass
+        if not planned.finished_at:
+            hand_over_replay(planned)
             progress = "admin:superoffice_hooks_replay_progress"
             site = self.admin_site.name
             return HttpResponseRedirect(reverse(progress, args=[planned.pk], current_app=site))
-        replaying.replay(planned)
         level = messages.WARNING if planned.failed else messages.SUCCESS
         self.message_user(request, report(planned), level)
         return HttpResponseRedirect(self._way_back(request, criteria))

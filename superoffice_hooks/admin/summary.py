@@ -67,10 +67,10 @@ def _fields(event: Event) -> str:
 
 def _outcome(event: Event) -> str:
     match event.status:
+        case Event.Status.PENDING if event.is_running:
+            return gettext("is being dispatched")
         case Event.Status.PENDING:
             return gettext("waits to be dispatched")
-        case Event.Status.RUNNING:
-            return gettext("is being dispatched")
         case Event.Status.SKIPPED if event.is_test:
             return gettext("was skipped, for it is only a test")
         case Event.Status.SKIPPED:

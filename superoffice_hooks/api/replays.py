@@ -14,6 +14,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.throttling import BaseThrottle
 
 from .. import replaying
+from ..dispatcher import hand_over_replay
 from ..models import Event, Replay
 from ..reaching import Asked
 from ..selecting import Criteria, frozen
@@ -198,10 +199,11 @@ def plan(criteria: Criteria, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def begin(planned: Replay) -> None:
-    """Carry a new replay on for a moment, and leave what is left to others."""
+    """Carry a new replay on for a short time, and leave the rest to the dispatchers."""
     try:
         for _ in replaying.batch(planned):
             pass
-    # It is written down, and so goes on elsewhere: an error would have it planned a second time.
+    # It is stored, and so goes on elsewhere: an error would have it planned a second time.
     except Exception:
         logger.exception("%s was cut short", planned)
+    hand_over_replay(planned)

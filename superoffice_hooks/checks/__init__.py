@@ -40,4 +40,4 @@ def check_receivers(**_kwargs: Any) -> list[checks.CheckMessage]:
     """The receivers that are connected by now; those of apps connect in ``AppConfig.ready``."""
     from . import receivers  # noqa: PLC0415  (a server starts without its checks)
 
-    return list(receivers.names())
+    return [*receivers.names(), *receivers.database()]

@@ -25,8 +25,8 @@ def keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
 
 
 def numbers() -> Iterator[checks.CheckMessage]:
-    """MAX_BODY_BYTES, LEASE_SECONDS and MAX_ATTEMPTS."""
-    for key in ("MAX_BODY_BYTES", "LEASE_SECONDS", "MAX_ATTEMPTS"):
+    """MAX_BODY_BYTES, LEASE_SECONDS, CALL_SECONDS and MAX_ATTEMPTS."""
+    for key in ("MAX_BODY_BYTES", "LEASE_SECONDS", "CALL_SECONDS", "MAX_ATTEMPTS"):
         value = getattr(conf.current(), key)
         if type(value) is not int or value <= 0:
             yield checks.Error(
@@ -52,8 +52,10 @@ def _body_size(ours: int) -> Iterator[checks.CheckMessage]:
 
 
 def dispatch() -> Iterator[checks.CheckMessage]:
-    """DISPATCH, ORDERED and RETRY_DELAYS."""
+    """DISPATCH, LANES, ORDERED and RETRY_DELAYS."""
     current = conf.current()
+    if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MOST_LANES:
+        yield _wrong("LANES", f"Write a whole number from 0 to {conf.MOST_LANES}.")
     if current.DISPATCH not in conf.MODES:
         yield _wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
     elif current.DISPATCH == "task" and not conf.has_tasks():

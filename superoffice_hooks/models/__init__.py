@@ -2,6 +2,7 @@
 
 from .changes import ChangedField, ChangeSet
 from .delivery import Redelivery, Rejection
+from .dispatcher import Dispatcher
 from .event import Event
 from .replay import Replay
 from .run import ReceiverRun
@@ -9,6 +10,7 @@ from .run import ReceiverRun
 __all__ = [
     "ChangeSet",
     "ChangedField",
+    "Dispatcher",
     "Event",
     "ReceiverRun",
     "Redelivery",

@@ -21,6 +21,11 @@ class InSeconds(Func):
         super().__init__(output_field=DateTimeField())
         self.seconds = seconds
 
+    @property
+    def delta(self) -> timedelta:
+        """How far from now it is."""
+        return timedelta(seconds=self.seconds)
+
     def as_sql(  # type: ignore[override]
         self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, list[Any]]:

@@ -1,19 +1,20 @@
 """The event: something that happened in SuperOffice, one row however often it is delivered."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import IntegrityError, models, router
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, moments, vocabulary
 from .changes import ChangeSet
+from .clock import InSeconds
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
+from .indexes import QueueIndex
 from .inserting import insert, savepoint
-from .lifecycle import Claimable, ClaimableQuerySet
 from .record import OfRecord, RecordQuerySet
 
 if TYPE_CHECKING:
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
 
 # django-stubs gives each class an as_manager of its own type.
-class EventQuerySet(  # type: ignore[override]
-    FieldsQuerySet["Event"], RecordQuerySet["Event"], ClaimableQuerySet["Event"]
-):
-    """Events, by what they say."""
+class EventQuerySet(FieldsQuerySet["Event"], RecordQuerySet["Event"]):  # type: ignore[override]
+    """Events, by what they say and by what is left to do for them."""
+
+    def unfinished(self) -> Self:
+        """Return the events that are in the queue: due, claimed, or to be retried later."""
+        return self.exclude(next_attempt_at=None)
+
+    def due(self) -> Self:
+        """Return the events that anybody may claim now, the longest due first."""
+        return self.filter(next_attempt_at__lte=InSeconds(0)).order_by("next_attempt_at", "pk")
 
     def named(self, pattern: str) -> Self:
         """Events whose name matches: ``ticket.changed``, ``list.*.softdeleted``."""
@@ -55,24 +62,16 @@ class EventQuerySet(  # type: ignore[override]
         """
         return self.for_record(entity, primary_key, tenant).changed(name, entity=entity)
 
-    def in_turn(self) -> Self:
-        """Events with no unfinished event of the same record before them."""
-        record = {name: OuterRef(name) for name in ("entity", "primary_key", "tenant")}
-        before = Event.objects.using(self.db).filter(status__in=Event.UNFINISHED, **record)
-        return self.filter(~Exists(before.placed("lt", OuterRef)))
+    def record(
+        self, delivery: "Delivery", notification: "Notification", place: Mapping[str, Any]
+    ) -> "tuple[Event, bool]":
+        """Store the event of a delivery; return it, and whether this delivery was its first.
 
-    def claim_due(self, most: int) -> "list[Event]":
-        """Claim up to so many due events; with ORDERED, none before its turn."""
-        events = self.in_turn() if conf.current().ORDERED else self
-        return super(EventQuerySet, events).claim_due(most)
-
-    def record(self, delivery: "Delivery", notification: "Notification") -> "tuple[Event, bool]":
-        """The event a delivery tells of, and whether this delivery was the first to.
-
-        One INSERT where the change set is known: the unique key is the duplicate test.
+        ``place`` has the columns of the queue. One INSERT where the change set is known: the unique
+        key is the duplicate test.
         """
         using = router.db_for_write(self.model)
-        event = self.model.arrived(delivery, notification)
+        event = self.model(**self.model.arrived(delivery, notification), **place)
         try:
             with savepoint(using):
                 insert(event, using)
@@ -80,13 +79,28 @@ class EventQuerySet(  # type: ignore[override]
             if original := self.using(using).filter(**event.identity()).first():
                 return original, False
             if ChangeSet.objects.forget_if_gone(event.change_set_id):
-                return self.record(delivery, notification)
+                return self.record(delivery, notification, place)
             raise
         return event, True
 
 
-class Event(OfRecord, WithFields, Claimable):
-    """Something that happened in SuperOffice, known by its EventId."""
+class Event(OfRecord, WithFields):
+    """Something that happened in SuperOffice, known by its EventId.
+
+    The queue is ``next_attempt_at``, and ``models.queue`` has the steps through it.
+    """
+
+    class Status(models.TextChoices):
+        """What came of an event so far."""
+
+        PENDING = "pending", _("pending")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
+        HANDLED = "handled", _("handled")
+
+    DONE = (Status.SUCCEEDED, Status.SKIPPED, Status.HANDLED)
+    """Finished, and wanting nobody."""
 
     endpoint = models.CharField(_("endpoint"), max_length=50)
     event_id = GuidField(_("event id"))
@@ -101,8 +115,31 @@ class Event(OfRecord, WithFields, Claimable):
     remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
     problems = models.JSONField(_("problems"), default=list)
 
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    """When anybody may claim it, by the database's clock; null once it is finished."""
+    claim = models.BigIntegerField(_("claim"), null=True, editable=False)
+    """The random token of the process that has claimed it."""
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    """How many attempts were begun, each with the call of a receiver."""
+    deaths = models.PositiveIntegerField(_("deaths"), default=0)
+    """How many of them ended with their process, while it called nothing else."""
+    alone = models.BooleanField(_("alone"), default=False, editable=False)
+    """Whether an attempt ended with its process, so that the next is made alone; or is alone."""
+    begun_at = models.DateTimeField(_("begun at"), null=True)
+    begun_by = models.CharField(_("begun by"), max_length=100, blank=True)
+    """The host and process that began the last attempt."""
+    calling = models.CharField(_("calling"), max_length=255, blank=True)
+    """The dotted path of the receiver that the attempt began with."""
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    handled_by = models.CharField(_("handled by"), max_length=255, blank=True)
+    handled_why = models.TextField(_("handled because"), blank=True)
+
     pruned_at = models.DateTimeField(_("pruned at"), null=True)
     """When its body, headers and tracebacks were pruned; until then they are all there."""
+
+    due_at: Any = None
+    """When it was due before this process claimed it; not stored."""
 
     objects = models.Manager.from_queryset(EventQuerySet)()
 
@@ -121,11 +158,9 @@ class Event(OfRecord, WithFields, Claimable):
         indexes: ClassVar = [
             # Number first: people look a record up by it, and seldom say of which entity.
             models.Index(fields=["primary_key", "entity"], name="superoffice_event_record"),
-            # First what is due; then, as what is finished is due at no time, what is to be pruned.
-            models.Index(
-                fields=["status", "next_attempt_at", "pruned_at", "received_at"],
-                name="superoffice_event_due",
-            ),
+            QueueIndex(fields=["next_attempt_at", "id"], name="superoffice_event_queue"),
+            # What has its body still, the oldest first.
+            models.Index(fields=["pruned_at", "received_at"], name="superoffice_event_prune"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
             # The newest of one name, status, tenant or endpoint, in the order of the admin's list.
             # That of names also covers what is counted of changed fields.
@@ -141,29 +176,28 @@ class Event(OfRecord, WithFields, Claimable):
         return f"{self.name or '(no name)'} {self.event_id}"
 
     @classmethod
-    def arrived(cls, delivery: "Delivery", notification: "Notification") -> Self:
-        """A new event, not saved yet."""
-        return cls(
-            endpoint=delivery.endpoint,
-            event_id=notification.event_id,
-            name=notification.name,
-            entity=notification.entity,
-            action=notification.action,
-            primary_key=notification.primary_key,
-            tenant=notification.tenant,
-            associate_id=notification.associate_id,
-            is_own=conf.is_own(notification.tenant, notification.associate_id),
-            webhook_name=notification.webhook_name,
-            occurred_at=notification.occurred_at and _as_stored(notification.occurred_at),
-            received_at=delivery.received_at,
-            payload=notification.payload,
-            body=delivery.body,
-            headers=delivery.kept_headers(),
-            remote_addr=delivery.remote_addr,
-            problems=list(notification.problems),
-            change_set_id=ChangeSet.objects.key_of(notification.entity, notification.changes),
-            **cls.initially(delivery.received_at),
-        )
+    def arrived(cls, delivery: "Delivery", notification: "Notification") -> dict[str, Any]:
+        """Return the columns of a new event, but for its place in the queue."""
+        return {
+            "endpoint": delivery.endpoint,
+            "event_id": notification.event_id,
+            "name": notification.name,
+            "entity": notification.entity,
+            "action": notification.action,
+            "primary_key": notification.primary_key,
+            "tenant": notification.tenant,
+            "associate_id": notification.associate_id,
+            "is_own": conf.is_own(notification.tenant, notification.associate_id),
+            "webhook_name": notification.webhook_name,
+            "occurred_at": notification.occurred_at and _as_stored(notification.occurred_at),
+            "received_at": delivery.received_at,
+            "payload": notification.payload,
+            "body": delivery.body,
+            "headers": delivery.kept_headers(),
+            "remote_addr": delivery.remote_addr,
+            "problems": list(notification.problems),
+            "change_set_id": ChangeSet.objects.key_of(notification.entity, notification.changes),
+        }
 
     def identity(self) -> dict[str, Any]:
         """What makes two deliveries tell of the same event."""
@@ -182,9 +216,31 @@ class Event(OfRecord, WithFields, Claimable):
         """
         return compare(self.previous(), self)
 
-    def is_held_back(self) -> bool:
-        """Whether, with ORDERED, an earlier event of the same record must be finished first."""
-        return conf.current().ORDERED and not Event.objects.filter(pk=self.pk).in_turn().exists()
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has left the queue, as far as this instance knows."""
+        return self.next_attempt_at is None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process has begun an attempt and not ended it, as far as this instance knows.
+
+        Nobody knows from here whether that process is alive; if not, the event is due again when
+        ``next_attempt_at`` has passed.
+        """
+        return self.claim is not None and self.begun_at is not None
+
+    def handle(self, *, who: str, why: str) -> bool:
+        """Note that a person has dealt with a failed event; False if it has not failed."""
+        failed = Event.objects.using(router.db_for_write(Event)).filter(
+            pk=self.pk, status=Event.Status.FAILED, next_attempt_at=None
+        )
+        noted = {"status": Event.Status.HANDLED, "handled_by": who[:255], "handled_why": why}
+        if not failed.update(**noted):
+            return False
+        for name, value in noted.items():
+            setattr(self, name, value)
+        return True
 
 
 def _as_stored(moment: datetime) -> datetime:

@@ -12,6 +12,8 @@ from typing import Any
 from django.db import connections, models, transaction
 from django.db.models.signals import post_save, pre_save
 
+from .clock import InSeconds
+
 # By model and database.
 _statements: dict[tuple[type[models.Model], str], str] = {}
 
@@ -26,8 +28,12 @@ def insert(row: models.Model, using: str) -> None:
         IntegrityError: the row, or one with its unique key, is there.
     """
     model = type(row)
-    statement = _statements.get((model, using))
+    moving = any(isinstance(value, InSeconds) for value in row.__dict__.values())
+    statement = None if moving else _statements.get((model, using))
     # Whoever listens is told by save() alone.
+    if moving:
+        row.save(force_insert=True, using=using)
+        return
     if statement is None or any(signal.has_listeners(model) for signal in (pre_save, post_save)):
         with connections[using].execute_wrapper(_remembering(model, using)):
             row.save(force_insert=True, using=using)

@@ -1,24 +1,26 @@
 """The replay: events dispatched again on purpose, and how far that has come.
 
-Its work list is not stored. It is the events that meet the criteria, in the order of their primary
-keys, after ``position`` and up to ``up_to``; so it makes no difference that a replay changes the
-very statuses it selects by. One process at a time works on it, under a claim that ends with its
-lease; ``position``, the counts and the lease move on together, in one statement for the events in
-hand: few while receivers are slow, some dozens while they are quick. A process that dies therefore
-repeats these at most, and in them only the receivers that had not succeeded.
+It stands beside the queue: no event is claimed or made due by it. Its work list is not stored. It
+is the events that meet the criteria, in the order of their primary keys, after ``position`` and up
+to ``up_to``; so it makes no difference that a replay changes the very statuses it selects by.
+
+One process at a time works on it, under a claim of the replay's own. ``position``, the counts and
+the lease move on together, in one statement for some dozens of events, or for one while receivers
+are slow. A process that dies therefore repeats these at most, and in them only the receivers that
+had not succeeded. A claim that ends without progress is counted in ``stalls``.
 """
 
 from collections.abc import Mapping
-from copy import copy
-from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models, router
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
+from . import queue
+from .clock import InSeconds
 
 _LONGEST_NAME = 255
 
@@ -27,10 +29,9 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
     """Replays, by whether there is something left to do."""
 
     def waiting(self) -> Self:
-        """Unfinished, and nobody is working on them."""
-        return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=timezone.now())).filter(
-            finished_at=None
-        )
+        """Return those that are unfinished, and that no living process works on."""
+        free = Q(claim=None) | Q(claimed_until__lte=InSeconds(0))
+        return self.filter(free, finished_at=None)
 
 
 class Replay(models.Model):
@@ -69,12 +70,16 @@ class Replay(models.Model):
     position = models.PositiveBigIntegerField(_("position"), default=0)
     """The primary key of the last event that was tried."""
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    claim = models.BigIntegerField(_("claim"), null=True, editable=False)
+    """The random token of the process that works on it."""
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
+    stalls = models.PositiveSmallIntegerField(_("stalls"), default=0)
+    """How often it was claimed since it last moved on."""
     finished_at = models.DateTimeField(_("finished at"), null=True)
     cancelled_by = models.CharField(_("cancelled by"), max_length=_LONGEST_NAME)
 
-    claim_held: datetime | None = None
-    """The claim of this instance, as ``claimed_until`` had it last; not stored."""
+    held: int | None = None
+    """The token of this instance's claim; not stored."""
 
     objects = models.Manager.from_queryset(ReplayQuerySet)()
 
@@ -91,11 +96,13 @@ class Replay(models.Model):
 
     @classmethod
     def begin(cls, who: str, **values: Any) -> Self:
-        """Write a new replay down, claimed by this process: whoever plans it goes first."""
-        claim = _lease()
-        planned = cls(who=who[:_LONGEST_NAME], claimed_until=claim, **values)
-        planned.save(force_insert=True)
-        planned.claim_held = claim
+        """Store a new replay, claimed by this process: whoever plans it goes first."""
+        token = queue.new_token()
+        columns = {"claim": token, "claimed_until": _lease()}
+        planned = cls(who=who[:_LONGEST_NAME], **columns, **values)
+        planned.save(force_insert=True, using=router.db_for_write(cls))
+        planned._read()
+        planned.held = token
         return planned
 
     @property
@@ -119,84 +126,80 @@ class Replay(models.Model):
         """Whether the receiver with this dotted path is to run."""
         return not self.receivers or receiver in self.receivers
 
-    def narrowed_to(self, receivers: set[str]) -> Self:
-        """The same replay for those of its receivers alone. None left reads as all: ask first."""
-        narrowed = copy(self)
-        narrowed.receivers = sorted(filter(self.concerns, receivers))
-        return narrowed
-
-    def claim(self) -> bool:
-        """Take the replay for this process to work on; False if it is finished or another has it.
+    def take(self) -> bool:
+        """Claim the replay for this process; False if it is finished or another process has it.
 
         What other processes have done meanwhile is read.
         """
-        if self.claim_held and self.claim_held > timezone.now():
+        if self.held is not None:
             return True
-        claim = _lease()
-        if not self._row().waiting().update(claimed_until=claim):
+        token = queue.new_token()
+        claimed = {"claim": token, "claimed_until": _lease(), "stalls": F("stalls") + 1}
+        if not self._row().waiting().update(**claimed):
             return False
         self._read()
-        self.claim_held = claim
+        self.held = token
         return True
 
     def advance(self, position: int, counts: Mapping[str, int]) -> bool:
-        """Count events that were tried, and claim for the next ones; whether there may be some.
+        """Count events that were tried and renew the claim; return whether to go on.
 
-        There is none after the last one that was planned, after ``cancel``, and if the claim was
+        Not after the last event that was planned, not after ``cancel``, and not if the claim was
         lost: then another process is at these events now and counts them.
         """
-        moved: dict[str, Any] = {
-            name: getattr(self, name) + count for name, count in counts.items()
-        }
-        moved["position"] = position
+        moved: dict[str, Any] = {name: getattr(self, name) + n for name, n in counts.items()}
+        if position != self.position:
+            moved |= {"position": position, "stalls": 0}
         if position >= self.up_to:
-            self._end(**moved, finished_at=timezone.now())
-        elif not self._step(self._claimed().filter(finished_at=None), _lease(), **moved):
-            # The events were in hand when somebody cancelled, so they count.
+            self._end(**moved, finished_at=InSeconds())
+        elif not self._step(self._held().filter(finished_at=None), claimed_until=_lease(), **moved):
+            # The events were being tried when somebody cancelled, so they count.
             self._end(**moved)
             self._read()
-        return self.claim_held is not None
+        return self.held is not None
+
+    def renew(self) -> None:
+        """Let the claim last for another lease."""
+        self._held().update(claimed_until=_lease())
 
     def release(self) -> None:
-        """Give the claim back, for whoever comes to go on from here."""
+        """Give the claim back, for others to go on from here."""
         self._end()
 
     def finish(self) -> None:
         """Note that there is no further event."""
-        self._end(finished_at=timezone.now())
+        self._end(finished_at=InSeconds())
 
     def cancel(self, who: str) -> bool:
-        """End it; False if it had ended. The events in hand are finished."""
+        """End it; False if it had ended. The events that are being tried are finished."""
         rows = self._row().filter(finished_at=None)
-        cancelled = rows.update(finished_at=timezone.now(), cancelled_by=who[:_LONGEST_NAME] or "?")
+        cancelled = rows.update(finished_at=InSeconds(), cancelled_by=who[:_LONGEST_NAME] or "?")
         self._read()
         return bool(cancelled)
 
     def _end(self, **changes: Any) -> None:
         """End the claim, if it is still ours, with these changes."""
-        self._step(self._claimed(), None, **changes)
-        self.claim_held = None
+        self._step(self._held(), claim=None, claimed_until=None, **changes)
+        self.held = None
 
     def _row(self) -> ReplayQuerySet:
         return type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
 
-    def _claimed(self) -> ReplayQuerySet:
-        return self._row().filter(claimed_until=self.claim_held)
+    def _held(self) -> ReplayQuerySet:
+        return self._row().filter(claim=self.held)
 
-    def _step(self, rows: ReplayQuerySet, claim: datetime | None, **changes: Any) -> bool:
+    def _step(self, rows: ReplayQuerySet, **changes: Any) -> bool:
         """Update the row if it still is as this instance saw it, and this instance with it."""
-        if self.claim_held is None or not rows.update(claimed_until=claim, **changes):
+        if self.held is None or not rows.update(**changes):
             return False
         for name, value in changes.items():
-            setattr(self, name, value)
-        self.claim_held = self.claimed_until = claim
+            is_time = isinstance(value, InSeconds)
+            setattr(self, name, timezone.now() + value.delta if is_time else value)
         return True
 
     def _read(self) -> None:
         self.refresh_from_db(using=router.db_for_write(type(self)))
 
 
-def _lease() -> datetime:
-    # Twice as long as an event's: whoever takes over an abandoned replay finds the event that was
-    # in hand free again.
-    return timezone.now() + timedelta(seconds=2 * conf.current().LEASE_SECONDS)
+def _lease() -> InSeconds:
+    return InSeconds(conf.current().LEASE_SECONDS)

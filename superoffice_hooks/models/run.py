@@ -2,7 +2,6 @@
 
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar, Self
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GiveUp, RetryLater
+from ..values import storable_text
 from .event import Event
 from .inserting import insert
 from .replay import Replay
@@ -27,25 +27,17 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         """The runs of an event's ordinary dispatch, or of one replay of it."""
         return self.filter(event=event, replay=replay)
 
-    def settled_receivers(self) -> set[str]:
-        """Dotted paths of the receivers that need not be called again."""
-        return set().union(*self.settled_by_event().values())
+    def settled_by_event(self) -> dict[int, dict[str, str]]:
+        """Return the outcomes of receivers that need no further call, by event and receiver."""
+        return self.filter(outcome__in=ReceiverRun.SETTLED).latest_by_event()
 
-    def last_failed(self, receivers: Iterable[str]) -> bool:
-        """Whether the latest run of an event by any of these receivers was no success."""
-        return any(not failed.isdisjoint(receivers) for failed in self.failed_by_event().values())
-
-    def settled_by_event(self) -> dict[int, set[str]]:
-        """The same for each event that has some, by its primary key."""
-        runs = self.filter(outcome__in=ReceiverRun.SETTLED)
-        return _by_event(runs.values_list("event_id", "receiver"))
-
-    def failed_by_event(self) -> dict[int, set[str]]:
-        """The receivers whose latest run was no success, for each event that has some."""
+    def latest_by_event(self) -> dict[int, dict[str, str]]:
+        """Return the outcome of each receiver's latest run, by event and receiver."""
+        latest = defaultdict[int, dict[str, str]](dict)
         runs = self.order_by("pk").values_list("event_id", "receiver", "outcome")
-        latest = {(event, receiver): outcome for event, receiver, outcome in runs}
-        failed = (run for run, last in latest.items() if last != ReceiverRun.Outcome.SUCCEEDED)
-        return _by_event(failed)
+        for event, receiver, outcome in runs:
+            latest[event][receiver] = outcome
+        return dict(latest)
 
     def still_failed(self) -> Self:
         """The runs that were no success and were the last of their event's for that receiver."""
@@ -54,13 +46,6 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         )
         failed = self.exclude(outcome=ReceiverRun.Outcome.SUCCEEDED)
         return failed.filter(~Exists(same))
-
-
-def _by_event(pairs: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
-    receivers = defaultdict[int, set[str]](set)
-    for event, receiver in pairs:
-        receivers[event].add(receiver)
-    return dict(receivers)
 
 
 class ReceiverRun(models.Model):
@@ -90,7 +75,7 @@ class ReceiverRun(models.Model):
     replay = models.ForeignKey(
         Replay, verbose_name=_("replay"), null=True, on_delete=models.PROTECT, related_name="runs"
     )
-    attempt = models.PositiveSmallIntegerField(_("attempt"))
+    attempt = models.PositiveIntegerField(_("attempt"))
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     started_at = models.DateTimeField(_("started at"))
     duration = models.DurationField(_("duration"), default=timedelta)
@@ -129,7 +114,7 @@ class ReceiverRun(models.Model):
 
     @classmethod
     def begin(cls, event: Event, receiver: str, replay: Replay | None) -> Self:
-        """A run whose clock starts now; not saved before it has an outcome."""
+        """Return a run whose clock starts now; not stored before it has an outcome."""
         return cls(
             event=event,
             receiver=receiver,
@@ -139,19 +124,13 @@ class ReceiverRun(models.Model):
         )
 
     def succeed(self) -> None:
-        """Save the run as a success; to be called inside the receiver's own transaction.
-
-        Raises:
-            IntegrityError: the receiver has succeeded already, in another process.
-        """
+        """Note that the receiver returned; ``store`` writes it down."""
         self.outcome = self.Outcome.SUCCEEDED
         self.succeeded_in = self.replay_id or self.FIRST_DISPATCH
-        self._end()
+        self.duration = timezone.now() - self.started_at
 
     def fail(self, error: BaseException) -> None:
-        """Save the run as not succeeded, with the traceback; the error may ask for more or less."""
-        from ..values import storable_text  # noqa: PLC0415  (no process needs it to start)
-
+        """Note what the receiver raised, which may want more or fewer attempts."""
         match error:
             case RetryLater():
                 self.outcome, self.retry_after = self.Outcome.POSTPONED, error.seconds
@@ -160,20 +139,36 @@ class ReceiverRun(models.Model):
             case _:
                 self.outcome = self.Outcome.FAILED
         self.succeeded_in = None
+        self.duration = timezone.now() - self.started_at
+        self._describe(error)
+
+    def store(self) -> None:
+        """Insert the row; a success inside the transaction of what the receiver did.
+
+        Raises:
+            IntegrityError: the receiver has succeeded already, in another process.
+        """
+        # A success that was rolled back leaves the key of a row that is not there.
+        self.pk = None
+        insert(self, router.db_for_write(type(self)))
+
+    def note(self, error: BaseException) -> None:
+        """Keep an error beside a run that is stored, whose outcome it does not change."""
+        self._describe(error)
+        self.save(update_fields=["error", "traceback"], using=router.db_for_write(type(self)))
+
+    def success_elsewhere(self) -> "ReceiverRun | None":
+        """Return the stored success of the receiver, if another process had one."""
+        runs = type(self).objects.using(router.db_for_write(type(self)))
+        return (
+            runs.of(self.event, self.replay)
+            .filter(receiver=self.receiver, outcome=self.Outcome.SUCCEEDED)
+            .first()
+        )
+
+    def _describe(self, error: BaseException) -> None:
         # format_exception_only survives errors whose own __str__ raises.
         headline = "".join(traceback.format_exception_only(error)).strip()
         whole = "".join(traceback.format_exception(error))
         self.error = storable_text(headline)[:_ERROR_LENGTH]
         self.traceback = storable_text(whole)[-_TRACEBACK_LENGTH:]
-        self._end()
-
-    def success_elsewhere(self) -> "ReceiverRun | None":
-        """The run in which another process was faster, if that is why this one failed."""
-        runs = type(self).objects.of(self.event, self.replay).filter(receiver=self.receiver)
-        return runs.filter(outcome=self.Outcome.SUCCEEDED).first()
-
-    def _end(self) -> None:
-        self.duration = timezone.now() - self.started_at
-        # A success that was rolled back leaves the key of a row that is not there.
-        self.pk = None
-        insert(self, router.db_for_write(type(self)))

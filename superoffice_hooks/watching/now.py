@@ -4,9 +4,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from .. import conf, vocabulary
-from ..models import Event, Redelivery
+from django.db.models import Max
 
+from .. import conf, spool, vocabulary
+from ..models import Dispatcher, Event, Redelivery, queue
+from ..models.clock import InSeconds
+
+OVERDUE_SECONDS = 300.0
+"""After how long something due has waited too long."""
 MOST_PENDING = 1000
 """So many pending events are looked at, those to be dispatched next."""
 MOST_STANDING = 10_000
@@ -42,20 +47,74 @@ class Endpoint(NamedTuple):
 
 
 def pending() -> Pending:
-    """What waits to be dispatched. Index: superoffice_event_due.
+    """What waits to be dispatched. Index: superoffice_event_queue.
 
     The oldest is exact among up to MOST_PENDING events. Of more, it is the oldest of those to be
     dispatched next; any that is older still was tried before, and is to be tried again later.
     """
-    waiting = Event.objects.filter(status=Event.Status.PENDING).order_by("next_attempt_at")
+    waiting = Event.objects.unfinished().order_by("next_attempt_at")
     shown = waiting.only("name", "entity", "primary_key", "received_at", "next_attempt_at")
     first = list(shown[:MOST_PENDING])
     oldest = min(first, key=lambda event: (event.received_at, event.pk), default=None)
     return Pending(len(first), oldest)
 
 
+class Dispatching(NamedTuple):
+    """Whether what is due is dispatched."""
+
+    due: int
+    """How many events are due; at most MOST_PENDING: there may be more."""
+    oldest_due: float
+    """For how many seconds the longest due of them has waited; 0 if none is."""
+    dispatchers: list[Dispatcher]
+    """Those that were seen lately."""
+    last_seen: datetime | None
+    """When any dispatcher was seen last; None if never."""
+    spool: int
+    """How many deliveries wait in this machine's spool."""
+
+
+def dispatching() -> Dispatching:
+    """Return whether what is due is dispatched. Index: superoffice_event_queue."""
+    due = queue.events().due()
+    # By the clock that decides what is due, which may differ from this machine's.
+    waits = due.annotate(now=InSeconds(0)).values_list("next_attempt_at", "now").first()
+    dispatchers = Dispatcher.objects.using(queue.using())
+    return Dispatching(
+        due=due.order_by().values("pk")[:MOST_PENDING].count(),
+        oldest_due=(waits[1] - waits[0]).total_seconds() if waits else 0,
+        dispatchers=list(dispatchers.living()),
+        last_seen=dispatchers.aggregate(last=Max("seen_at"))["last"],
+        spool=spool.length(),
+    )
+
+
+def dispatching_problems(max_age: float = OVERDUE_SECONDS) -> list[str]:
+    """Return what is wrong with the dispatching, in sentences; empty if nothing is."""
+    now = dispatching()
+    problems = []
+    if now.oldest_due > max_age:
+        problems.append(
+            f"{now.due} events are due, the oldest for {now.oldest_due:.0f} seconds."
+            " Start a dispatcher, or more of them, and look into its log."
+        )
+    if not now.dispatchers:
+        seen = f"since {now.last_seen:%Y-%m-%d %H:%M:%S}" if now.last_seen else "ever"
+        problems.append(
+            f"No dispatcher has been seen {seen}. Run superoffice_dispatch --watch, or let the web"
+            " processes dispatch: theirs start with the first request."
+        )
+    problems += [
+        f"{dispatcher} has {dispatcher.hung} of {dispatcher.lanes} lanes in a call that takes"
+        " longer than CALL_SECONDS. Give the receiver a time-out of its own."
+        for dispatcher in now.dispatchers
+        if dispatcher.hung
+    ]
+    return problems
+
+
 def standings() -> list[Standing]:
-    """How many events have which status. Index: superoffice_event_due, one query for each."""
+    """How many events have which status. Index: superoffice_event_status, one query for each."""
     return [Standing(status, _counted(status)) for status in Event.Status.values]
 
 
@@ -73,7 +132,7 @@ def endpoints() -> list[Endpoint]:
 
 def _counted(status: str) -> int:
     # Ordered as the index is, lest a database read the table instead, or another index.
-    rows = Event.objects.filter(status=status).order_by("status", "next_attempt_at")
+    rows = Event.objects.filter(status=status).order_by("status", "received_at")
     return rows.values("status")[:MOST_STANDING].count()
 
 

@@ -83,7 +83,7 @@ class ReceiverFilter(NamingFilter):
 
     def names(self, request: HttpRequest) -> Iterable[str]:
         """The receivers connected now; one that has left can still be typed."""
-        return {receiver.path for receiver in connected(sender=Event)}
+        return {receiver.path for receiver in connected()}
 
     @property
     def condition(self) -> Condition:

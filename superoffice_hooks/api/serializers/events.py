@@ -170,7 +170,10 @@ class EventDetailSerializer(EventSerializer):
         fields = (
             *EventSerializer.Meta.fields,
             "superseded",
-            "claimed_until",
+            "deaths",
+            "begun_at",
+            "begun_by",
+            "calling",
             "handled_by",
             "handled_why",
             "pruned_at",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ...models import Event, Replay
+from ...models import Replay
 from ...signals import connected
 from .criteria import CriteriaSerializer, Several, ShownCriteriaSerializer, selects, shown
 from .rows import RowSerializer
@@ -36,7 +36,7 @@ class EventReplaySerializer(StrictSerializer):
 
     def validate_receivers(self, paths: list[str]) -> list[str]:
         """They are connected; one that is misspelt would leave nobody to call."""
-        known = sorted({receiver.path for receiver in connected(sender=Event)})
+        known = sorted({receiver.path for receiver in connected()})
         if not set(paths) <= set(known):
             listed = ", ".join(known) or "none"
             raise serializers.ValidationError(

@@ -1,32 +1,35 @@
-"""``manage.py superoffice_dispatch``: the worker, and the recovery for every mode of dispatch."""
+"""``manage.py superoffice_dispatch``: the dispatcher in a process of its own."""
 
-import logging
 import signal
 import threading
+import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import close_old_connections
+from django.db import DatabaseError, connections
 
-from superoffice_hooks.dispatching import dispatch_due, dispatch_now
-from superoffice_hooks.models import Event
-from superoffice_hooks.receiving import DATABASE_AWAY, drain
-from superoffice_hooks.replaying import carry_on_waiting
+from superoffice_hooks import conf, watching
+from superoffice_hooks.dispatcher import Keeper, Lane, Lanes, Upkeep, calls_in_this_thread
+from superoffice_hooks.models import Dispatcher, queue
 
-logger = logging.getLogger(__name__)
+_STOP_SECONDS = 3600.0
+"""How long the end waits for receivers that are being called; SIGKILL is there for less."""
 
-REPLAYED = "replayed"
-"""Counts the events of replays, among the statuses that due events ended with."""
+_SIGNAL_SECONDS = 0.05
+"""How often the main thread looks whether it was told to stop."""
 
 
 class Command(BaseCommand):
     help = (
-        "Dispatches the events that are due: pending ones, ones to be retried, and ones whose"
-        " process died. Drains the spool first, and carries on the replays that nobody is working"
-        " on. Any number of these may run side by side."
+        "Dispatches the events that are due: new ones, ones to be retried, and ones whose process"
+        " died. Drains the spool and carries on replays that no process works on. Any number of"
+        " these may run side by side."
     )
+    # A setting that is wrong elsewhere, as a spool that has vanished, must not stop what is due.
+    requires_system_checks: list[str] = []  # noqa: RUF012  (Django's own)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -35,71 +38,125 @@ class Command(BaseCommand):
             help="stay, and look again and again, until SIGTERM or Ctrl-C",
         )
         parser.add_argument(
-            "--batch", type=int, default=10, help="how many events to claim at a time (default: 10)"
+            "--check",
+            action="store_true",
+            help="dispatch nothing; exit with 1 if something due has waited too long, or if no"
+            " dispatcher has been seen lately, and say which",
+        )
+        parser.add_argument(
+            "--lanes", type=int, help="how many threads call receivers (default: the LANES setting)"
+        )
+        parser.add_argument(
+            "--batch",
+            type=int,
+            default=50,
+            help="how many events are claimed at a time, at most (default: 50)",
         )
         parser.add_argument(
             "--interval",
             type=float,
-            default=1.0,
-            help="seconds between two looks when nothing was due (default: 1)",
+            default=2.0,
+            help="the longest pause between two looks when nothing is due, in seconds (default: 2)",
+        )
+        parser.add_argument(
+            "--max-age",
+            type=float,
+            default=watching.OVERDUE_SECONDS,
+            help="with --check: how many seconds something due may wait"
+            f" (default: {watching.OVERDUE_SECONDS:g})",
         )
 
-    def handle(self, *args: Any, watch: bool, batch: int, interval: float, **options: Any) -> None:
-        if batch < 1:
-            raise CommandError(f"--batch is {batch}; it must be at least 1.")
-        self.stopping = threading.Event()
-        if watch:
-            self.stop_on_signals()
-        outcomes = found = self.look(batch)
-        while (watch or found[REPLAYED]) and not self.stopping.is_set():
-            found = self.look_if_possible(batch) if watch else self.look(batch)
-            outcomes += found
-            if not found:
-                self.stopping.wait(interval)
-        self.stdout.write(_summary(outcomes))
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["batch"] < 1:
+            raise CommandError(f"--batch is {options['batch']}; it must be at least 1.")
+        if options["check"]:
+            self.check_health(options["max_age"])
+        else:
+            self.dispatch(options)
 
-    def look(self, batch: int) -> Counter[str]:
-        """Dispatch what is due, and a little of each replay; or what is done when told to stop."""
-        outcomes: Counter[str] = Counter()
-        for event in drain():
-            dispatch_now(event)
-            outcomes[event.status] += 1
-            if self.stopping.is_set():
-                return outcomes
-        outcomes.update(event.status for event in self.until_told(dispatch_due(batch)))
-        if not self.stopping.is_set():
-            outcomes.update(REPLAYED for event in self.until_told(carry_on_waiting()))
-        return outcomes
+    def check_health(self, max_age: float) -> None:
+        """Say what is wrong with the dispatching; exit with 1 if anything is."""
+        problems = watching.dispatching_problems(max_age)
+        if problems:
+            raise CommandError("\n".join(problems))
+        self.stdout.write("Nothing due has waited too long, and a dispatcher was seen lately.")
 
-    def until_told(self, events: Generator[Event, None, None]) -> Iterator[Event]:
-        """The events of a story that gives back what it has not begun when it is closed."""
-        for event in events:
-            yield event
-            if self.stopping.is_set():
-                events.close()
+    def dispatch(self, options: dict[str, Any]) -> None:
+        """Dispatch what is due, once or until told to stop."""
+        lanes = Lanes(
+            Dispatcher.Kind.COMMAND,
+            self.lane_count(options["lanes"]),
+            most=options["batch"],
+            longest_pause=options["interval"],
+            ends_when_idle=not options["watch"],
+        )
+        lanes.upkeep = upkeep = Upkeep(lanes.row if options["watch"] else None)
+        with _stopped_by_signals(lanes):
+            self.watch(lanes) if options["watch"] else self.once(lanes)
+        self.stdout.write(_summary(lanes.outcomes, upkeep.replayed))
 
-    def look_if_possible(self, batch: int) -> Counter[str]:
-        """The same, but a watcher outlives a database that is away for a while."""
-        close_old_connections()
+    def watch(self, lanes: Lanes) -> None:
+        """Dispatch until told to stop."""
+        keeper = Keeper(lanes)
+        lanes.start()
+        keeper.start()
         try:
-            return self.look(batch)
-        except DATABASE_AWAY as error:
-            logger.warning("The database is away; looking again soon: %s", error)
-            return Counter()
+            while not lanes.is_stopping:
+                time.sleep(_SIGNAL_SECONDS)
+        finally:
+            lanes.stop(_STOP_SECONDS)
+            keeper.stop()
 
-    def stop_on_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *caught: self.stopping.set())
+    def once(self, lanes: Lanes) -> None:
+        """Dispatch until nothing is due; this thread is one of the lanes."""
+        is_alone = calls_in_this_thread()
+        keeper = Keeper(lanes)
+        if not is_alone:
+            keeper.start()
+        lane = Lane(lanes)
+        lanes.lanes.append(lane)
+        if not is_alone:
+            lanes.start()
+        try:
+            lane.run_until_idle()
+            lanes.lanes.remove(lane)
+            while lanes.lanes and not lanes.is_stopping:
+                time.sleep(_SIGNAL_SECONDS)
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {error}") from error
+        finally:
+            lanes.stop(_STOP_SECONDS)
+            keeper.stop()
+
+    def lane_count(self, wanted: int | None) -> int:
+        """Return how many lanes there are to be: one on SQLite, which has one writer."""
+        if calls_in_this_thread() or connections[queue.using()].vendor == "sqlite":
+            return 1
+        return max(conf.current().LANES if wanted is None else wanted, 1)
 
 
-def _summary(outcomes: Counter[str]) -> str:
-    replayed = outcomes.pop(REPLAYED, 0)
+@contextmanager
+def _stopped_by_signals(lanes: Lanes) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C stop the lanes; signals reach the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *caught: lanes.tell_to_stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _summary(outcomes: Counter[str], replayed: int) -> str:
     if not outcomes:
-        told = "No event was due."
+        said = "No event was due."
     else:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(outcomes.items()))
         total = outcomes.total()
-        told = f"{total} event{'s were' if total != 1 else ' was'} dispatched: {counts}."
+        said = f"{total} event{'s were' if total != 1 else ' was'} dispatched: {counts}."
     if replayed:
-        told += f" {replayed} event{'s were' if replayed != 1 else ' was'} replayed."
-    return told
+        said += f" {replayed} event{'s were' if replayed != 1 else ' was'} replayed."
+    return said

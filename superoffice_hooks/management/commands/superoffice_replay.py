@@ -145,7 +145,7 @@ def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
         CommandError: no such receiver is connected.
     """
     paths = texts_of(options, "receiver")
-    known = {receiver.path for receiver in connected(sender=Event)}
+    known = {receiver.path for receiver in connected()}
     for path in paths:
         if path not in known:
             listed = "".join(f"\n  {known_path}" for known_path in sorted(known)) or " none"

@@ -1,0 +1,477 @@
+"""Lanes: the threads of a process that dispatch, and the loop that they share.
+
+A lane takes events that are due, one after the other; when nothing is due it looks after the spool
+and the replays, rests, and looks again. Events are claimed for all lanes in one statement.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from .. import conf
+from ..calling import ENDS_THE_PROCESS, is_lost
+from ..dispatching import Attempt, first_receiver
+from ..models import Dispatcher, Event, queue
+from ..models.taking import Taker
+from ..models.turns import next_in_turn, park, runs_in_turn
+from .gate import Gate, Pause
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS = 5.0
+"""After so long in one call, a lane is stuck, and must not keep others from their receivers."""
+
+_AHEAD_SECONDS = 0.5
+"""Events are claimed for about so long ahead, so that other processes get their share."""
+
+_MOST_AHEAD = 50
+_ALONE_SECONDS = 30.0
+_AGAIN_SECONDS = 5.0
+_MOST_FAILURES = 5
+
+
+class Lanes:
+    """The dispatcher of a process.
+
+    Args:
+        kind: where it runs.
+        lanes: how many threads call receivers.
+        most: how many events are claimed at a time, at most.
+        longest_pause: seconds between two looks when nothing was due for a while.
+        dispatches: whether lanes dispatch what is due, or only do the upkeep.
+        ends_when_idle: whether lanes end when nothing is due, and are started anew by ``wake``.
+    """
+
+    def __init__(
+        self,
+        kind: Dispatcher.Kind,
+        lanes: int,
+        *,
+        most: int = _MOST_AHEAD,
+        longest_pause: float = 5.0,
+        dispatches: bool = True,
+        ends_when_idle: bool = False,
+    ) -> None:
+        self.count = lanes
+        self.upkeep: Callable[[Callable[[], bool]], int] = lambda is_stopping: 0
+        """What a lane does when nothing is due; returns how much there was to do."""
+        self.row = Dispatcher.of_this_process(kind, lanes)
+        self.outcomes = Counter[str]()
+        """What became of the events, by their status."""
+        self.gate = Gate()
+        self.lanes: list[Lane] = []
+        self.pause = Pause(0.25, longest_pause)
+        self.changed = threading.Condition()
+        self._most = most
+        self._dispatches = dispatches
+        self.ends_when_idle = ends_when_idle
+        self._taker = Taker()
+        self._runs = deque[list[Event]]()
+        self._handed = deque[Event]()
+        self._reserved = 0
+        self._taking = threading.Lock()
+        self._upkeeping = threading.Lock()
+        self._stopping = threading.Event()
+        self._pace = 0.05
+
+    # The life of the lanes.
+
+    def start(self) -> None:
+        """Start a thread for each lane."""
+        while len(self.lanes) < self.count:
+            self.add_lane()
+
+    def add_lane(self) -> None:
+        """Start one more lane."""
+        lane = Lane(self)
+        self.lanes.append(lane)
+        lane.start()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are events that a lane can begin with at once."""
+        return bool(self._runs or self._handed)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the lanes are to end."""
+        return self._stopping.is_set()
+
+    def wake(self) -> None:
+        """Say that something may be due."""
+        with self.changed:
+            self.pause.end()
+            self.changed.notify()
+            if self.ends_when_idle:
+                self.start()
+
+    def may_end(self, lane: "Lane") -> bool:
+        """Let a lane end that has nothing to do, if lanes are to."""
+        with self.changed:
+            ends = self.ends_when_idle and not self.pause.is_over and not self.has_work
+            if ends:
+                self.lanes.remove(lane)
+            return ends
+
+    def tell_to_stop(self) -> None:
+        """Let the lanes end, each after the receiver that it calls; for signal handlers."""
+        self._stopping.set()
+
+    def stop(self, seconds: float) -> None:
+        """Let the receivers that are being called finish, give the rest back, and say so."""
+        self.tell_to_stop()
+        with self.changed:
+            self.changed.notify_all()
+        end = time.monotonic() + seconds
+        for lane in list(self.lanes):
+            if lane.thread.is_alive():
+                lane.thread.join(max(end - time.monotonic(), 0))
+        self.give_back_all()
+
+    def give_back_all(self) -> None:
+        """Give back what was claimed and not begun."""
+        try:
+            while self._handed:
+                queue.give_back_begun(self._handed.popleft(), 0)
+            while self._runs:
+                queue.give_back(self._runs.popleft())
+            self.row.leave()
+        except DatabaseError as error:
+            logger.warning("Events could not be given back; their claims will lapse: %s", error)
+
+    # Events that come in.
+
+    def reserve(self) -> bool:
+        """Reserve an idle lane for an event that is about to be stored as begun."""
+        with self.changed:
+            idle = sum(lane.is_idle for lane in self.lanes)
+            free = idle - self._reserved - len(self._handed)
+            if self.is_stopping or self.gate.is_wanted_alone or free <= 0:
+                return False
+            self._reserved += 1
+            return True
+
+    def hand(self, event: Event | None) -> None:
+        """Use a reservation for an event, or return it with None."""
+        with self.changed:
+            self._reserved -= 1
+            if event is not None:
+                self._handed.append(event)
+            self.changed.notify()
+
+    # What lanes take.
+
+    def next_handed(self) -> Event | None:
+        """Return an event that was stored as begun, for a lane to call its receivers."""
+        with self.changed:
+            return self._handed.popleft() if self._handed else None
+
+    def next_run(self) -> list[Event]:
+        """Return events to dispatch one after the other; none if nothing is due."""
+        if not self._dispatches:
+            return []
+        with self.changed:
+            if self._runs:
+                return self._runs.popleft()
+        with self._taking:
+            with self.changed:
+                if self._runs:
+                    return self._runs.popleft()
+            if self.is_stopping or not self.pause.is_over:
+                return []
+            taken = self._taker.take(self._ahead())
+            with self.changed:
+                self._runs.extend(runs_in_turn(taken))
+                if taken:
+                    self.pause.end()
+                    self.changed.notify_all()
+                else:
+                    self.pause.begin()
+                return self._runs.popleft() if self._runs else []
+
+    def next_plain(self) -> Event | None:
+        """Return a claimed event whose attempt may begin with the outcome of another."""
+        if conf.current().ORDERED or self.is_stopping or self.gate.is_wanted_alone:
+            return None
+        with self.changed:
+            if self._runs and first_receiver(self._runs[0][0]):
+                return self._runs.popleft()[0]
+        return None
+
+    def put_back(self, run: list[Event]) -> None:
+        """Put events back that were not begun."""
+        with self.changed:
+            self._runs.appendleft(run)
+
+    def look_after(self) -> bool:
+        """Do what is to be done beside events, in one lane at a time."""
+        if not self._upkeeping.acquire(blocking=False):
+            return False
+        try:
+            return self.upkeep(lambda: self.is_stopping) > 0
+        finally:
+            self._upkeeping.release()
+
+    def tried(self, event: Event, seconds: float) -> None:
+        """Note that an event was tried, and how long it took."""
+        self._pace += (seconds / self.count - self._pace) / 8
+        with self.changed:
+            self.outcomes[event.status] += 1
+
+    def _ahead(self) -> int:
+        return max(1, min(self._most, int(_AHEAD_SECONDS / max(self._pace, 0.0001))))
+
+    # What lanes are doing.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a lane has something to do, or is to look whether there is something."""
+        with self.changed:
+            return self.has_work or not all(lane.is_idle for lane in self.lanes)
+
+    def may_call(self, path: str) -> bool:
+        """Whether one more lane may call this receiver: a slow one leaves a lane to others."""
+        stuck = sum(lane.stuck_in == path for lane in self.lanes)
+        return stuck < max(1, self.count - 1)
+
+    def claims(self) -> dict[int, int | None]:
+        """Return the claims of this process that are to last: by primary key, their tokens."""
+        with self.changed:
+            waiting = [event for run in self._runs for event in run] + list(self._handed)
+            working = [event for lane in self.lanes for event in lane.events if not lane.is_hung]
+            return {event.pk: event.claim for event in (*waiting, *working)}
+
+
+class Lane:
+    """One thread of a process that calls receivers, with a database connection of its own."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._attempt: Attempt | None = None
+        self._unreturned: list[Event] = []
+        self.error: BaseException | None = None
+        """What kept it from its last look."""
+        self.is_idle = False
+        self.events: list[Event] = []
+        """What it has claimed for itself."""
+        self.thread = threading.Thread(
+            target=self._live, name="superoffice_hooks lane", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread.start()
+
+    @property
+    def called_for(self) -> float:
+        """For how many seconds the call has lasted that it makes now; 0 if it makes none."""
+        attempt = self._attempt
+        return attempt.called_for if attempt else 0
+
+    @property
+    def stuck_in(self) -> str:
+        """The dotted path of the receiver that it has been calling for STUCK_SECONDS."""
+        attempt = self._attempt
+        return attempt.calling if attempt and attempt.called_for > STUCK_SECONDS else ""
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether the call has lasted for CALL_SECONDS, so that its claim is not renewed."""
+        return self.called_for > conf.current().CALL_SECONDS
+
+    def run_until_idle(self) -> None:
+        """Dispatch in this thread until nothing is due.
+
+        Raises:
+            Exception: the same error has kept it from that several times.
+        """
+        failures = 0
+        while not self._lanes.is_stopping:
+            if self._step():
+                failures = 0
+            elif self.error is None:
+                return
+            else:
+                failures += 1
+                if failures == _MOST_FAILURES:
+                    raise self.error
+                time.sleep(self._lanes.pause.left)
+
+    def _live(self) -> None:
+        try:
+            while not self._lanes.is_stopping and not self._is_surplus():
+                if not self._step() and self._rests_or_ends():
+                    return
+        finally:
+            self.is_idle = False
+            connections.close_all()
+
+    def _is_surplus(self) -> bool:
+        """Whether lanes that were stuck have come back, so that there are too many."""
+        lanes = self._lanes
+        with lanes.changed:
+            free = [lane for lane in lanes.lanes if not lane.stuck_in]
+            if len(free) <= lanes.count:
+                return False
+            lanes.lanes.remove(self)
+            return True
+
+    def _step(self) -> bool:
+        """Do one thing that is to be done; return whether there was one."""
+        self.error = None
+        try:
+            self._return_events()
+            if event := self._lanes.next_handed():
+                self._work([event], is_begun=True)
+            elif run := self._lanes.next_run():
+                self._work(run)
+            else:
+                return self._lanes.look_after()
+        except ENDS_THE_PROCESS:
+            raise
+        except BaseException as error:
+            self._recover(error)
+            return False
+        return True
+
+    def _rests_or_ends(self) -> bool:
+        """Wait until something may be due; return whether to end instead.
+
+        The connection is given back if that takes long.
+        """
+        lanes = self._lanes
+        if lanes.pause.is_long or lanes.ends_when_idle:
+            connections.close_all()
+        if lanes.may_end(self):
+            return True
+        with lanes.changed:
+            if not (lanes.is_stopping or lanes.has_work):
+                self.is_idle = True
+                lanes.changed.wait(lanes.pause.left)
+                self.is_idle = False
+        return False
+
+    def _work(self, run: list[Event], *, is_begun: bool = False) -> None:
+        """Dispatch events one after the other, and what was begun along with them."""
+        self.events = run
+        try:
+            while run:
+                event = run[0]
+                following = self._dispatch(event, is_begun=is_begun)
+                run.pop(0)
+                if run and not event.is_finished:
+                    park(run)
+                    run.clear()
+                if not run:
+                    next_in_turn(event)
+                is_begun = following is not None
+                if following:
+                    run.insert(0, following)
+                    if self._lanes.is_stopping:
+                        queue.give_back_begun(run.pop(0), 0)
+                if self._lanes.is_stopping:
+                    queue.give_back(run)
+                    run.clear()
+        finally:
+            self._unreturned += run
+            self.events = []
+
+    def _dispatch(self, event: Event, *, is_begun: bool) -> Event | None:
+        """Make an attempt; return the event whose attempt began along with its outcome."""
+        started = time.monotonic()
+        gate = self._lanes.gate
+        ahead = _Ahead(self._lanes)
+        if event.alone and not is_begun:
+            with gate.alone(_ALONE_SECONDS) as is_alone:
+                if not is_alone:
+                    queue.postpone(event, _AGAIN_SECONDS)
+                    return None
+                self._make(event, is_begun=False, alone=True, ahead=ahead)
+        else:
+            with gate.together():
+                alone = self._lanes.count == 1
+                self._make(event, is_begun=is_begun, alone=alone, ahead=ahead)
+        self._lanes.tried(event, time.monotonic() - started)
+        return ahead.settle()
+
+    def _make(self, event: Event, *, is_begun: bool, alone: bool, ahead: "_Ahead") -> None:
+        claim = event.claim
+        self._attempt = Attempt(
+            event,
+            is_begun=is_begun,
+            alone=alone,
+            may_call=self._lanes.may_call,
+            along=ahead.begin,
+        )
+        try:
+            ahead.is_committed = self._attempt.make()
+        except ENDS_THE_PROCESS:
+            ahead.settle()
+            raise
+        except Exception as error:
+            ahead.settle()
+            logger.exception("Unexpected error while dispatching %s", event)
+            event.claim = claim
+            self._unreturned.append(event)
+            self._recover(error)
+        finally:
+            self._attempt = None
+
+    def _return_events(self) -> None:
+        """Give back events that could not be given back when their attempt broke off."""
+        while self._unreturned:
+            event = self._unreturned[-1]
+            queue.lose(event, _AGAIN_SECONDS) if event.begun_at else queue.give_back([event])
+            self._unreturned.pop()
+
+    def _recover(self, error: BaseException) -> None:
+        """Get ready for the next look after an error, most often of a database that is away."""
+        self.error = error
+        if isinstance(error, DatabaseError | InterfaceError):
+            logger.warning("The database cannot be used now, and is tried again: %s", error)
+            if is_lost(error):
+                connections.close_all()
+        else:
+            logger.error("Unexpected error in a lane", exc_info=error)
+        self._lanes.pause.begin()
+
+
+class _Ahead:
+    """The next event, whose attempt begins in the transaction that concludes another."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._event: Event | None = None
+        self._claim: int | None = None
+        self._began = False
+        self.is_committed = False
+
+    def begin(self) -> None:
+        """Begin the next event; called again if the transaction was rolled back."""
+        if self._event is None:
+            self._event = self._lanes.next_plain()
+            if self._event is None:
+                return
+            self._claim = self._event.claim
+        self._reset(self._event)
+        self._began = queue.begin(
+            self._event, calling=first_receiver(self._event), alone=self._lanes.count == 1
+        )
+
+    def settle(self) -> Event | None:
+        """Return the event if it is begun; put it back if it is not."""
+        event, self._event = self._event, None
+        if event is None:
+            return None
+        if self.is_committed:
+            return event if self._began else None
+        self._reset(event)
+        self._lanes.put_back([event])
+        return None
+
+    def _reset(self, event: Event) -> None:
+        event.attempts, event.claim, event.begun_at = 0, self._claim, None

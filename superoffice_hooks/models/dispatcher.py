@@ -1,0 +1,89 @@
+"""The dispatcher: a loop that dispatches, in a web process or alone, as it was last seen."""
+
+import os
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from django.db import models, router
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .clock import InSeconds
+from .queue import host
+
+SEEN_EVERY_SECONDS = 60
+"""How often a dispatcher says that it lives."""
+
+GONE_AFTER_SECONDS = 3 * SEEN_EVERY_SECONDS
+"""After how long without a word it is taken to be gone."""
+
+_FORGOTTEN_AFTER_SECONDS = 24 * 3600
+
+
+class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
+    """Dispatchers, by whether they live."""
+
+    def living(self) -> Self:
+        """Return those that were seen lately."""
+        return self.filter(seen_at__gte=InSeconds(-GONE_AFTER_SECONDS))
+
+
+class Dispatcher(models.Model):
+    """One dispatching loop; the row is deleted when it ends as it should."""
+
+    class Kind(models.TextChoices):
+        """Where a loop runs."""
+
+        WEB = "web", _("web process")
+        COMMAND = "command", _("superoffice_dispatch")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    host = models.CharField(_("host"), max_length=60)
+    pid = models.PositiveIntegerField(_("process id"))
+    lanes = models.PositiveSmallIntegerField(_("lanes"))
+    hung = models.PositiveSmallIntegerField(_("hung lanes"), default=0)
+    """How many lanes have been in one call for longer than CALL_SECONDS."""
+    started_at = models.DateTimeField(_("started at"))
+    seen_at = models.DateTimeField(_("seen at"))
+
+    objects = models.Manager.from_queryset(DispatcherQuerySet)()
+
+    class Meta:
+        verbose_name = _("dispatcher")
+        verbose_name_plural = _("dispatchers")
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.host} pid {self.pid}"
+
+    @classmethod
+    def of_this_process(cls, kind: str, lanes: int) -> Self:
+        """Return a row for a loop of this process, not stored yet."""
+        return cls(kind=kind, host=host(), pid=os.getpid(), lanes=lanes)
+
+    @property
+    def silent_for(self) -> timedelta:
+        """For how long it has not been seen."""
+        return max(timezone.now() - self.seen_at, timedelta())
+
+    def say(self) -> None:
+        """Note that the loop lives; the first time, forget those that are long gone."""
+        rows = type(self).objects.using(router.db_for_write(type(self)))
+        seen: dict[str, datetime | InSeconds | int] = {"seen_at": InSeconds(), "hung": self.hung}
+        if self.pk and rows.filter(pk=self.pk).update(**seen):
+            return
+        rows.filter(seen_at__lt=InSeconds(-_FORGOTTEN_AFTER_SECONDS)).delete()
+        self.pk = rows.create(
+            kind=self.kind,
+            host=self.host,
+            pid=self.pid,
+            lanes=self.lanes,
+            hung=self.hung,
+            started_at=InSeconds(),
+            seen_at=InSeconds(),
+        ).pk
+
+    def leave(self) -> None:
+        """Delete the row: the loop ends."""
+        if self.pk:
+            type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk).delete()

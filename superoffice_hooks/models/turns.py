@@ -1,0 +1,76 @@
+"""Turns: with ORDERED, the events of one record are dispatched in the order in which they occurred.
+
+Nothing is stored as claimed, and nobody looks for predecessors while claiming. Of the events that
+were claimed, those before which an unfinished event of their record occurred are parked for some
+seconds; whoever finishes an event makes the next ones of its record due.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import takewhile
+
+from .. import conf
+from . import queue
+from .clock import InSeconds
+from .event import Event, EventQuerySet
+from .updating import update
+
+PARKED_SECONDS = 10.0
+
+_NEXT = 20
+"""So many events of a record are made due at once."""
+
+
+def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:
+    """Return the claimed events whose turn it is, and park the others.
+
+    The events of each run are to be dispatched one after the other, each once the one before is
+    finished. Without ORDERED, each event is a run of its own.
+    """
+    if not conf.current().ORDERED:
+        return [[event] for event in claimed]
+    of_records = defaultdict[tuple[str, str, int], list[Event]](list)
+    runs: list[list[Event]] = []
+    for event in claimed:
+        if event.primary_key is None:
+            runs.append([event])
+        else:
+            of_records[event.tenant, event.entity, event.primary_key].append(event)
+    runs += [list(_first(same)) for same in of_records.values()]
+    return [run for run in runs if run]
+
+
+def park(events: list[Event]) -> None:
+    """Put off claimed events of a record whose turn has not come."""
+    columns = {"next_attempt_at": InSeconds(PARKED_SECONDS), "claim": None}
+    update(Event, columns, [e.pk for e in events], "claim = %s", [events[0].claim])
+
+
+def next_in_turn(event: Event) -> list[int]:
+    """Make the next events of a record due, after one was finished; return their primary keys."""
+    if not conf.current().ORDERED or event.primary_key is None:
+        return []
+    following = _of_record(event).values_list("pk", "claim", "attempts")[:_NEXT]
+    free = list(takewhile(lambda row: row[1] is None and not row[2], following))
+    keys = [key for key, *_ in free]
+    parked = "claim IS NULL AND attempts = 0 AND next_attempt_at IS NOT NULL"
+    update(Event, {"next_attempt_at": InSeconds()}, keys, parked)
+    return keys
+
+
+def _first(same: list[Event]) -> Iterator[Event]:
+    """Yield those of a record's claimed events that come before all its others; park the rest."""
+    claimed = {event.pk: event for event in same}
+    order = list(_of_record(same[0]).values_list("pk", flat=True)[: len(same)])
+    for key in takewhile(claimed.__contains__, order):
+        yield claimed.pop(key)
+    if claimed:
+        park(list(claimed.values()))
+        # All that are due, or each look would claim some of them only to put them off.
+        due = queue.events().same_record(same[0]).due().filter(claim=None, attempts=0)
+        due.exclude(pk=order[0]).order_by().update(next_attempt_at=InSeconds(PARKED_SECONDS))
+
+
+def _of_record(event: Event) -> EventQuerySet:
+    """Return the unfinished events of the same record, in the order in which they occurred."""
+    return queue.events().same_record(event).unfinished().newest_first().reverse()
