@@ -1,5 +1,7 @@
 """Backlogs of due work, on any database: events of ours, and jobs of those we are compared with."""
 
+from datetime import timedelta
+
 from django.db import connection, transaction
 from django.db.models import F, Model
 
@@ -9,6 +11,8 @@ from superoffice_hooks.samples import notification
 from .measuring import ingest
 
 RECORDS = 20_000
+LONG_DUE = timedelta(hours=1)
+"""Longer than the times are apart at which a backlog's events are due."""
 
 # By vendor: a GUID, and the time that is so many milliseconds after a template's.
 _GUIDS = {
@@ -19,28 +23,29 @@ _GUIDS = {
 _LATER = {
     "postgresql": "next_attempt_at + {} * interval '1 millisecond'",
     "mysql": "next_attempt_at + INTERVAL ({} * 1000) MICROSECOND",
-    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', next_attempt_at, ({} / 1000.0) || ' seconds')",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', next_attempt_at, ({} / 1000.0) || ' seconds')",
 }
 _NUMBER = "row_number() OVER (ORDER BY id)"
 
 
 def due(count: int, *, hot: bool = False) -> None:
     """Bring the due events to so many: of many records, or of one that is hot."""
-    have = Event.objects.filter(next_attempt_at__isnull=False).count()
+    unfinished = Event.objects.filter(next_attempt_at__isnull=False)
+    have = unfinished.count()
     if have < count:
         table = Event._meta.db_table
         if not have:
             ingest("store only", 1)
-            have = 1
+            have = unfinished.update(next_attempt_at=F("next_attempt_at") - LONG_DUE)
         with connection.cursor() as cursor:
             while have < count:
                 more = min(have, count - have)
-                cursor.execute(_copy(table, hot=hot), [more])
+                cursor.execute(_copy(table, more, hot=hot))
                 have += more
     analyze(Event)
 
 
-def _copy(table: str, *, hot: bool) -> str:
+def _copy(table: str, count: int, *, hot: bool) -> str:
     """The statement that stores due events anew, each of them due after all that are."""
     number = f"({_NUMBER})"
     values = {
@@ -53,7 +58,7 @@ def _copy(table: str, *, hot: bool) -> str:
     copied = ", ".join(values.get(str(field.column), str(field.column)) for field in fields)
     return (
         f"INSERT INTO {table} ({columns}) SELECT {copied} FROM {table}"
-        " WHERE next_attempt_at IS NOT NULL ORDER BY id LIMIT %s"
+        f" WHERE next_attempt_at IS NOT NULL ORDER BY id LIMIT {count}"
     )
 
 

@@ -28,6 +28,11 @@ INSTALLED_APPS = [
 ]
 # What django.setup() costs is measured without the app, and with nothing but the app.
 INSTALLED_APPS += os.environ.get("BENCH_APPS", "superoffice_hooks benchmarks.contenders").split()
+# The other queues of the dispatch contest.
+if "django_tasks_db" in INSTALLED_APPS:
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
+PROCRASTINATE_IMPORT_PATHS = ["benchmarks.contenders.procrastinated"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
