@@ -52,6 +52,22 @@ class SessionLost(BrokenOff):
     """The database session ended during the call."""
 
 
+class _Session:
+    """The database session that our own connection has now."""
+
+    def __init__(self) -> None:
+        self._connection = connections[_using()]
+        self._raw = self._connection.connection
+
+    def has_ended(self, error: BaseException) -> bool:
+        """Whether it has ended since, which the error may come from."""
+        connection = self._connection
+        if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
+            return False
+        # Django connects anew as a transaction ends whose rollback failed.
+        return connection.connection is not self._raw or not connection.is_usable()
+
+
 def nothing(run: ReceiverRun) -> None:
     """Conclude nothing."""
 
@@ -78,6 +94,8 @@ def call(
     atomic = verdict.receiver.options.atomic
     rides = atomic and (conclude is nothing or outcome_may_ride())
     committed: list[bool] = []
+    connections[_using()].ensure_connection()
+    session = _Session()
     try:
         with _own_transaction(committed) if atomic else nullcontext():
             _in_the_projects_language(verdict, event, replay)
@@ -90,7 +108,7 @@ def call(
         raise
     except BaseException as error:
         if not committed:
-            return _not_committed(error, run, conclude)
+            return _not_committed(error, run, conclude, session)
         run.note(error)
         logger.exception(
             "An on_commit hook of receiver %s raised for %s. What the receiver did is committed.",
@@ -120,7 +138,9 @@ def store(
     return run
 
 
-def _not_committed(error: BaseException, run: ReceiverRun, conclude: Conclude) -> ReceiverRun:
+def _not_committed(
+    error: BaseException, run: ReceiverRun, conclude: Conclude, session: _Session
+) -> ReceiverRun:
     """Store what came of a call that raised.
 
     Raises:
@@ -128,7 +148,7 @@ def _not_committed(error: BaseException, run: ReceiverRun, conclude: Conclude) -
     """
     # event.delete() is undone with the rest, but has left the instance without its key.
     run.event.pk = run.event_id
-    if is_lost(error):
+    if session.has_ended(error):
         connections[_using()].close()
         if committed := _on_a_live_connection(run.success_elsewhere):
             return committed
@@ -156,15 +176,6 @@ def _own_transaction(committed: list[bool]) -> Iterator[None]:
             # SQLite waits for its lock only if the transaction begins with a write.
             updating.update(Event, {"claim": updating.SQL("claim")}, [-1])
         yield
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether the session of our own connection has ended, which the error may come from."""
-    connection = connections[_using()]
-    if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
-        return False
-    # Django drops a connection on which the rollback fails.
-    return connection.connection is None or not connection.is_usable()
 
 
 def outcome_may_ride() -> bool:
@@ -196,10 +207,11 @@ def _on_a_live_connection(write: Callable[[], _T]) -> _T:
     """Return what ``write`` returns, tried again on a new connection if the session ends."""
     connection = connections[_using()]
     for wait in _WAITS:
+        session = _Session()
         try:
             return write()
         except (DatabaseError, InterfaceError) as error:
-            if connection.in_atomic_block or not is_lost(error):
+            if connection.in_atomic_block or not session.has_ended(error):
                 raise
             connection.close()
             time.sleep(wait)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from django.db import DatabaseError, InterfaceError, connections
 
 from .. import conf
-from ..calling import ENDS_THE_PROCESS, is_lost
+from ..calling import ENDS_THE_PROCESS
 from ..dispatching import Attempt, first_receiver
 from ..models import Dispatcher, Event, queue
 from ..models.taking import Taker
@@ -142,6 +142,8 @@ class Lanes:
             self.row.leave()
         except DatabaseError as error:
             logger.warning("Events could not be given back; their claims will lapse: %s", error)
+        finally:
+            close_connections()
 
     # Events that come in.
 
@@ -221,6 +223,8 @@ class Lanes:
         self._pace += (seconds / self.count - self._pace) / 8
         with self.changed:
             self.outcomes[event.status] += 1
+            # It may be due again at once, or have kept another one back.
+            self.pause.end()
 
     def _ahead(self) -> int:
         return max(1, min(self._most, int(_AHEAD_SECONDS / max(self._pace, 0.0001))))
@@ -345,7 +349,7 @@ class Lane:
         """
         lanes = self._lanes
         if lanes.pause.is_long or lanes.ends_when_idle:
-            connections.close_all()
+            close_connections()
         if lanes.may_end(self):
             return True
         with lanes.changed:
@@ -433,11 +437,17 @@ class Lane:
         self.error = error
         if isinstance(error, DatabaseError | InterfaceError):
             logger.warning("The database cannot be used now, and is tried again: %s", error)
-            if is_lost(error):
-                connections.close_all()
+            close_connections()
         else:
             logger.error("Unexpected error in a lane", exc_info=error)
         self._lanes.pause.begin()
+
+
+def close_connections() -> None:
+    """Close the connections of this thread, but for those that a test has a transaction on."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 class _Ahead:
