@@ -5,21 +5,23 @@ may be told 200.
 """
 
 import logging
-import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db import InterfaceError, OperationalError, router, transaction
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
-from .models import Event, Redelivery, Rejection, queue
+from .models import Event, Redelivery, Rejection, errors, queue
 from .notification import Delivery, Notification, Unreadable
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
+from .storing import DatabaseAway, NotStorable, pause, store
 
 logger = logging.getLogger(__name__)
 
@@ -44,30 +46,90 @@ def receive(delivery: Delivery, place: Place | None = None) -> Event | None:
     except Refused as refusal:
         refuse(delivery, refusal.reason)
         raise
-    try:
-        return with_a_live_connection(partial(record, place=place), verified)
-    except DATABASE_AWAY as error:
-        logger.warning("The database cannot take a delivery to %s: %s", delivery.endpoint, error)
+    if spool.is_on() and not pause.is_over():
         spool.put(verified)
         return None
+    try:
+        return store(verified, partial(record, place=place), keep)
+    except NotStorable as error:
+        logger.warning("A delivery to %s cannot be stored: %s", delivery.endpoint, error)
+    except DatabaseAway as error:
+        log_away(error)
+    spool.put(verified)
+    return None
 
 
 def drain(most: int = sys.maxsize) -> Iterator[Event]:
     """Bring up to so many spooled deliveries into the database, oldest first.
 
     Yields the events to dispatch now. Ends early, and quietly, if the database is away still.
+    Nothing in the spool is in the way of what is behind it.
     """
-    for _ in range(most):
-        try:
-            with spool.oldest() as delivery:
-                if delivery is None:
-                    return
-                event = record(delivery)
-        except (*DATABASE_AWAY, sqlite3.Error) as error:
-            logger.warning("The spool could not be drained now: %s", error)
+    if not spool.is_on():
+        return
+    refused = 0
+    for name in islice(spool.waiting(last=_doubtful), most):
+        if refused == _MOST_REFUSED or not pause.is_over():
             return
+        try:
+            event = _store_spooled(name)
+        except DatabaseAway as error:
+            log_away(error)
+            return
+        except NotStorable as error:
+            _doubt(name, str(error))
+            refused += 1
+            continue
+        refused = 0
         if event:
             yield event
+
+
+def _store_spooled(name: str) -> Event | None:
+    """Store one spooled delivery and delete it; set aside what is none.
+
+    Raises:
+        DatabaseAway: nothing was stored.
+        NotStorable: nothing was stored, and the database works.
+    """
+    try:
+        with spool.locked(name) as delivery:
+            if delivery is None:
+                return None
+            event = store(delivery, record, keep)
+            spool.done(name)
+    except spool.Damaged as error:
+        spool.set_aside(name, str(error))
+        return None
+    except OSError as error:
+        spool.pass_over(name, error)
+        return None
+    _doubtful.pop(name, None)
+    return event
+
+
+# So many in a row are as many as are tried at a time: then it is hardly each row's own fault.
+_MOST_REFUSED = 10
+
+# When each spooled delivery that could not be stored was tried first, by the monotonic clock.
+_doubtful: dict[str, float] = {}
+
+
+def _doubt(name: str, reason: str) -> None:
+    """Set a delivery aside if the database refused it before and took another one since.
+
+    Until then the fault may be the database's, for a reason that is not known here.
+    """
+    since = _doubtful.setdefault(name, time.monotonic())
+    if pause.succeeded_at > since:
+        del _doubtful[name]
+        spool.set_aside(name, reason)
+
+
+def log_away(error: DatabaseAway) -> None:
+    """Note that the database is away, once for each time that it is."""
+    if pause.begin():
+        logger.warning("The database cannot take deliveries: %s", error)
 
 
 def verify(delivery: Delivery) -> Delivery:
@@ -142,26 +204,14 @@ def as_event(delivery: Delivery, place: Place | None, *remarks: str) -> tuple[Ev
             return event, True
         Redelivery.objects.record(event, delivery, notification)
         return event, queue.hurry(event) or queue.revive(event)
-    except (*DATABASE_AWAY, Unreadable):
+    except Unreadable:
         raise
     except Exception as error:
+        # Whoever stores it decides what to do then.
+        if errors.is_away(error):
+            raise
         logger.exception("A delivery to %s could not be made an event", delivery.endpoint)
         raise Unreadable(f"not storable: {type(error).__name__}") from error
-
-
-def with_a_live_connection(
-    story: Callable[[Delivery], Event | None], delivery: Delivery
-) -> Event | None:
-    """The story told once more if the connection it began with had died since its last use."""
-    connection = connections[router.db_for_write(Event)]
-    try:
-        return story(delivery)
-    except DATABASE_AWAY:
-        had_died = connection.connection is not None and not connection.is_usable()
-        if connection.in_atomic_block or not had_died:
-            raise
-        connection.close()
-        return story(delivery)
 
 
 def keep(delivery: Delivery, reason: str) -> None:

@@ -16,6 +16,7 @@ from django.test import Client
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Event, Rejection
 from superoffice_hooks.signature import sign
+from superoffice_hooks.storing import pause
 
 from . import many
 
@@ -191,5 +192,13 @@ def database_away() -> Callable[[], AbstractContextManager[None]]:
         finally:
             connection.close()
             connection.settings_dict = settings_dict
+            pause.end()
 
     return away
+
+
+@pytest.fixture(autouse=True)
+def no_pause() -> Iterator[None]:
+    """What one test did to the database keeps no other from asking it."""
+    yield
+    pause.end()

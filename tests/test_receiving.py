@@ -110,7 +110,7 @@ def test_with_workers_the_event_is_due_at_once(rejected):
     rejection = rejected(body())
     Rejection.objects.update(received_at=rejection.received_at - timedelta(days=3))
     receiving.receive_again(Rejection.objects.get(), "rita")
-    assert Event.objects.get().is_due
+    assert Event.objects.due().exists()
 
 
 @pytest.mark.django_db(transaction=True)

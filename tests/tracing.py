@@ -40,5 +40,7 @@ def traced(connection: Any) -> Iterator[Trace]:
         wire = file.read()
     # libpq's format: time, F (sent) or B (received), length, kind, content. The server says once
     # per round trip that it is ready again.
-    trace.statements = re.findall(r'\tF\t\d+\t(?:Query|Parse)\t.*?"([^"\n]{0,60})', wire)
+    # Time limits go along in the text of the statement that they are for.
+    sent = r'\tF\t\d+\t(?:Query|Parse)\t.*?"(?:SET LOCAL [^;]*; )*([^"\n]{0,60})'
+    trace.statements = re.findall(sent, wire)
     trace.round_trips = len(re.findall(r"\tB\t\d+\tReadyForQuery", wire))

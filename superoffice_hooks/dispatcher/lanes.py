@@ -214,7 +214,11 @@ class Lanes:
         if not self._upkeeping.acquire(blocking=False):
             return False
         try:
-            return self.upkeep(lambda: self.is_stopping) > 0
+            done = self.upkeep(lambda: self.is_stopping)
+            if done:
+                # What was drained is due.
+                self.wake()
+            return done > 0
         finally:
             self._upkeeping.release()
 

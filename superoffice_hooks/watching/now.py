@@ -70,8 +70,8 @@ class Dispatching(NamedTuple):
     """Those that were seen lately."""
     last_seen: datetime | None
     """When any dispatcher was seen last; None if never."""
-    spool: int
-    """How many deliveries wait in this machine's spool."""
+    spool: spool.Standing
+    """What waits in the spool of this machine."""
 
 
 def dispatching() -> Dispatching:
@@ -85,7 +85,7 @@ def dispatching() -> Dispatching:
         oldest_due=(waits[1] - waits[0]).total_seconds() if waits else 0,
         dispatchers=list(dispatchers.living()),
         last_seen=dispatchers.aggregate(last=Max("seen_at"))["last"],
-        spool=spool.length(),
+        spool=spool.standing(),
     )
 
 
