@@ -25,6 +25,10 @@ class Place(NamedTuple):
     described: str
 
     @property
+    def vendor(self) -> str:
+        return urlsplit(self.url).scheme
+
+    @property
     def is_server(self) -> bool:
         return not self.url.startswith("sqlite")
 

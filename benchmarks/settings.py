@@ -14,10 +14,14 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 DATABASES = {
     "default": {
         **database_from_url(os.environ.get("BENCH_DATABASE_URL", "sqlite:///bench.sqlite3")),
-        # A connection for each request would cost more than all that is measured here.
-        "CONN_MAX_AGE": None,
+        # A connection for each request would cost more than all that is measured here. Under ASGI
+        # there is no other way: each request has a thread of its own.
+        "CONN_MAX_AGE": json.loads(os.environ.get("BENCH_CONN_MAX_AGE", "null")),
     }
 }
+if "postgresql" in DATABASES["default"]["ENGINE"]:
+    # Tells whose a connection is: settings are read after a server has forked.
+    DATABASES["default"]["OPTIONS"]["application_name"] = f"bench {os.getpid()}"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.admin",
