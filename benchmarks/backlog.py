@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Model
+from django.db.models import Model
+from django.utils import timezone
 
 from superoffice_hooks.models import Event
 from superoffice_hooks.samples import notification
@@ -14,52 +15,57 @@ RECORDS = 20_000
 LONG_DUE = timedelta(hours=1)
 """Longer than the times are apart at which a backlog's events are due."""
 
-# By vendor: a GUID, and the time that is so many milliseconds after a template's.
+# By vendor: a GUID, and a time so many milliseconds later.
 _GUIDS = {
     "postgresql": "gen_random_uuid()",
     "mysql": "replace(uuid(), '-', '')",
     "sqlite": "lower(hex(randomblob(16)))",
 }
 _LATER = {
-    "postgresql": "next_attempt_at + {} * interval '1 millisecond'",
-    "mysql": "next_attempt_at + INTERVAL ({} * 1000) MICROSECOND",
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', next_attempt_at, ({} / 1000.0) || ' seconds')",
+    "postgresql": "timestamptz '{}' + ({}) * interval '1 millisecond'",
+    "mysql": "timestamp '{}' + INTERVAL (({}) * 1000) MICROSECOND",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', '{}', (({}) / 1000.0) || ' seconds')",
 }
-_NUMBER = "row_number() OVER (ORDER BY id)"
 
 
-def due(count: int, *, hot: bool = False) -> None:
-    """Bring the due events to so many: of many records, or of one that is hot."""
+def due(count: int, *, finished: int = 0, hot: bool = False) -> None:
+    """Bring the due events to so many, and those that are finished to so many at least.
+
+    They are of many records, or of one that is hot.
+    """
+    if not Event.objects.exists():
+        ingest("store only", 1)
     unfinished = Event.objects.filter(next_attempt_at__isnull=False)
-    have = unfinished.count()
-    if have < count:
-        table = Event._meta.db_table
-        if not have:
-            ingest("store only", 1)
-            have = unfinished.update(next_attempt_at=F("next_attempt_at") - LONG_DUE)
-        with connection.cursor() as cursor:
-            while have < count:
-                more = min(have, count - have)
-                cursor.execute(_copy(table, more, hot=hot))
-                have += more
+    _copy(finished - Event.objects.count(), hot=hot, is_due=False)
+    _copy(count - unfinished.count(), hot=hot, is_due=True)
     analyze(Event)
 
 
-def _copy(table: str, count: int, *, hot: bool) -> str:
-    """The statement that stores due events anew, each of them due after all that are."""
-    number = f"({_NUMBER})"
-    values = {
-        "event_id": _GUIDS[connection.vendor],
-        "next_attempt_at": _LATER[connection.vendor].format(number),
-        "primary_key": "primary_key" if hot else f"(id * 7919) % {RECORDS}",
-    }
+def _copy(count: int, *, hot: bool, is_due: bool) -> None:
+    """Store so many events as copies of those that are stored."""
+    table = Event._meta.db_table
     fields = [field for field in Event._meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(str(field.column) for field in fields)
-    copied = ", ".join(values.get(str(field.column), str(field.column)) for field in fields)
-    return (
-        f"INSERT INTO {table} ({columns}) SELECT {copied} FROM {table}"
-        f" WHERE next_attempt_at IS NOT NULL ORDER BY id LIMIT {count}"
-    )
+    columns = [str(field.column) for field in fields]
+    begun = f"{timezone.now() - LONG_DUE:%Y-%m-%d %H:%M:%S}"
+    done = 0
+    while done < count:
+        more = min(Event.objects.count(), count - done)
+        number = f"{done} + row_number() OVER (ORDER BY id)"
+        time = _LATER[connection.vendor].format(begun, number)
+        values = {
+            "event_id": _GUIDS[connection.vendor],
+            "primary_key": "primary_key" if hot else f"(id * 7919) % {RECORDS}",
+            "status": "'pending'" if is_due else "'succeeded'",
+            "next_attempt_at": time if is_due else "NULL",
+            "finished_at": "NULL" if is_due else time,
+        }
+        copied = ", ".join(values.get(column, column) for column in columns)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM {table}"
+                f" ORDER BY id LIMIT {more}"
+            )
+        done += more
 
 
 def procrastinated(count: int) -> None:
@@ -91,4 +97,5 @@ def analyze(model: type[Model]) -> None:
     command = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE", "sqlite": "ANALYZE"}
     with connection.cursor() as cursor:
         cursor.execute(f"{command[connection.vendor]} {model._meta.db_table}")
-        cursor.fetchall() if cursor.description else None
+        if cursor.description:
+            cursor.fetchall()

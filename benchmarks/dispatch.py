@@ -7,11 +7,10 @@ from pathlib import Path
 
 from .figures import Bar, Rounds, alternating, milliseconds, spaced, table
 from .places import Place
-from .queues import OURS, PROCRASTINATE, Contender, filled
+from .queues import DEFAULT, OURS, PROCRASTINATE, Contender, filled
 
 DUE, CALLS = 5000, 1000
 
-DEFAULT = Contender("due", OURS)
 PROCRASTINATES = Contender("procrastinated", PROCRASTINATE, apps="procrastinate.contrib.django")
 CONTENDERS = {
     "ours, default lanes (2)": DEFAULT,

@@ -11,7 +11,6 @@ from tests.databases import DATABASES, connected, product_and_version
 
 from .processes import manage
 
-
 SETTINGS = {
     "postgresql": ("fsync", "synchronous_commit", "shared_buffers"),
     "mysql": ("innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_buffer_pool_size"),

@@ -20,7 +20,7 @@ MOST_SECONDS = 90
 
 @dataclass(frozen=True)
 class Contender:
-    """A queue and its worker; ``filled_by`` names a function of ``backlog``."""
+    """A queue and its worker; ``filled_by`` names a function of ``backlog``, with ``filling``."""
 
     filled_by: str
     command: tuple[str, ...]
@@ -28,7 +28,7 @@ class Contender:
     apps: str = ""
     hooks: dict[str, Any] = field(default_factory=dict)
     checkout: Path | None = None
-    hot: bool = False
+    filling: dict[str, Any] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -40,6 +40,7 @@ class Contender:
 
 OURS = ("superoffice_dispatch", "--watch")
 PROCRASTINATE = ("procrastinate", "worker")
+DEFAULT = Contender("due", OURS)
 
 
 class Filled:
@@ -49,8 +50,7 @@ class Filled:
         self.contender, self.url, self.environment, self.tell = contender, url, environment, tell
 
     def fill(self, count: int) -> None:
-        hot = {"hot": True} if self.contender.hot else {}
-        self.tell(self.contender.filled_by, count=count, **hot)
+        self.tell(self.contender.filled_by, count=count, **self.contender.filling)
 
     def work(self, calls: int) -> Round:
         """Start the worker, and let it go on until there were so many calls."""

@@ -1,6 +1,7 @@
 """A process with Django set up that does what it is told: ``python -m benchmarks.worker``.
 
-A line of JSON names a function of ``measuring`` or ``backlog`` and its arguments; the answer is a line of JSON.
+A line of JSON names a function of ``measuring`` or ``backlog`` and its arguments; the answer is
+another.
 """
 
 import json
