@@ -5,7 +5,6 @@ no event, so a replay that dies leaves every event as it was. Before it is plann
 what it would do.
 """
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -21,8 +20,9 @@ from . import conf
 from .calling import BrokenOff, call
 from .dispatching import announce
 from .exceptions import GiveUp
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay, queue
-from .models.updating import update
+from .models.updating import Update
 from .previewing import Preview
 from .receivers import Verdict
 from .selecting import Criteria, select
@@ -39,7 +39,7 @@ __all__ = [
     "select",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Whichever is reached first ends a batch: other work waits for the thread that is busy with it.
 BATCH_EVENTS = 100
@@ -250,8 +250,8 @@ class Together:
             left = self._give_up_the_deadly(event, left, outcomes)
         for verdict in left:
 
-            def conclude(run: ReceiverRun) -> None:
-                self._mend(event, {**outcomes, run.receiver: run.outcome})
+            def conclude(run: ReceiverRun) -> list[Update]:
+                return self._mend(event, {**outcomes, run.receiver: run.outcome})
 
             is_last = verdict is left[-1]
             run = call(verdict, event, self._planned, *([conclude] if is_last else []))
@@ -259,13 +259,15 @@ class Together:
         succeeded = all(o == ReceiverRun.Outcome.SUCCEEDED for o in outcomes.values())
         return Replay.SUCCEEDED if succeeded else Replay.FAILED
 
-    def _mend(self, event: Event, outcomes: dict[str, str]) -> None:
-        """Note that a failed event has succeeded, if the last run of each of its receivers has."""
+    def _mend(self, event: Event, outcomes: dict[str, str]) -> list[Update]:
+        """Return the update of a failed event, if each receiver succeeded in its last run."""
         latest = self._latest.get(event.pk, {}) | outcomes
-        if all(outcome == ReceiverRun.Outcome.SUCCEEDED for outcome in latest.values()):
-            mended = "next_attempt_at IS NULL AND status IN (%s, %s)"
-            before = [Event.Status.FAILED, Event.Status.HANDLED]
-            update(Event, {"status": Event.Status.SUCCEEDED}, [event.pk], mended, before)
+        succeeded = all(o == ReceiverRun.Outcome.SUCCEEDED for o in latest.values())
+        before = [Event.Status.FAILED, Event.Status.HANDLED]
+        if not succeeded or event.status not in before:
+            return []
+        mended = "next_attempt_at IS NULL AND status IN (%s, %s)"
+        return [Update(Event, {"status": Event.Status.SUCCEEDED}, [event.pk], mended, before)]
 
     def _give_up_the_deadly(
         self, event: Event, left: list[Verdict], outcomes: dict[str, str]

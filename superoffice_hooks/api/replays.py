@@ -1,6 +1,5 @@
 """Replays: planned, started, looked at and cancelled."""
 
-import logging
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,6 +14,7 @@ from rest_framework.throttling import BaseThrottle
 
 from .. import replaying
 from ..dispatcher import hand_over_replay
+from ..logs import get_logger
 from ..models import Event, Replay
 from ..reaching import Asked
 from ..selecting import Criteria, frozen
@@ -32,7 +32,7 @@ from .serializers import (
 )
 from .throttling import ReplayThrottle
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class HasEnded(APIException):

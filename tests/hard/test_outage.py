@@ -2,9 +2,12 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 
 from superoffice_hooks.testing import State, SuperOffice, Webhook, notification
@@ -38,6 +41,20 @@ class Server:
         vars(_commands)["pg_ctl"](
             arguments, pgdata=self.server.pgdata, user=self.server.system_user
         )
+
+    @contextmanager
+    def stopped_where_it_is(self) -> Iterator[None]:
+        """As a host whose disk hangs: processes neither work nor end."""
+        pidfile = Path(self.server.pgdata) / "postmaster.pid"
+        postmaster = psutil.Process(int(pidfile.read_text().split()[0]))
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def start(self) -> None:
         self.server.ensure_postgres_running()
@@ -100,6 +117,46 @@ def test_with_a_spool_an_outage_costs_nothing(server, project_on, tmp_path, caps
             print(f"  {what:28} {figure}")  # noqa: T201
     assert during > 100
     assert set(list(figures.values())[3:]) == {0}
+
+
+@pytest.mark.parametrize("kept", ["0", "600"], ids=["new connections", "kept connections"])
+def test_a_database_that_hangs_keeps_nobody_waiting(server, project_on, tmp_path, capsys, kept):
+    """All its processes are stopped where they are: connections stay open, and nothing answers."""
+    database = f"{server.url}{'&' if '?' in server.url else '?'}connect_timeout=2"
+    environment = {"HARD_CONN_MAX_AGE": kept}
+    spool = {"SPOOL_DIR": str(tmp_path / "spool"), "DISPATCH": "worker"}
+    project = project_on(database, environment, **spool)
+    url, _ = project.serve()
+    superoffice = SuperOffice(delays=(0,), timeout=20)
+    webhook = Webhook(url=url, secret=SECRET)
+    sent: list[str] = []
+    seconds: list[float] = []
+    answers: list[int | None] = []
+
+    def send() -> None:
+        event = notification(PrimaryKey=len(sent))
+        sent.append(str(event["EventId"]))
+        (attempt,) = superoffice.deliver(webhook, event)
+        seconds.append(attempt.elapsed)
+        answers.append(attempt.status)
+
+    for _ in range(20):
+        send()
+    with server.stopped_where_it_is():
+        began = time.monotonic()
+        while time.monotonic() - began < OUTAGE_SECONDS:
+            send()
+            time.sleep(0.02)
+    during = sorted(seconds[20:])
+    median, slowest = during[len(during) // 2], during[-1]
+    report = project.settle()
+    with capsys.disabled():
+        told = f"{len(during)} answers, median {median * 1000:.0f} ms, slowest {slowest:.1f} s"
+        print(f"\nHanging database, with a spool: {told}")  # noqa: T201
+    assert set(answers) == {200}
+    assert median < 0.05
+    assert slowest < 10
+    assert set(report["events"]) == set(sent)
 
 
 def test_without_a_spool_a_short_outage_is_a_few_quick_503s(server, project_on, capsys):
