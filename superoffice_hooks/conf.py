@@ -93,6 +93,11 @@ class HooksSettings(NamedTuple):
     """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
     dotted path, that takes a tenant and returns them."""
 
+    def __repr__(self) -> str:
+        """Show all but the secrets; Django's error reports show what is in each frame."""
+        shown = self._asdict() | {"SECRETS": "…"}
+        return f"HooksSettings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The endpoints the settings name; a callable names none before it is asked for one."""

@@ -37,7 +37,7 @@ class Unreadable(ValueError):
     """The body is no JSON object. The message says why, without quoting the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Delivery:
     """One POST, as it arrived."""
 
@@ -49,6 +49,14 @@ class Delivery:
     received_at: datetime
     signed: bool = False
     """Whether one of the endpoint's secrets signed it; set by whoever verified that."""
+
+    def __repr__(self) -> str:
+        """Show what may be stored; the other headers have the signature, cookies and passwords."""
+        return (
+            f"Delivery({self.endpoint!r}, {len(self.body)} bytes, {self.kept_headers()},"
+            f" remote_addr={self.remote_addr!r}, received_at={self.received_at!r},"
+            f" signed={self.signed!r})"
+        )
 
     def header(self, name: str) -> str:
         """A header's value, fit to store; empty if it was not sent."""

@@ -12,7 +12,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, router, transaction
+from django.db import router, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
@@ -25,8 +26,6 @@ from .signature import HEADER, is_signed
 from .storing import DatabaseAway, NotStorable, store
 
 logger = get_logger(__name__)
-
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 Place = Mapping[str, Any]
@@ -133,6 +132,7 @@ def log_away(error: DatabaseAway) -> None:
         logger.warning("The database cannot take deliveries: %s", error)
 
 
+@sensitive_variables()
 def verify(delivery: Delivery) -> Delivery:
     """Let a delivery pass if one of its endpoint's secrets signed it, and note that it did.
 

@@ -5,15 +5,13 @@ from datetime import timedelta
 import pytest
 from django.core import checks
 from django.core.checks import Tags, run_checks
-from django.db import connection, connections
+from django.db import connections
 from django.test import override_settings
 
 from superoffice_hooks import conf, signals
-from superoffice_hooks.checks import check_databases, check_receivers, check_settings
+from superoffice_hooks.checks import check_receivers, check_settings
 from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.samples import TICKET_FIELDS
-
-from .spooling import altered
 
 LONG = "a secret of sixteen characters or more"
 MISTAKEN = "sh0rt.but_secret"
@@ -316,23 +314,6 @@ def test_w030_the_environment_may_have_the_time_out(monkeypatch):
     database = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}, "HOST": "db.example.org"}
     monkeypatch.setitem(connections.databases, "default", database)
     assert ids({"SECRETS": [LONG]}) == []
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "mysql", reason="other databases have one character set")
-def test_w031_a_column_does_not_hold_every_character():
-    assert check_databases(databases=["default"]) == []
-    modify = "ALTER TABLE superoffice_hooks_event MODIFY webhook_name varchar(255) CHARACTER SET"
-    with altered(f"{modify} utf8mb3 NOT NULL", f"{modify} utf8mb4 NOT NULL"):
-        (message,) = check_databases(databases=["default"])
-        assert check_databases() == []
-    assert message.id == "superoffice_hooks.W031"
-    assert "superoffice_hooks_event.webhook_name" in message.msg
-
-
-@pytest.mark.django_db
-def test_w031_a_database_that_holds_every_character_is_no_problem():
-    assert check_databases(databases=["default"]) == []
 
 
 def test_what_makes_sense_is_no_problem(tmp_path):

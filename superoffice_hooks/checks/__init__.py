@@ -36,6 +36,15 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.urls)
+def check_deployment(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Return what keeps deliveries from the webhook view."""
+    from . import deployment  # noqa: PLC0415  (a server starts without its checks)
+
+    # Django reports a project without URLs, or without middleware, by itself.
+    return list(deployment.deployment()) if getattr(settings, "ROOT_URLCONF", None) else []
+
+
 @checks.register(checks.Tags.database)
 def check_database(
     databases: Sequence[str] | None = None, **_kwargs: Any

@@ -113,7 +113,7 @@ class RejectionManager(models.Manager["Rejection"]):
         """Delete the unverified rows beyond the newest of each source and of all together."""
         using = router.db_for_write(self.model)
         rows = self.using(using).filter(verified=False).order_by("-pk")
-        kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
+        kept, of_source, excess = 0, Counter[tuple[str | None, str | None]](), []
         for key, *source in rows.values_list("pk", "reason", "remote_addr").iterator():
             reason, address = source
             of_source[reason, address] += 1

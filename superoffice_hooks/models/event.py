@@ -181,6 +181,13 @@ class Event(OfRecord, WithFields):
     @classmethod
     def arrived(cls, delivery: "Delivery", notification: "Notification") -> dict[str, Any]:
         """Return the columns of a new event, but for its place in the queue."""
+        change_set, omitted = ChangeSet.objects.key_of(notification.entity, notification.changes)
+        problems = list(notification.problems)
+        if omitted:
+            problems.append(
+                f"Changes has names that no event had before, too many: {omitted} of"
+                " them are not searchable."
+            )
         return {
             "endpoint": delivery.endpoint,
             "event_id": notification.event_id,
@@ -198,8 +205,8 @@ class Event(OfRecord, WithFields):
             "body": delivery.body,
             "headers": delivery.kept_headers(),
             "remote_addr": delivery.remote_addr,
-            "problems": list(notification.problems),
-            "change_set_id": ChangeSet.objects.key_of(notification.entity, notification.changes),
+            "problems": problems,
+            "change_set_id": change_set,
         }
 
     def set_aside(self) -> None:

@@ -19,13 +19,13 @@ class IdentifierField(models.CharField):  # type: ignore[type-arg]
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         parameters: dict[str, Any] = {**super().db_parameters(connection)}
         if connection.vendor == "mysql":
-            is_mariadb = connection.mysql_is_mariadb
+            is_mariadb = connection.mysql_is_mariadb  # type: ignore[attr-defined]
             # These two do not pad either; each server knows one of them.
             parameters["collation"] = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
         return parameters
 
 
-class Matches(models.Lookup):  # type: ignore[type-arg]
+class Matches(models.Lookup):
     """``name__matches="list.*.softdeleted"``: a name pattern, in lower case as names are stored.
 
     LIKE, unlike a regular expression, gives up early on every database, however many stars there
