@@ -149,6 +149,7 @@ def test_a_damaged_spool_is_503_and_hurts_nobody_whom_the_database_serves(
     assert "could not be drained" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_503(spool_file):
     """In a process that may not write files beyond a few blocks, as the kernel enforces it."""
     program = (
@@ -160,6 +161,7 @@ def test_a_full_disk_is_503(spool_file):
     assert 0 < waiting(spool_file) < 100
 
 
+@pytest.mark.slow
 def test_a_process_killed_between_storing_and_deleting_costs_a_redelivery_and_no_more(
     post, connect, database_away, spool_file
 ):
@@ -188,6 +190,7 @@ def test_a_process_killed_between_storing_and_deleting_costs_a_redelivery_and_no
     assert Event.objects.count() == Redelivery.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_several_processes_share_it_without_loss(post, connect, spool_file):
     connect(signals.ticket_changed, nothing)
     with ThreadPoolExecutor() as pool:
@@ -199,6 +202,7 @@ def test_several_processes_share_it_without_loss(post, connect, spool_file):
     assert Redelivery.objects.count() == 0
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_file_at_the_same_moment_wait_for_each_other(tmp_path):
     spawning = multiprocessing.get_context("spawn")
     together, failed = spawning.Barrier(4), spawning.SimpleQueue()

@@ -46,7 +46,7 @@ def progress_of(replay: Replay) -> str:
     return f"{REPLAYS}{replay.pk}/progress/"
 
 
-@pytest.mark.hard
+@pytest.mark.slow
 def test_three_hundred_events_are_carried_by_the_pages_own_requests(post, calls, replayer):
     for number in range(300):
         post(body(PrimaryKey=number))
