@@ -229,6 +229,7 @@ class TestStopping:
             process.communicate()
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.slow
     def test_it_ends_after_the_batch_in_hand_and_says_so(self, started, number):
         wait_until(lambda: left() == [0, 10, 20, 30])
         started.send_signal(number)
