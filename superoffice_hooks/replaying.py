@@ -5,7 +5,6 @@ no event, so a replay that dies leaves every event as it was. Before it is plann
 what it would do.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -18,6 +17,7 @@ from django.db.models import Count, Max
 
 from . import conf
 from .calling import BrokenOff, SessionLost, on_a_live_connection
+from .logs import get_logger
 from .models import Event, Replay
 from .models.event import EventQuerySet
 from .previewing import Preview
@@ -35,7 +35,7 @@ __all__ = [
     "select",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Whichever is reached first ends a batch: other work waits for the thread that is busy with it.
 BATCH_EVENTS = 100

@@ -5,7 +5,6 @@ and that they ran is committed call by call; all else is saved for some dozens o
 If the process dies before that, these events are tried again, and whoever succeeded is not called.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,13 +15,14 @@ from . import conf
 from .calling import BrokenOff, SessionLost, call, on_a_live_connection, store
 from .dispatching import announce
 from .exceptions import GiveUp
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay, errors, queue
 from .models.run import ReceiverRunQuerySet
-from .models.updating import update
+from .models.updating import Update, update
 from .receivers import Verdict
 from .signals import calls_for, webhook_tested
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # How many events, and for how long, are saved together. While receivers are slow there are fewer,
 # so that little is repeated after a process died, and a replay ends soon after it was cancelled.
@@ -208,7 +208,12 @@ class Together:
                 " ends processes or database sessions: memory, crashes of extensions, os._exit()."
             )
         )
-        store(run, lambda run: self._planned.pardon())
+
+        def pardon(run: ReceiverRun) -> list[Update]:
+            self._planned.pardon()
+            return []
+
+        store(run, pardon)
         logger.error("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
         return run
 
