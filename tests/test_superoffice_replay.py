@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -274,7 +274,7 @@ class TestRefusing:
     def test_any_receiver_where_none_is_connected(self, monkeypatch):
         monkeypatch.setattr(
             "superoffice_hooks.management.commands.superoffice_replay.connected",
-            lambda sender: iter(()),
+            lambda: iter(()),
         )
         with pytest.raises(CommandError, match="Connected are: none"):
             run(all=True, receiver=f"{HERE}.works")
@@ -418,29 +418,41 @@ class TestReplaying:
             assert "of 4 events, 4 succeeded" in (said := run(all=True))
             assert "Receivers were called 4 times." in said
 
-    def test_a_database_that_goes_away_is_told_without_a_traceback(self, connect):
-        def goes_away(replay, event, **kwargs):
+    @pytest.mark.django_db(transaction=True)
+    def test_a_database_that_goes_away_is_told_without_a_traceback(
+        self, connect, database_away, monkeypatch
+    ):
+        monkeypatch.setattr("superoffice_hooks.calling._WAITS", (0,))
+        away = database_away()
+
+        def pulls_the_plug(replay, event, **kwargs):
             if replay and event.associate_id == 3:
-                away.append(event)
+                connection.close()
+                away.__enter__()
 
-        def execute(execute, sql, *arguments):
-            if away and not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
-                raise OperationalError("connection refused")
-            return execute(sql, *arguments)
+        connect(signals.any_event, pulls_the_plug)
+        try:
+            with pytest.raises(CommandError, match=r"was broken off, and dispatchers go on"):
+                run(all=True)
+        finally:
+            away.__exit__(None, None, None)
+        replay = Replay.objects.get()
+        assert (replay.finished_at, replay.failed) == (None, 0)
 
-        away: list[Event] = []
-        connect(signals.any_event, goes_away)
-        with (
-            connection.execute_wrapper(execute),
-            pytest.raises(CommandError, match="was broken off, and .* connection refused"),
-        ):
-            run(all=True)
-        assert Replay.objects.get().finished_at is None
+    def test_what_failed_succeeds_once_the_cause_is_gone(self, connect):
+        def works(**kwargs):
+            pass
 
-    def test_what_failed_succeeds_once_the_cause_is_gone(self, post):
+        works.__qualname__ = breaks_for_the_third.__qualname__
+        connect(signals.any_event, works)
         run(status="failed")
         assert calls == [3]
         assert not Event.objects.exclude(status=Event.Status.SUCCEEDED).exists()
+
+    def test_what_failed_stays_failed_if_its_receiver_is_not_connected_any_more(self):
+        assert "1 succeeded" in run(status="failed")
+        assert calls == [3]
+        assert Event.objects.get(associate_id=3).status == Event.Status.FAILED
 
 
 @pytest.mark.usefixtures("events")
