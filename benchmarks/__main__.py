@@ -1,6 +1,7 @@
-"""``python -m benchmarks [--scale]``: measures, prints, and writes RESULTS.md.
+"""``python -m benchmarks``: measures, prints, and writes RESULTS.md.
 
-RESULTS.md has a part for each of the two; each run replaces its own.
+RESULTS.md has a part for what comes in, one for what is dispatched, and one for ``--scale``; each
+run replaces its own.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 import signal
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,51 +20,108 @@ from django.conf import settings
 settings.configure()
 django.setup()
 
+from tests.databases import DATABASES, NotAskedFor  # noqa: E402
+
+from .burst import burst  # noqa: E402
+from .commits import commits  # noqa: E402
 from .contest import contest, start_up  # noqa: E402
+from .dispatch import dispatch_contest  # noqa: E402
 from .figures import Bar, table  # noqa: E402
-from .places import place  # noqa: E402
+from .lengths import by_length, hot_record  # noqa: E402
+from .places import Place, place  # noqa: E402
 from .scale import at_scale  # noqa: E402
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MARK = "<!-- {} -->"
-TITLE = "# What was measured\n\n`make bench` and `make bench-scale` each write their part.\n"
+TITLE = "# What was measured\n\n`make bench` and `make bench-scale` each write their parts.\n"
+TITLES = {
+    "bench": "## make bench: what comes in",
+    "bench-dispatch": "## make bench: what is dispatched",
+    "bench-scale": "## make bench-scale",
+}
+PLACES = {
+    "bench": ["sqlite", "postgres"],
+    "bench-dispatch": ["sqlite", "postgres", "mariadb"],
+    "bench-scale": ["postgres"],
+}
 
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--scale", action="store_true", help="with millions of events")
-    parser.add_argument("--only", choices=["sqlite", "postgres"], help="on this database alone")
-    parser.add_argument("--rounds", type=int, default=7, help="how many rounds (default: 7)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--ingest", action="store_true", help="what comes in, alone")
+    what.add_argument("--dispatch", action="store_true", help="what is dispatched, alone")
+    what.add_argument("--scale", action="store_true", help="with millions of events")
+    parser.add_argument("--only", choices=DATABASES, help="on this database alone")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds (default: 5)")
     parser.add_argument("--events", type=int, default=2_000_000, help="how many with --scale")
+    parser.add_argument(
+        "--before", type=Path, help="a checkout of an older version, to be compared with"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print, and leave RESULTS.md alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops what was started
 
+    for part in parts_of(options):
+        result = measured(part, options)
+        print(result, flush=True)
+        if not options.dry_run:
+            write(part, result)
+    return 0
+
+
+def parts_of(options: Namespace) -> list[str]:
+    """The parts of RESULTS.md to be measured."""
+    if options.scale:
+        return ["bench-scale"]
+    if options.ingest or options.dispatch:
+        return ["bench" if options.ingest else "bench-dispatch"]
+    return ["bench", "bench-dispatch"]
+
+
+def measured(part: str, options: Namespace) -> str:
+    """One part, measured now."""
     started, load = time.monotonic(), os.getloadavg()[0]
     places, texts, bars = [], [], list[Bar]()
-    keys = ["postgres"] if options.scale else ["sqlite", "postgres"]
-    for key in [options.only] if options.only else keys:
-        with place(key) as where:
-            if options.scale:
-                text, reached = at_scale(where, options.rounds, options.events)
-            else:
-                text, reached = contest(where, options.rounds)
+    for key in [options.only] if options.only else PLACES[part]:
+        try:
+            with place(key) as where:
+                text, reached = measured_there(part, where, options)
+        except NotAskedFor:
+            continue
         places.append(where.described)
         texts.append(text)
         bars += reached
-    if not options.scale:
+    if part == "bench":
         bars.append(start_up(options.rounds))
-    part = "bench-scale" if options.scale else "bench"
     minutes = (time.monotonic() - started) / 60
     about = (
         f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.0f} minutes, medians of {options.rounds}"
         f" alternating rounds. {machine()}; load {load:.1f} before. {'; '.join(places)}."
     )
-    result = "\n\n".join([f"## make {part}", about, *texts, verdicts(bars)])
-    print(result)
-    if not options.dry_run:
-        write(part, result)
-    return 0
+    return "\n\n".join([TITLES[part], about, *texts, verdicts(bars)])
+
+
+def measured_there(part: str, where: Place, options: Namespace) -> tuple[str, list[Bar]]:
+    """One part on one database."""
+    match part:
+        case "bench-scale":
+            return at_scale(where, options.rounds, options.events)
+        case "bench-dispatch":
+            return dispatching(where, options.rounds, options.before)
+    return contest(where, options.rounds)
+
+
+def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, list[Bar]]:
+    """All that is measured of dispatching on one database."""
+    found = [by_length(where, rounds)]
+    if where.vendor != "mysql":
+        found.insert(0, dispatch_contest(where, rounds, before))
+    if where.vendor == "postgresql":
+        found.append(burst(where, min(rounds, 2)))
+        found.append(("", hot_record(where, min(rounds, 3)) + commits(where)))
+    texts, bars = zip(*found, strict=True)
+    return "\n\n".join(filter(None, texts)), [bar for some in bars for bar in some]
 
 
 def verdicts(bars: list[Bar]) -> str:

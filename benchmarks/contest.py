@@ -3,18 +3,22 @@
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.databases import connected
+
 from .figures import Bar, Rounds, alternating, milliseconds, percentile, table
-from .over_http import flood, gunicorn, pace
+from .over_http import Server, flood, pace, serve
 from .places import Place, bench_database
 from .processes import ROOT, environment_on, worker
 
-IN_PROCESS, OVER_HTTP = 400, 400
+DELIVERIES, OVER_HTTP = 400, 400
 PACED, PER_SECOND = 60, 15
 
 PATHS = {
@@ -24,6 +28,8 @@ PATHS = {
     "store and dispatch": "/superoffice/webhook/",
 }
 CONTENDERS = list(PATHS)
+
+STORE_ONLY, IN_PROCESS = {"DISPATCH": "worker"}, {"DISPATCH": "in_process"}
 
 SLEEPING = {"sleep": "in its transaction", "sleep outside": "with atomic=False"}
 
@@ -47,7 +53,7 @@ def contest(place: Place, rounds: int) -> tuple[str, list[Bar]]:
     """Everything measured on one server: the text, and the bars."""
     with bench_database(place.url) as url:
         in_process, trips = run_in_process(url, rounds)
-        over_http, paced = run_over_http(url, rounds)
+    over_http, paced = run_over_http(place, rounds)
     text = [
         f"### {place.name}, in process\n",
         in_process.table(trips),
@@ -112,35 +118,61 @@ def run_in_process(url: str, rounds: int) -> tuple[Rounds, dict[str, dict[str, A
         tell("prepare")
         trips = {contender: tell("trips", contender=contender) for contender in CONTENDERS}
         for contender in alternating(rounds, CONTENDERS):
-            found.add(contender, tell("ingest", contender=contender, count=IN_PROCESS))
+            found.add(contender, tell("ingest", contender=contender, count=DELIVERIES))
     return found, trips
 
 
-def run_over_http(url: str, rounds: int) -> tuple[Rounds, dict[str, list[float]]]:
+def run_over_http(place: Place, rounds: int) -> tuple[Rounds, dict[str, list[float]]]:
     """The flood's rounds, and answers at a walking pace: store only, and with sleeping receivers.
 
-    The servers stand side by side; those that are not asked do nothing.
+    The servers stand side by side, each with a database of its own, since one that dispatches looks
+    for what is due; those that are not asked do nothing else.
     """
     found = Rounds()
     paced: dict[str, list[float]] = {"store only": [], **{receiver: [] for receiver in SLEEPING}}
     with ExitStack() as stack:
-        storing = stack.enter_context(gunicorn(url, "worker"))
-        dispatching = stack.enter_context(gunicorn(url, "after_response"))
+        standing = partial(_standing, stack, place)
+        storing, _ = standing(STORE_ONLY)
+        dispatching, url = standing(IN_PROCESS)
         walking = {"store only": storing} | {
-            receiver: stack.enter_context(gunicorn(url, "after_response", receiver))
-            for receiver in SLEEPING
+            receiver: standing(IN_PROCESS, receiver)[0] for receiver in SLEEPING
         }
-        servers = dict.fromkeys(CONTENDERS, storing) | {"store and dispatch": dispatching}
+        ends = dict.fromkeys(CONTENDERS, (storing, lambda: None)) | {
+            "store and dispatch": (dispatching, partial(wait_until_nothing_is_due, url))
+        }
         for contender in CONTENDERS:
-            flood(servers[contender], PATHS[contender], 100)
+            server, end = ends[contender]
+            flood(server, PATHS[contender], 100, end)
         for contender in alternating(rounds, CONTENDERS):
-            found.add(contender, flood(servers[contender], PATHS[contender], OVER_HTTP))
+            server, end = ends[contender]
+            found.add(contender, flood(server, PATHS[contender], OVER_HTTP, end))
         # The sleepers in a transaction last: on SQLite they are not done when their answers are.
         for who in ("store only", "sleep outside", "sleep"):
             pace(walking[who], PATHS["store only"], 20, PER_SECOND)
             for _ in range(rounds):
-                paced[who] += pace(walking[who], PATHS["store only"], PACED, PER_SECOND)
+                paced[who] += pace(walking[who], PATHS["store only"], PACED, PER_SECOND).answers
     return found, paced
+
+
+def _standing(
+    stack: ExitStack, place: Place, hooks: dict[str, Any], receiver: str = "update"
+) -> tuple[Server, str]:
+    url = stack.enter_context(bench_database(place.url))
+    return stack.enter_context(serve(url, "gunicorn", hooks, receiver)), url
+
+
+def wait_until_nothing_is_due(url: str) -> None:
+    """Wait until the receivers of all events have been called."""
+    with connected(url) as connection, connection.cursor() as cursor:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM superoffice_hooks_event WHERE next_attempt_at IS NOT NULL"
+            )
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.01)
+    raise RuntimeError("Some events are not dispatched after a minute.")
 
 
 def disk_bar(place: Place) -> Bar:

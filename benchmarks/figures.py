@@ -61,7 +61,7 @@ class Rounds:
         rows = [
             [
                 contender,
-                f"{self.throughput(contender):,.0f}".replace(",", " "),
+                spaced(self.throughput(contender)),
                 f"{self.ratio(contender, 'floor'):.2f}",
                 f"{self.ratio(contender, 'by hand'):.1f}",
                 milliseconds(self.answer(contender, 0.5)),
@@ -91,6 +91,11 @@ def alternating(rounds: int, names: list[str]) -> Iterator[str]:
 def percentile(values: list[float], part: float) -> float:
     """The smallest value that so great a part of the values does not exceed."""
     return sorted(values)[max(ceil(len(values) * part) - 1, 0)]
+
+
+def spaced(number: float) -> str:
+    """A number with its thousands apart."""
+    return f"{number:,.0f}".replace(",", " ")
 
 
 def milliseconds(seconds: float) -> str:

@@ -1,13 +1,14 @@
-"""The contenders behind gunicorn, and a generator that signed everything before."""
+"""The contenders behind a server, and a generator that signed everything before."""
 
+import json
 import math
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -17,8 +18,14 @@ from .deliveries import requests
 from .figures import Round
 from .processes import started
 
-WORKERS, THREADS = 2, 8
 CONNECTIONS = 4
+GUNICORN = ("gunicorn", "benchmarks.wsgi", "--log-level=error", "--graceful-timeout=5")
+SERVERS = {
+    "gunicorn": (*GUNICORN, "--worker-class=gthread", "--workers=2", "--threads=8"),
+    "gunicorn sync": (*GUNICORN, "--worker-class=sync", "--workers=2"),
+    "gunicorn gthread": (*GUNICORN, "--worker-class=gthread", "--workers=2", "--threads=4"),
+    "uvicorn": ("uvicorn", "benchmarks.asgi:application", "--log-level=error", "--lifespan=off"),
+}
 
 
 class Server(NamedTuple):
@@ -27,32 +34,38 @@ class Server(NamedTuple):
 
     def cpu(self) -> float:
         """Seconds of processor time that its processes have used."""
-        times = [child.cpu_times() for child in self.master.children()]
+        times = [each.cpu_times() for each in (self.master, *self.master.children())]
         return sum(time.user + time.system for time in times)
 
 
 @contextmanager
-def gunicorn(url: str, mode: str, receiver: str = "update") -> Iterator[Server]:
-    """The benchmarks' project on a database, on a port of its own."""
+def serve(url: str, kind: str, hooks: dict[str, Any], receiver: str = "update") -> Iterator[Server]:
+    """The benchmarks' project on a database, behind one of the servers, on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    options = (f"--bind=127.0.0.1:{port}", f"--workers={WORKERS}", f"--threads={THREADS}")
-    environment = {"BENCH_HOOKS": f'{{"DISPATCH": "{mode}"}}', "BENCH_RECEIVER": receiver}
-    command = [
-        *(sys.executable, "-m", "gunicorn", "benchmarks.wsgi", "--worker-class=gthread"),
-        *("--log-level=error", "--graceful-timeout=5", *options),
-    ]
+    environment = {"BENCH_HOOKS": json.dumps(hooks), "BENCH_RECEIVER": receiver}
+    if kind == "uvicorn":
+        bind = ["--host=127.0.0.1", f"--port={port}"]
+        environment["BENCH_CONN_MAX_AGE"] = "0"
+    else:
+        bind = [f"--bind=127.0.0.1:{port}"]
+    command = [sys.executable, "-m", *SERVERS[kind], *bind]
     with started(command, url, environment) as process:
         deadline = time.monotonic() + 60
         while not answers(port):
             if time.monotonic() > deadline or process.poll() is not None:
-                raise RuntimeError("gunicorn does not answer.")
+                raise RuntimeError(f"{kind} does not answer.")
             time.sleep(0.05)
         yield Server(port, psutil.Process(process.pid))
 
 
-def flood(server: Server, path: str, count: int) -> Round:
-    """As fast as it goes, over a few connections that stay open."""
+def flood(
+    server: Server, path: str, count: int, until: Callable[[], object] = lambda: None
+) -> Round:
+    """As fast as it goes, over a few connections that stay open.
+
+    ``until`` returns when all is done that came of it, and that counts.
+    """
     shares = [requests(path, count // CONNECTIONS) for _ in range(CONNECTIONS)]
     answered: list[float] = []
     threads = [
@@ -63,6 +76,7 @@ def flood(server: Server, path: str, count: int) -> Round:
         thread.start()
     for thread in threads:
         thread.join()
+    until()
     seconds = time.perf_counter() - begun
     if len(answered) != sum(map(len, shares)):
         raise RuntimeError("Some deliveries were not answered.")
@@ -74,21 +88,30 @@ def flood(server: Server, path: str, count: int) -> Round:
     }
 
 
-def pace(server: Server, path: str, count: int, per_second: float) -> list[float]:
-    """The seconds until each answer was there, with a connection and a moment for each delivery.
+class Paced(NamedTuple):
+    answers: list[float]
+    """The seconds until each answer was there.
 
     Infinite where none came, or another than 200: leaving those out would flatter.
     """
+    at_once: int
+    """How many deliveries waited for an answer at the same time, at most."""
+
+
+def pace(server: Server, path: str, count: int, per_second: float) -> Paced:
+    """So many deliveries a second, each on a connection of its own."""
     answered: list[float] = []
-    threads = []
+    threads: list[threading.Thread] = []
+    most = 0
     begun = time.perf_counter()
     for number, request in enumerate(requests(path, count, keep_alive=False)):
         time.sleep(max(0, begun + number / per_second - time.perf_counter()))
         threads.append(threading.Thread(target=_send_all, args=(server.port, [request], answered)))
         threads[-1].start()
+        most = max(most, sum(thread.is_alive() for thread in threads[-100:]))
     for thread in threads:
         thread.join()
-    return answered + [math.inf] * (count - len(answered))
+    return Paced(answered + [math.inf] * (count - len(answered)), most)
 
 
 def _send_all(port: int, sent: list[bytes], answered: list[float]) -> None:

@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +52,9 @@ def started(
     command: list[str], url: str, environment: dict[str, str], **options: Any
 ) -> Iterator["subprocess.Popen[Any]"]:
     """A process in this project on a database."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment_on(url, **environment), **options)
+    process = subprocess.Popen(
+        command, cwd=code(environment), env=environment_on(url, **environment), **options
+    )
     try:
         yield process
     finally:
@@ -68,7 +71,7 @@ def manage(url: str, *arguments: str, **environment: str) -> str:
     command = [sys.executable, "-m", "django", *arguments]
     return subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=code(environment),
         env=environment_on(url, **environment),
         check=True,
         stdout=subprocess.PIPE,
@@ -82,5 +85,23 @@ def environment_on(url: str, **more: str) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "BENCH_DATABASE_URL": url,
+        "PYTHONPATH": str(ROOT),
         **more,
     }
+
+
+def code(environment: Mapping[str, str]) -> str:
+    """The directory that Python imports from first: BENCH_CODE, or this checkout."""
+    return environment.get("BENCH_CODE", str(ROOT))
+
+
+@contextmanager
+def other_code(checkout: Path | None) -> Iterator[dict[str, str]]:
+    """The environment in which the app is another checkout's, and the benchmarks are these."""
+    if checkout is None:
+        yield {}
+        return
+    with TemporaryDirectory() as directory:
+        package = "superoffice_hooks"
+        (Path(directory) / package).symlink_to((checkout / package).resolve(strict=True))
+        yield {"BENCH_CODE": directory}

@@ -14,10 +14,14 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 DATABASES = {
     "default": {
         **database_from_url(os.environ.get("BENCH_DATABASE_URL", "sqlite:///bench.sqlite3")),
-        # A connection for each request would cost more than all that is measured here.
-        "CONN_MAX_AGE": None,
+        # A connection for each request would cost more than all that is measured here. Under ASGI
+        # there is no other way: each request has a thread of its own.
+        "CONN_MAX_AGE": json.loads(os.environ.get("BENCH_CONN_MAX_AGE", "null")),
     }
 }
+if "postgresql" in DATABASES["default"]["ENGINE"]:
+    # Tells whose a connection is: settings are read after a server has forked.
+    DATABASES["default"]["OPTIONS"]["application_name"] = f"bench {os.getpid()}"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -28,6 +32,11 @@ INSTALLED_APPS = [
 ]
 # What django.setup() costs is measured without the app, and with nothing but the app.
 INSTALLED_APPS += os.environ.get("BENCH_APPS", "superoffice_hooks benchmarks.contenders").split()
+# The other queues of the dispatch contest.
+if "django_tasks_db" in INSTALLED_APPS:
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
+PROCRASTINATE_IMPORT_PATHS = ["benchmarks.contenders.procrastinated"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

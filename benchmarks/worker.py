@@ -1,6 +1,7 @@
 """A process with Django set up that does what it is told: ``python -m benchmarks.worker``.
 
-A line of JSON names a function of ``measuring`` and its arguments; the answer is a line of JSON.
+A line of JSON names a function of ``measuring`` or ``backlog`` and its arguments; the answer is
+another.
 """
 
 import json
@@ -10,9 +11,10 @@ import django
 
 django.setup()
 
-from . import measuring  # noqa: E402
+from . import backlog, measuring  # noqa: E402
 
 for line in sys.stdin:
     order = json.loads(line)
-    result = getattr(measuring, order["function"])(**order["arguments"])
+    module = measuring if hasattr(measuring, order["function"]) else backlog
+    result = getattr(module, order["function"])(**order["arguments"])
     print(json.dumps(result), flush=True)

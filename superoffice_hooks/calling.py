@@ -4,10 +4,9 @@ What a receiver did in the database and its run are committed together or not at
 key of the run lets one of two processes commit, however they got hold of the same event.
 """
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
@@ -22,10 +21,12 @@ from django.db import (
 )
 from django.utils import timezone, translation
 
+from .logs import get_logger
 from .models import Event, ReceiverRun, Replay, updating
+from .models.updating import Update
 from .receivers import Verdict
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 ENDS_THE_PROCESS = (KeyboardInterrupt, GeneratorExit)
 """What is no receiver's failure. Everything else that one raises is, cancellations included."""
@@ -37,9 +38,10 @@ a receiver raises may come from that."""
 _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to write down an outcome while the database cannot be reached."""
 
-Conclude = Callable[[ReceiverRun], None]
-"""Writes something in the transaction of a run; before the run, so that all take the same locks in
-the same order: the event's first. It is called again if that transaction was rolled back."""
+Conclude = Callable[[ReceiverRun], Sequence[Update]]
+"""Returns what is to be updated in the transaction of a run; before the run, so that all take the
+same locks in the same order: the event's first. Called again if that transaction was rolled back.
+"""
 
 _T = TypeVar("_T")
 
@@ -65,11 +67,13 @@ class _Session:
         if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
             return False
         # Django connects anew as a transaction ends whose rollback failed.
-        return connection.connection is not self._raw or not connection.is_usable()
+        raw = connection.connection
+        return raw is None or raw is not self._raw or not connection.is_usable()
 
 
-def nothing(run: ReceiverRun) -> None:
+def nothing(run: ReceiverRun) -> Sequence[Update]:
     """Conclude nothing."""
+    return ()
 
 
 def call(
@@ -81,7 +85,7 @@ def call(
         verdict: the receiver, with the changes to call it with.
         event: the event.
         replay: the replay that wants the call; None for an ordinary dispatch.
-        conclude: called in the transaction in which the run is stored, whatever came of it.
+        conclude: what to update in the transaction that stores the run, whatever came of it.
 
     Returns:
         The run as stored; if another process was faster, that one's.
@@ -100,10 +104,8 @@ def call(
         with _own_transaction(committed) if atomic else nullcontext():
             _in_the_projects_language(verdict, event, replay)
             run.succeed()
-            if rides:
-                conclude(run)
             if atomic:
-                run.store()
+                run.store(conclude(run) if rides else ())
     except ENDS_THE_PROCESS:
         raise
     except BaseException as error:
@@ -125,12 +127,14 @@ def store(
 
     def write() -> None:
         with transaction.atomic(using=_using()):
-            conclude(run)
+            updates = conclude(run)
             if not is_stored:
-                run.store()
+                run.store(updates)
+            elif updates:
+                updating.run(connections[_using()], updates)
 
     try:
-        _on_a_live_connection(write)
+        on_a_live_connection(write)
     except IntegrityError:
         if is_stored or not (other := run.success_elsewhere()):
             raise
@@ -150,7 +154,7 @@ def _not_committed(
     run.event.pk = run.event_id
     if session.has_ended(error):
         connections[_using()].close()
-        if committed := _on_a_live_connection(run.success_elsewhere):
+        if committed := on_a_live_connection(run.success_elsewhere):
             return committed
         raise SessionLost from error
     if isinstance(error, IntegrityError) and (other := run.success_elsewhere()):
@@ -203,7 +207,7 @@ def _in_the_projects_language(verdict: Verdict, event: Event, replay: Replay | N
         verdict(sender=Event, event=event, replay=replay)
 
 
-def _on_a_live_connection(write: Callable[[], _T]) -> _T:
+def on_a_live_connection(write: Callable[[], _T]) -> _T:
     """Return what ``write`` returns, tried again on a new connection if the session ends."""
     connection = connections[_using()]
     for wait in _WAITS:

@@ -4,9 +4,8 @@ Values are taken as they are; what is wrong with them is for ``checks`` to say.
 """
 
 import itertools
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +18,10 @@ from django.utils.module_loading import import_string
 
 from . import vocabulary
 from .exceptions import UnknownEndpoint
+from .logs import get_logger
 from .vocabulary import Names
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SETTING = "SUPEROFFICE_HOOKS"
 DEFAULT_ENDPOINT = "default"
@@ -39,6 +39,10 @@ class HooksSettings(NamedTuple):
 
     MAX_BODY_BYTES: int = 1024 * 1024
     """The longest body that is read, in bytes. The widest documented one has 2 000."""
+
+    MAX_AGE_SECONDS: int | None = None
+    """How long after its Timestamp an event may arrive to be dispatched; None for any time. A later
+    one is stored and skipped: whoever captured a signed body can send it years later."""
 
     DISPATCH: Literal["in_process", "task", "worker"] = "in_process"
     """Which process calls the receivers: each web process, in threads of its own; the worker of a
@@ -88,6 +92,11 @@ class HooksSettings(NamedTuple):
     )
     """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
     dotted path, that takes a tenant and returns them."""
+
+    def __repr__(self) -> str:
+        """Show all but the secrets; Django's error reports show what is in each frame."""
+        shown = self._asdict() | {"SECRETS": "…"}
+        return f"HooksSettings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -187,6 +196,20 @@ def is_own(tenant: str, associate_id: int | None) -> bool:
     except Exception:
         logger.exception("%s['OWN_ASSOCIATES'] could not be asked about %r", SETTING, tenant)
         return False
+
+
+def is_positive(value: Any) -> bool:
+    """Return whether it is a whole number above 0."""
+    return type(value) is int and value > 0
+
+
+def is_late(occurred_at: datetime | None, received_at: datetime) -> bool:
+    """Return whether MAX_AGE_SECONDS had passed between these two."""
+    most = current().MAX_AGE_SECONDS
+    # A check reports what is no number.
+    if occurred_at is None or most is None or not is_positive(most):
+        return False
+    return (received_at - occurred_at).total_seconds() > most
 
 
 def _period(value: Any) -> timedelta:

@@ -4,11 +4,11 @@ An attempt begins before the first call and is concluded in the transaction of t
 dispatch costs one commit, or two if nobody began it along with the outcome before.
 """
 
-import logging
 import random
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -18,14 +18,18 @@ from django.dispatch import Signal
 from . import conf
 from .calling import ENDS_THE_PROCESS, BrokenOff, SessionLost, call, store
 from .exceptions import GiveUp
+from .logs import get_logger
 from .models import Event, ReceiverRun, queue
 from .models.history import History
 from .models.taking import take
 from .models.turns import next_in_turn, park, runs_in_turn
 from .receivers import Verdict
-from .signals import calls_for, event_failed, receivers_of, webhook_tested
+from .signals import calls_for, event_failed, listening, webhook_tested
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
+
+Along = Callable[[], Sequence[queue.Step]]
+"""Returns steps of other events; called again if their transaction was rolled back."""
 
 LONGEST_DELAY = 10 * 365 * 24 * 3600.0
 """No attempt is put off for longer, in seconds: databases end in the year 9999."""
@@ -95,7 +99,6 @@ class Attempt:
         alone: whether this process calls nothing else meanwhile.
         may_call: whether a receiver, by its dotted path, may be called now. The event waits some
             seconds for one that may not.
-        along: called in the transaction that concludes the attempt.
     """
 
     def __init__(
@@ -105,50 +108,86 @@ class Attempt:
         is_begun: bool = False,
         alone: bool = True,
         may_call: Callable[[str], bool] = lambda path: True,
-        along: Callable[[], None] = lambda: None,
     ) -> None:
         self.event = event
         self.calling = ""
         """The dotted path of the receiver that is being called."""
         self._called_at = 0.0
-        self._is_begun = is_begun
+        self.is_begun = is_begun
         self._alone = alone
         self._may_call = may_call
-        self._along = along
+        self._along: Along = lambda: ()
         self._claim = event.claim
+        self._listening = list(listening(event.name))
         self._runs: list[ReceiverRun] = []
         self._held: list[Verdict] = []
-        self._status: Event.Status | None = None
+        self._step: queue.Step | None = None
+        self._reason = ""
 
     @property
     def called_for(self) -> float:
         """For how many seconds the receiver has been called that is being called; 0 if none is."""
         return time.monotonic() - self._called_at if self.calling else 0.0
 
-    def make(self) -> bool:
-        """Call the receivers and write down what came of it; return whether it is concluded."""
+    @cached_property
+    def _calls(self) -> list[Verdict]:
+        """The receivers that the event is for. Filters may call code of the project."""
+        return calls_for(self.event, self._listening)
+
+    @property
+    def _asks_code(self) -> bool:
+        """Whether a filter calls code of the project, so that the attempt has to begin before."""
+        return any(callable(receiver.options.fields) for receiver in self._listening)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a first attempt that begins with the call of a receiver."""
         event = self.event
+        if event.attempts or event.deaths or event.alone or event.is_test or self._asks_code:
+            return False
+        return bool(self._calls)
+
+    def to_begin(self) -> queue.Step:
+        """Return the step that begins a plain attempt, for the transaction of another one."""
+        self.event.attempts, self.event.claim = 0, self._claim
+        path = self._calls[0].receiver.path
+        return queue.to_begin(self.event, calling=path, alone=self._alone)
+
+    def forget_begin(self) -> None:
+        """Take the step back that began it: its transaction was rolled back."""
+        self.event.attempts, self.event.claim, self.event.begun_at = 0, self._claim, None
+
+    def make(self, along: Along = lambda: ()) -> bool:
+        """Call the receivers and write down what came of it; return whether it is concluded.
+
+        ``along`` returns steps to be taken in the transaction that concludes it.
+        """
+        event = self.event
+        self._along = along
         if event.is_test:
             return self._announce_test()
-        if asks_code(event) and not self._begin(""):
+        if self._asks_code and not self._begin(""):
             return False
-        calls = calls_for(event)
-        self._history = History.of(event, is_begun=self._is_begun)
+        calls = self._calls
+        self._history = History.of(event, is_begun=self.is_begun)
         self._receivers = {verdict.receiver.path for verdict in calls}
-        left = [call for call in calls if call.receiver.path not in self._history.settled]
+        settled = self._history.settled
+        left = [call for call in calls if call.receiver.path not in settled]
         if left and event.deaths >= conf.current().MAX_ATTEMPTS:
             left = self._give_up_the_deadly(left)
         now = [verdict for verdict in left if self._may_call(verdict.receiver.path)]
         self._held = [verdict for verdict in left if verdict not in now]
         if not now:
             return self._conclude_without_a_call()
-        if not self._is_begun and not self._begin(now[0].receiver.path):
+        if not self._begin(now[0].receiver.path):
             return False
         return self._call(now)
 
     def _begin(self, calling: str) -> bool:
-        self._is_begun = queue.begin(self.event, calling=calling, alone=self._alone)
-        return self._is_begun
+        """Begin the attempt, unless it is; return False if the claim is lost."""
+        if not self.is_begun:
+            self.is_begun = queue.begin(self.event, calling=calling, alone=self._alone)
+        return self.is_begun
 
     def _call(self, verdicts: list[Verdict]) -> bool:
         """Call these receivers; the last one's transaction concludes the attempt."""
@@ -185,23 +224,21 @@ class Attempt:
         self._announce()
         return True
 
-    def _conclude(self, run: ReceiverRun) -> None:
-        """Write down what the attempt comes to, with this last run."""
+    def _conclude(self, run: ReceiverRun) -> list[queue.Step]:
+        """Return the step that the attempt comes to with this last run, and those along with it."""
         event = self.event
         event.claim = self._claim
         runs = [*self._runs, run]
         unsettled = [run for run in runs if not run.is_settled]
-        self._status = None
         if unsettled and self._history.used(event, runs) < conf.current().MAX_ATTEMPTS:
-            queue.postpone(event, delay(event.attempts, unsettled))
+            self._step = queue.to_postpone(event, delay(event.attempts, unsettled))
         elif self._held:
-            queue.give_back_begun(event, _HELD_SECONDS, counts=True)
+            self._step = queue.to_give_back_begun(event, _HELD_SECONDS, counts=True)
         else:
             status = self._history.status(self._receivers, runs)
-            if queue.finish(event, status):
-                self._status = status
-                self._reason = "no attempt is left" if unsettled else self._history.reason(runs)
-        self._along()
+            self._step = queue.to_finish(event, status)
+            self._reason = "no attempt is left" if unsettled else self._history.reason(runs)
+        return [self._step, *self._along()]
 
     def _give_back(self) -> None:
         self.event.claim = self._claim
@@ -210,14 +247,14 @@ class Attempt:
     def _conclude_without_a_call(self) -> bool:
         """End an attempt in which no receiver is called."""
         if self._held:
-            end = queue.give_back_begun if self._is_begun else queue.postpone
-            return end(self.event, _HELD_SECONDS)
-        status = self._history.status(self._receivers, [])
-        if not queue.finish(self.event, status):
-            return False
-        self._status, self._reason = status, self._history.reason([])
+            to_end = queue.to_give_back_begun if self.is_begun else queue.to_postpone
+            self._step = to_end(self.event, _HELD_SECONDS)
+        else:
+            self._step = queue.to_finish(self.event, self._history.status(self._receivers, []))
+            self._reason = self._history.reason([])
+        queue.apply(self._step, *self._along())
         self._announce()
-        return True
+        return self._step.applied
 
     def _give_up_the_deadly(self, left: list[Verdict]) -> list[Verdict]:
         """Write a failed run for the receiver that ended its process each time; return the others.
@@ -225,7 +262,7 @@ class Attempt:
         Runs are stored as calls end, so it is the first that has none in the last attempt.
         """
         event = self.event
-        ended = self._history.called(event.attempts - self._is_begun)
+        ended = self._history.called(event.attempts - self.is_begun)
         deadly = next((v for v in left if v.receiver.path not in ended), left[0])
         run = ReceiverRun.begin(event, deadly.receiver.path, None)
         run.fail(
@@ -234,25 +271,23 @@ class Attempt:
                 " Look for what ends processes: memory, crashes of extensions, os._exit()."
             )
         )
-        store(run, lambda run: self._pardon())
+        event.claim = self._claim
+        store(run, lambda run: [queue.to_pardon(event)])
         self._history.add(run)
         logger.error("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
         return [verdict for verdict in left if verdict is not deadly]
 
-    def _pardon(self) -> None:
-        self.event.claim = self._claim
-        queue.pardon(self.event)
-
     def _announce_test(self) -> bool:
         """Tell the listeners of a test event, which is for no receiver."""
-        if not self._is_begun and not self._begin("webhook_tested"):
+        if not self._begin("webhook_tested"):
             return False
         announce(webhook_tested, self.event)
         return queue.finish(self.event, Event.Status.SKIPPED)
 
     def _announce(self) -> None:
         """Say that an event has failed for good, if it has and this process wrote it down."""
-        if self._status == Event.Status.FAILED:
+        step = self._step
+        if step and step.applied and step.columns.get("status") == Event.Status.FAILED:
             logger.error(
                 "%s failed for good after %d attempts: %s",
                 self.event,
@@ -260,22 +295,6 @@ class Attempt:
                 self._reason,
             )
             announce(event_failed, self.event)
-
-
-def asks_code(event: Event) -> bool:
-    """Whether filters of the project's own code are called for an event, before its receivers."""
-    return any(callable(receiver.options.fields) for receiver in receivers_of(event.name))
-
-
-def first_receiver(event: Event) -> str:
-    """Return the receiver that the first attempt at an event begins with.
-
-    Empty if it is no first attempt, or if that takes more than a look at the event.
-    """
-    if event.attempts or event.deaths or event.alone or event.is_test or asks_code(event):
-        return ""
-    calls = calls_for(event)
-    return calls[0].receiver.path if calls else ""
 
 
 def delay(attempts: int, unsettled: Iterable[ReceiverRun]) -> float:

@@ -31,6 +31,20 @@ class BodyTooLarge(Refused):
     reason = "body too large"
 
 
+class BodyNotReadable(Refused):
+    """The server did not hand the whole body over, as some do not if it is sent in chunks."""
+
+    status_code = 503
+    reason = "body not readable"
+
+
+class BodyAlreadyRead(Refused):
+    """A middleware read the body before the view, and Django has not kept it."""
+
+    status_code = 503
+    reason = "body already read by a middleware"
+
+
 class SignatureMissing(Refused):
     """There is no X-SuperOffice-Signature: the webhook was saved without a secret."""
 

@@ -22,7 +22,10 @@ KEPT_HEADERS = (
 """An allow-list: webhooks may inject headers of their own, and those may carry secrets."""
 
 MAX_CHANGES = 1000
-"""How many changed fields of one event are made searchable; the widest documented list has 47."""
+"""How many changed fields of one event count; the widest documented list has 47."""
+
+MAX_CHANGES_LENGTH = 20_000
+"""How many characters their names may have together."""
 
 _HEADER_LENGTH = 200
 _BIGINT = range(-(2**63), 2**63)
@@ -34,7 +37,7 @@ class Unreadable(ValueError):
     """The body is no JSON object. The message says why, without quoting the body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Delivery:
     """One POST, as it arrived."""
 
@@ -46,6 +49,14 @@ class Delivery:
     received_at: datetime
     signed: bool = False
     """Whether one of the endpoint's secrets signed it; set by whoever verified that."""
+
+    def __repr__(self) -> str:
+        """Show what may be stored; the other headers have the signature, cookies and passwords."""
+        return (
+            f"Delivery({self.endpoint!r}, {len(self.body)} bytes, {self.kept_headers()},"
+            f" remote_addr={self.remote_addr!r}, received_at={self.received_at!r},"
+            f" signed={self.signed!r})"
+        )
 
     def header(self, name: str) -> str:
         """A header's value, fit to store; empty if it was not sent."""
@@ -85,20 +96,17 @@ class Notification:
 
     @classmethod
     def parse(cls, delivery: Delivery) -> "Notification":
-        """Read a delivery's body. Headers count only where the body is silent.
+        """Read a delivery's body. Headers count for nothing, since nobody signed them.
 
         Raises:
             Unreadable: the body is no JSON object.
         """
         body = _Body(delivery.body)
-        name = " ".join(body.text("Event", 100).split()).lower()
-        if not name:
-            body.problems.append("The body names no event.")
+        name = body.name("Event", 100)
         entity, action = vocabulary.split(name)
         return cls(
-            event_id=body.guid("EventId")
-            or _guid(delivery.header("X-SuperOffice-EventId"))
-            or uuid5(_DERIVED_IDS, delivery.body.hex()),
+            # Not the header's: it is not signed, so anybody could make many events of one.
+            event_id=body.guid("EventId") or uuid5(_DERIVED_IDS, delivery.body.hex()),
             name=name,
             entity=entity,
             action=action,
@@ -115,11 +123,22 @@ class Notification:
 
 
 def changed_names(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names in ``Changes``, case and order as sent; empty if the list is missing or no list."""
+    """Return the names in ``Changes``, case and order as sent, within our bounds.
+
+    Empty if the list is missing or no list.
+    """
     changes = payload.get("Changes")
     if not isinstance(changes, list):
         return ()
-    return tuple(name for name in changes if isinstance(name, str))
+    names: list[str] = []
+    length = 0
+    for name in changes:
+        if isinstance(name, str):
+            length += len(name)
+            if length > MAX_CHANGES_LENGTH or len(names) == MAX_CHANGES:
+                break
+            names.append(name)
+    return tuple(names)
 
 
 class _Body:
@@ -131,6 +150,7 @@ class _Body:
             sent = json.loads(
                 body,
                 strict=False,
+                object_pairs_hook=self._object,
                 parse_constant=self._constant,
                 parse_float=self._float,
                 parse_int=self._int,
@@ -153,15 +173,27 @@ class _Body:
             )
 
     def text(self, key: str, limit: int) -> str:
+        return self._cut(key, self._text(key), limit)
+
+    def name(self, key: str, limit: int) -> str:
+        """Return a name as all of them are stored: in one line, in lower case."""
+        # Lower case first: it can be longer, as that of a dotted capital I.
+        name = " ".join(self._text(key).lower().split())
+        if not name:
+            self.problems.append("The body names no event.")
+        return self._cut(key, name, limit).rstrip()
+
+    def _text(self, key: str) -> str:
         value = self.payload.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            self.problems.append(f"{key} is not text.")
-            return ""
-        if len(value) > limit:
+        if value is None or isinstance(value, str):
+            return value or ""
+        self.problems.append(f"{key} is not text.")
+        return ""
+
+    def _cut(self, key: str, text: str, limit: int) -> str:
+        if len(text) > limit:
             self.problems.append(f"{key} is longer than {limit} characters and was cut.")
-        return value[:limit]
+        return text[:limit]
 
     def integer(self, key: str) -> int | None:
         value = self.payload.get(key)
@@ -199,13 +231,22 @@ class _Body:
     def changes(self) -> tuple[str, ...]:
         sent = self.payload.get("Changes")
         names = changed_names(self.payload)
-        if sent is not None and (not isinstance(sent, list) or len(sent) != len(names)):
+        if sent is None:
+            return names
+        if not isinstance(sent, list) or not all(isinstance(name, str) for name in sent):
             self.problems.append("Changes is not a list of names.")
-        if len(names) > MAX_CHANGES:
+        elif len(sent) != len(names):
             self.problems.append(
-                f"Changes has more than {MAX_CHANGES} names; the rest is not searchable."
+                f"Changes has more than {MAX_CHANGES} names or {MAX_CHANGES_LENGTH} characters;"
+                " the rest counts for nothing."
             )
-        return names[:MAX_CHANGES]
+        return names
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self.problems.append("The body has a key more than once; the last value counts.")
+        return found
 
     def _constant(self, text: str) -> None:
         self.problems.append(

@@ -4,7 +4,6 @@ What comes out of here without an exception is committed, or on the spool's disk
 may be told 200.
 """
 
-import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,19 +12,20 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, router, transaction
+from django.db import router, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from . import conf, spool
 from .exceptions import BodyTooLarge, Refused, SignatureMissing, SignatureWrong
+from .logs import get_logger
 from .models import Event, Redelivery, Rejection, errors, queue
 from .notification import Delivery, Notification, Unreadable
+from .pausing import pause
 from .signals import delivery_rejected
 from .signature import HEADER, is_signed
-from .storing import DatabaseAway, NotStorable, pause, store
+from .storing import DatabaseAway, NotStorable, store
 
-logger = logging.getLogger(__name__)
-
-DATABASE_AWAY = (OperationalError, InterfaceError)
+logger = get_logger(__name__)
 
 
 Place = Mapping[str, Any]
@@ -69,7 +69,7 @@ def drain(most: int = sys.maxsize) -> Iterator[Event]:
         return
     refused = 0
     for name in islice(spool.waiting(last=_doubtful), most):
-        if refused == _MOST_REFUSED or not pause.is_over():
+        if refused == _MOST_REFUSED or not pause.is_over_here():
             return
         try:
             event = _store_spooled(name)
@@ -132,6 +132,7 @@ def log_away(error: DatabaseAway) -> None:
         logger.warning("The database cannot take deliveries: %s", error)
 
 
+@sensitive_variables()
 def verify(delivery: Delivery) -> Delivery:
     """Let a delivery pass if one of its endpoint's secrets signed it, and note that it did.
 
@@ -201,8 +202,10 @@ def as_event(delivery: Delivery, place: Place | None, *remarks: str) -> tuple[Ev
         place = queue.place_of_new() if place is None else place
         event, is_new = Event.objects.record(delivery, notification, place)
         if is_new:
-            return event, True
+            return event, not event.finished_at
         Redelivery.objects.record(event, delivery, notification)
+        if conf.is_late(event.occurred_at, delivery.received_at):
+            return event, False
         return event, queue.hurry(event) or queue.revive(event)
     except Unreadable:
         raise

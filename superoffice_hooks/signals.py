@@ -13,7 +13,7 @@ the record that it ran (unless connected with ``atomic=False``). One that raises
 later; it can raise ``RetryLater`` or ``GiveUp`` to say when, or that it is no use.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Literal
 
@@ -148,23 +148,28 @@ def receivers_of(name: str) -> list[Receiver]:
     return list({receiver.path: receiver for receiver in listening(name)}.values())
 
 
-def verdicts_on(event: EventLike) -> list[Verdict]:
+def verdicts_on(event: EventLike, receivers: Iterable[Receiver] | None = None) -> list[Verdict]:
     """What each receiver that listens to the event's name makes of it, each once.
 
     One that is connected several times is called if any of its filters lets the event pass. The
     test event concerns nobody: it has a signal of its own.
     """
+    if receivers is None:
+        receivers = listening(event.name)
     verdicts: dict[str, Verdict] = {}
-    for receiver in () if event.is_test else listening(event.name):
+    for receiver in () if event.is_test else receivers:
         known = verdicts.get(receiver.path)
         if known is None or not known.is_call:
             verdicts[receiver.path] = receiver.judge(event)
     return list(verdicts.values())
 
 
-def calls_for(event: EventLike) -> list[Verdict]:
-    """The receivers to call for an event, each with the changes to tell it of."""
-    return [verdict for verdict in verdicts_on(event) if verdict.is_call]
+def calls_for(event: EventLike, receivers: Iterable[Receiver] | None = None) -> list[Verdict]:
+    """Return the receivers to call for an event, each with the changes to call it with.
+
+    ``receivers`` are those that listen to its name, where they are known.
+    """
+    return [verdict for verdict in verdicts_on(event, receivers) if verdict.is_call]
 
 
 def connected() -> Iterator[Receiver]:

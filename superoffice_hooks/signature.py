@@ -6,25 +6,39 @@ alone, so nothing in a header can be trusted on its word.
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 HEADER = "X-SuperOffice-Signature"
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The value SuperOffice sends in X-SuperOffice-Signature for this body and secret."""
-    digest = hmac.digest(secret.encode(), body, "sha256")
-    return base64.b64encode(digest).decode("ascii")
+    """Return what SuperOffice sends in X-SuperOffice-Signature for this body and secret."""
+    return _signed_with(body, secret.encode())
 
 
 def is_signed(body: bytes, signature: str, secrets: Iterable[str]) -> bool:
-    """Whether one of the secrets made this signature; takes as long whichever it was.
+    """Return whether one of the secrets made this signature; takes as long whichever it was.
 
-    An empty secret never matches: anybody could sign with it.
+    What cannot be a secret matches nothing: empty text, because anybody could sign with it, text
+    with lone surrogates, and anything that is no text.
     """
     # compare_digest refuses non-ASCII text, and a header may hold any character.
     sent = signature.strip().encode("utf-8", "surrogateescape")
     matches = [
-        hmac.compare_digest(sign(body, secret).encode(), sent) for secret in secrets if secret
+        hmac.compare_digest(_signed_with(body, key).encode(), sent) for key in _keys(secrets)
     ]
     return any(matches)
+
+
+def _signed_with(body: bytes, key: bytes) -> str:
+    return base64.b64encode(hmac.digest(key, body, "sha256")).decode("ascii")
+
+
+def _keys(secrets: Iterable[object]) -> Iterator[bytes]:
+    for secret in secrets:
+        if isinstance(secret, str) and secret:
+            try:
+                yield secret.encode()
+            # os.environ gives lone surrogates for what is no UTF-8.
+            except UnicodeEncodeError:
+                continue

@@ -4,29 +4,23 @@ What the database refuses is either this row's fault, and then it is kept as a r
 database is away, and then the delivery belongs into the spool.
 """
 
-import logging
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Callable
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .deadlines import deadlines
 from .exceptions import SuperOfficeHooksError
+from .logs import get_logger
 from .models import Event, errors
 from .models.time_limits import STATEMENT_SECONDS, limited
 from .notification import Delivery
+from .pausing import pause
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
-PAUSE_SECONDS = 5.0
-"""How long this process does not ask a database that was away."""
-
-_PATIENCE_SECONDS = STATEMENT_SECONDS + 1.0
-"""A statement that takes longer hangs: the limits of the database do not end it."""
+_DEADLINE_SECONDS = STATEMENT_SECONDS + 1.0
+"""Storing that takes longer hangs: the limits of the database have not ended it."""
 
 _MOST_DEAD_CONNECTIONS = 20
 """How many connections of a pool may be dead before it is no use to take another one."""
@@ -67,12 +61,14 @@ def _store(
     delivery: Delivery, record: Record, keep: Keep, connection: BaseDatabaseWrapper
 ) -> Event | None:
     try:
-        return record(delivery)
+        with deadlines.within(_DEADLINE_SECONDS, connection.connection):
+            return record(delivery)
     except Exception as error:
         if not _is_worth_another_try(error, connection):
             raise _verdict(error) from error
     try:
-        return record(delivery)
+        with deadlines.within(_DEADLINE_SECONDS, connection.connection):
+            return record(delivery)
     except Exception as error:
         # Twice in a row, and a connection that serves everything else: mysqlclient reports a row
         # above max_allowed_packet in this way.
@@ -80,75 +76,11 @@ def _store(
             raise _verdict(error) from error
         reason = f"not storable: the connection breaks ({type(error).__name__})"
     try:
-        keep(delivery, reason)
+        with deadlines.within(_DEADLINE_SECONDS, connection.connection):
+            keep(delivery, reason)
     except Exception as error:
         raise NotStorable(_first_line(error)) from error
     return None
-
-
-class Pause:
-    """Whether this process may ask the database, which it does not for a while after a failure."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._until: float | None = None
-        self._asking: dict[int, float] = {}
-        self._numbers = count()
-        self.succeeded_at = 0.0
-        """When the database last took a delivery, by the monotonic clock."""
-
-    def is_over(self) -> bool:
-        """Return whether to ask the database; at the end of a pause, to one delivery."""
-        now = time.monotonic()
-        with self._lock:
-            if self._until is None and self._hangs(now):
-                self._until = now + PAUSE_SECONDS
-            if self._until is None:
-                return True
-            if now < self._until:
-                return False
-            # The others wait for what becomes of this one.
-            self._until = now + PAUSE_SECONDS
-            return True
-
-    def begin(self) -> bool:
-        """Begin a pause; return whether there was none before."""
-        with self._lock:
-            is_new = self._until is None
-            self._until = time.monotonic() + PAUSE_SECONDS
-        return is_new
-
-    def end(self) -> None:
-        """Let everybody ask the database again."""
-        with self._lock:
-            self._until = None
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Note that the database is asked; if it answers, the pause is over."""
-        number = next(self._numbers)
-        with self._lock:
-            self._asking[number] = time.monotonic()
-        try:
-            yield
-            self.end()
-            self.succeeded_at = time.monotonic()
-        finally:
-            with self._lock:
-                self._asking.pop(number, None)
-
-    def forget(self) -> None:
-        """Begin anew, as a process that was forked has to."""
-        self.__init__()  # type: ignore[misc]
-
-    def _hangs(self, now: float) -> bool:
-        """Return whether another thread has waited for the database for too long."""
-        return any(now - since > _PATIENCE_SECONDS for since in self._asking.values())
-
-
-pause = Pause()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=pause.forget)
 
 
 def _is_worth_another_try(error: BaseException, connection: BaseDatabaseWrapper) -> bool:

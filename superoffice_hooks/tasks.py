@@ -3,11 +3,13 @@
 ``django.tasks`` is part of Django from 6.0 on; before, the package django-tasks provides the same.
 """
 
-import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from django.db import router
+
 from .dispatching import dispatch_now
+from .logs import get_logger
 from .models import Event, Replay, queue
 from .replaying import carry_on
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING or find_spec("django.tasks"):
 else:
     from django_tasks import task
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @task()
@@ -30,7 +32,7 @@ def dispatch_event(pk: int) -> None:
 @task()
 def carry_on_replay(pk: int) -> None:
     """Carry the replay with this primary key on, unless somebody else does."""
-    replay = Replay.objects.filter(pk=pk).first()
+    replay = Replay.objects.using(router.db_for_write(Replay)).filter(pk=pk).first()
     for _ in carry_on(replay) if replay is not None else ():
         pass
 

@@ -55,6 +55,21 @@ def storable_text(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def one_line(text: str, limit: int = 200) -> str:
+    """Return text from outside as one line that does nothing to a log or a terminal.
+
+    Line breaks, control characters, escape sequences and characters that hide or turn what follows
+    are shown by their codes; a longer text is cut.
+    """
+    if len(text) > limit:
+        text = f"{text[: limit - 1]}…"
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def is_storable(body: bytes) -> bool:
     """Whether a glance at JSON tells that every value in it is storable, as most often it does.
 

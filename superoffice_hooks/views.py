@@ -6,7 +6,7 @@ administrators, so it says nothing.
 """
 
 import ipaddress
-import logging
+from dataclasses import replace
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -18,10 +18,12 @@ from django.views.decorators.http import require_POST
 from . import conf, receiving
 from .dispatcher import Place
 from .exceptions import NotStored, Refused
+from .logs import get_logger
 from .notification import Delivery
+from .reading import read_body
 from .values import storable_text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @csrf_exempt
@@ -50,14 +52,24 @@ for _alias in connections:
 
 
 def _delivery(request: HttpRequest, endpoint: str) -> Delivery:
-    """The request as the story wants it, with one byte more than is allowed if there are more."""
-    return Delivery(
+    """Return the request as a delivery, with one byte more than is allowed if there are more.
+
+    Raises:
+        Refused: the body cannot be read; that is noted.
+    """
+    delivery = Delivery(
         endpoint=storable_text(endpoint),
-        body=request.read(conf.current().MAX_BODY_BYTES + 1),
+        body=b"",
         headers=request.headers,
         remote_addr=_remote_addr(request),
         received_at=timezone.now(),
     )
+    try:
+        body = read_body(request, conf.current().MAX_BODY_BYTES + 1)
+    except Refused as refusal:
+        receiving.refuse(delivery, refusal.reason)
+        raise
+    return replace(delivery, body=body)
 
 
 def _remote_addr(request: HttpRequest) -> str | None:

@@ -6,7 +6,7 @@ So names are parsed, never checked against a list.
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 
 TEST = "test"
 """The event a registration sends to see whether anybody answers."""
@@ -63,14 +63,43 @@ def split(name: str) -> tuple[str, str]:
     return (entity, action) if dot else (name, "")
 
 
-@cache
+MAX_PATTERN = 300
+"""The longest pattern; no name of an event or a field that is stored is half as long."""
+
+_NOTHING = re.compile(r"(?!)")
+
+
 def pattern(text: str) -> re.Pattern[str]:
-    """The regular expression of an event name pattern, in which ``*`` stands for any characters.
+    """Return the regular expression of a name pattern, in which ``*`` stands for any characters.
+
+    A pattern of more than MAX_PATTERN characters matches nothing.
 
     >>> bool(pattern("list.*.softdeleted").fullmatch("list.110.softdeleted"))
     True
     """
-    return re.compile(".*".join(map(re.escape, text.strip().lower().split("*"))), re.DOTALL)
+    return _compiled(text) if len(text) <= MAX_PATTERN else _NOTHING
+
+
+def parts(text: str) -> list[str]:
+    """Return what stands between the stars of a pattern, in lower case.
+
+    >>> parts("List.**.Softdeleted")
+    ['list.', '.softdeleted']
+    """
+    first, *rest = text.strip().lower().split("*")
+    # Stars side by side are one.
+    return [first, *filter(None, rest[:-1]), rest[-1]] if rest else [first]
+
+
+@lru_cache(maxsize=500)
+def _compiled(text: str) -> re.Pattern[str]:
+    first, *rest = map(re.escape, parts(text))
+    if not rest:
+        return re.compile(first)
+    # Where a middle part comes first is as good as any later place, so there is nothing to try
+    # again (an atomic group), and many stars take no longer than one.
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
+    return re.compile(f"{first}{middle}.*{rest[-1]}", re.DOTALL)
 
 
 def bare(field: str) -> str:

@@ -15,8 +15,8 @@ from django.test import Client
 
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Event, Rejection
+from superoffice_hooks.pausing import pause
 from superoffice_hooks.signature import sign
-from superoffice_hooks.storing import pause
 
 from . import many
 

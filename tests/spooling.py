@@ -97,5 +97,9 @@ def run_in_another_process(directory: Path, program: str) -> subprocess.Complete
         "TEST_SPOOL_DIR": str(directory),
     }
     return subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )

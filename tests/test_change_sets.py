@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from superoffice_hooks.models import ChangedField, ChangeSet, Event, changes
 from superoffice_hooks.notification import Delivery, Notification
+from superoffice_hooks.samples import TICKET_FIELDS
 
 from .conftest import body
 from .databases import database_from_url
@@ -159,3 +160,66 @@ class TestTwoDatabases:
         assert ChangedField.objects.using(other).count() == 2
         monkeypatch.undo()
         assert Event.objects.count() == 1
+
+
+class TestBounds:
+    """A sender that makes names up fills neither the tables nor the memory."""
+
+    @pytest.fixture
+    def bounds(self, monkeypatch):
+        manager = type(ChangeSet.objects)
+        monkeypatch.setattr(manager, "MOST_FIELDS_OF_ENTITY", 5)
+        monkeypatch.setattr(manager, "MOST_FIELDS", 8)
+
+    @pytest.mark.usefixtures("bounds")
+    def test_an_entity_has_no_more_fields_than_that_and_the_event_says_so(self, post):
+        post(body(Changes=["a", "b", "c"]))
+        for _ in range(2):
+            assert post(body(Changes=["b", "d", "e", "f", "g"])).status_code == 200
+        assert ChangedField.objects.count() == 5
+        first, *others = Event.objects.order_by("pk")
+        assert first.problems == []
+        for event in others:
+            assert fields_of(event) == ["b", "d", "e"]
+            assert event.changes == ("b", "d", "e", "f", "g")
+            assert event.problems == [
+                "Changes has names that no event had before, too many: 2 of them are not"
+                " searchable."
+            ]
+
+    @pytest.mark.usefixtures("bounds")
+    def test_what_is_known_stays_searchable(self, post):
+        post(body(Changes=["a", "b", "c", "d", "e"]))
+        post(body(Changes=["e", "a"]))
+        post(body(Changes=["new"]))
+        assert fields_of(Event.objects.order_by("pk")[1]) == ["a", "e"]
+        assert Event.objects.latest("pk").change_set is None
+        assert Event.objects.changed("a").count() == 2
+
+    @pytest.mark.usefixtures("bounds")
+    def test_all_entities_together_have_no_more_than_that(self, post):
+        for number in range(6):
+            post(body(f"y_{number}.changed", Changes=["a", "b"]))
+        assert ChangedField.objects.count() == 8
+        assert Event.objects.filter(change_set=None).count() == 2
+
+    def test_sixty_bodies_of_a_thousand_new_names_are_bounded(self, post):
+        for number in range(3):
+            post(body(Changes=[f"x_{number}_{n}" for n in range(1000)]))
+        assert ChangedField.objects.count() == ChangeSet.objects.MOST_FIELDS_OF_ENTITY
+
+    def test_what_is_remembered_of_lists_is_bounded_in_bytes(self):
+        changes._identified.cache_clear()
+        wide = tuple(f"x_{n:090}" for n in range(1000))
+        assert changes._identify("ticket", wide) == changes._identify("ticket", wide)
+        assert changes._identified.cache_info().currsize == 0
+        for name in ("x" * 100_000, "😀" * 3000):
+            changes._identify("ticket", (name,))
+        assert changes._identified.cache_info().currsize == 0
+        changes._identify("ticket", tuple(TICKET_FIELDS))
+        assert changes._identified.cache_info().currsize == 1
+
+    def test_two_lists_have_two_keys_though_a_name_has_a_line_break(self):
+        assert (
+            changes._identify("ticket", ("a\nb",))[0] != changes._identify("ticket", ("a", "b"))[0]
+        )

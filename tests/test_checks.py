@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core import checks
 from django.core.checks import Tags, run_checks
+from django.db import connections
 from django.test import override_settings
 
 from superoffice_hooks import conf, signals
@@ -278,11 +279,41 @@ def test_e010_there_are_no_tasks_to_dispatch_with(monkeypatch):
     assert message.id == "superoffice_hooks.E010"
 
 
-def test_e011_the_spool_cannot_be_written(tmp_path):
+def test_w032_the_spool_cannot_be_written_which_keeps_no_command_from_running(tmp_path):
     spooling = {"SECRETS": [LONG], "SPOOL_DIR": tmp_path / "nowhere"}
     with override_settings(SUPEROFFICE_HOOKS=spooling):
         (message,) = check_settings()
-    assert message.id == "superoffice_hooks.E011"
+    assert message.id == "superoffice_hooks.W032"
+    assert not message.is_serious()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"HOST": "db.example.org"}, ["W030"]),
+        ({"HOST": "10.0.0.7"}, ["W030"]),
+        ({"HOST": "db.example.org", "OPTIONS": {"connect_timeout": 3}}, []),
+        ({"HOST": "db.example.org", "ENGINE": "django.db.backends.mysql"}, ["W030"]),
+        ({"HOST": "db.example.org", "ENGINE": "django.db.backends.sqlite3"}, []),
+        ({"HOST": "db.example.org", "OPTIONS": {"service": "mine"}}, []),
+        ({"HOST": "127.0.0.1"}, []),
+        ({"HOST": "/run/postgresql"}, []),
+        ({"HOST": ""}, []),
+    ],
+    ids=str,
+)
+def test_w030_a_host_that_may_be_silent_has_no_time_out(monkeypatch, changes, expected):
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    database = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}, **changes}
+    monkeypatch.setitem(connections.databases, "default", database)
+    assert ids({"SECRETS": [LONG]}) == expected
+
+
+def test_w030_the_environment_may_have_the_time_out(monkeypatch):
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+    database = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}, "HOST": "db.example.org"}
+    monkeypatch.setitem(connections.databases, "default", database)
+    assert ids({"SECRETS": [LONG]}) == []
 
 
 def test_what_makes_sense_is_no_problem(tmp_path):
@@ -373,3 +404,44 @@ class TestNamesOfFields:
     def test_it_runs_with_the_others(self, connect):
         connect(signals.ticket_changed, lambda **kwargs: None, fields={"prioritty"})
         assert "superoffice_hooks.W005" in [message.id for message in run_checks()]
+
+
+NO_TEXT = "p\udce5ssord som er langt nok"
+"""As os.environ gives what was written as Latin-1."""
+
+
+@pytest.mark.parametrize("secret", [NO_TEXT, "a secret of enough characters\ud800"])
+def test_e013_a_secret_is_no_text(secret):
+    assert ids({"SECRETS": [secret]}) == ["E013"]
+    assert ids({"SECRETS": {"default": [LONG, secret]}}) == ["E013"]
+
+
+@pytest.mark.parametrize("char", ["\ufeff", "\u200b", "\u200d", "\u00ad", "\u202e", "\x00"])
+def test_w006_a_secret_has_an_invisible_character(char):
+    for secret in (f"{char}{LONG}", f"a{char}{LONG}", f"{LONG}{char}a"):
+        assert ids({"SECRETS": [secret]}) == ["W006"]
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "``", "“”", "«»"])
+def test_w007_a_secret_stands_in_quotes(quotes):
+    assert ids({"SECRETS": [f"{quotes[0]}{LONG}{quotes[1]}"]}) == ["W007"]
+    assert ids({"SECRETS": [f"{quotes[0]}{LONG}{quotes[1]}\n"]}) == ["W002", "W007"]
+
+
+@pytest.mark.parametrize("secret", ["it's a good secret's", "blåbærsyltetøy og rømme", "北京" * 10])
+def test_nothing_is_said_of_quotes_and_letters_inside_a_secret(secret):
+    assert ids({"SECRETS": [secret]}) == []
+
+
+def test_everything_that_is_wrong_with_a_secret_is_said():
+    assert ids({"SECRETS": ['"short\u200b"\n']}) == ["W003", "W002", "W006", "W007"]
+
+
+@pytest.mark.parametrize("age", [0, -1, "3600", 1.5, True, timedelta(hours=1)])
+def test_e006_max_age_seconds_is_no_number(age):
+    assert ids({"SECRETS": [LONG], "MAX_AGE_SECONDS": age}) == ["E006"]
+
+
+@pytest.mark.parametrize("age", [None, 1, 3600])
+def test_nothing_is_said_of_a_good_max_age(age):
+    assert ids({"SECRETS": [LONG], "MAX_AGE_SECONDS": age}) == []

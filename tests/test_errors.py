@@ -162,7 +162,7 @@ def test_a_pool_with_nothing_to_give_is_gone(other):
     options = {"pool": {"min_size": 1, "max_size": 1, "timeout": 0.2}}
     pooled = {**connection.settings_dict, "OPTIONS": options}
     handler = ConnectionHandler({"default": pooled, alias: pooled})
-    first = handler[alias]
+    first: Any = handler[alias]
     try:
         run(first, "SELECT 1")
         second = first.copy()
@@ -245,7 +245,7 @@ def test_a_mariadb_that_lets_nobody_in_is_gone(other, nowhere):
 
 @pytest.fixture
 def file(tmp_path) -> Path:
-    path = tmp_path / "errors.sqlite3"
+    path: Path = tmp_path / "errors.sqlite3"
     with closing(sqlite3.connect(path)) as made:
         made.execute("CREATE TABLE made (n integer NOT NULL UNIQUE)")
     return path

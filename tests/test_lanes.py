@@ -82,7 +82,9 @@ class TestInTheWebProcess:
         with hooks():
             post(body())
         names = [thread.name for thread in threading.enumerate()]
-        assert not [name for name in names if name.startswith("superoffice_hooks")]
+        # The thread that watches over connections that hang has none of its own.
+        ours = [name for name in names if name.startswith("superoffice_hooks")]
+        assert set(ours) <= {"superoffice_hooks deadlines"}
 
     @pytest.mark.django_db
     @pytest.mark.parametrize("settings", [{}, {"LANES": 0}])
@@ -188,11 +190,11 @@ class TestLanes:
         raised = []
         real = lanes.Attempt.make
 
-        def raises_once(attempt):
+        def raises_once(attempt, along):
             if not raised:
                 raised.append(1)
                 raise RuntimeError("a bug of ours")
-            return real(attempt)
+            return real(attempt, along)
 
         monkeypatch.setattr(lanes.Attempt, "make", raises_once)
         monkeypatch.setattr(lanes, "_AGAIN_SECONDS", 0.1)

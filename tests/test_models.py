@@ -1,16 +1,22 @@
 """The rows: what they answer, and how few statements it takes."""
 
+import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
+from django.db.models import Count, Sum
 from django.test import override_settings
+from django.utils import timezone
 
+from superoffice_hooks import signals
 from superoffice_hooks.models import ChangedField, ChangeSet, Event, Redelivery, Rejection
 from superoffice_hooks.models.event import _as_stored
 
-from .conftest import body, documented
+from .conftest import SECRET, Poster, body, documented
 
 pytestmark = pytest.mark.django_db
 
@@ -106,19 +112,166 @@ class TestOccurredAt:
 class TestRejections:
     """Anybody can cause them, so what nobody vouches for is bounded."""
 
-    def test_unverified_ones_are_kept_up_to_a_bound(self, post, monkeypatch):
-        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 10)
-        for _ in range(25):
-            post(body(), secret="wrong")
-        assert Rejection.objects.count() == 10
+    @pytest.fixture
+    def limits(self, monkeypatch):
+        """``limits(MOST_UNVERIFIED=10)`` until the test ends."""
 
-    def test_verified_ones_are_never_pushed_out(self, post, monkeypatch):
-        monkeypatch.setattr(type(Rejection.objects), "MOST_UNVERIFIED", 2)
+        def set_to(**values):
+            for name, value in values.items():
+                monkeypatch.setattr(type(Rejection.objects), name, value)
+            monkeypatch.setattr(type(Rejection.objects), "_refused", itertools.count())
+
+        return set_to
+
+    @staticmethod
+    def flood(post, number, address="192.0.2.1", **options):
+        post.client.defaults["REMOTE_ADDR"] = address
+        for _ in range(number):
+            assert post(body(), **options).status_code == 401
+        post.client.defaults["REMOTE_ADDR"] = "127.0.0.1"
+
+    def test_unverified_ones_are_kept_up_to_a_bound(self, post, limits):
+        limits(MOST_UNVERIFIED=10, TRIM_EVERY=5)
+        for address in range(25):
+            self.flood(post, 1, f"192.0.2.{address}", secret="wrong")
+        assert 10 <= Rejection.objects.count() < 10 + 5
+        newest = Rejection.objects.order_by("-pk").values_list("remote_addr", flat=True)
+        assert newest[0] == "192.0.2.24"
+
+    def test_verified_ones_are_never_pushed_out(self, post, limits):
+        limits(MOST_UNVERIFIED=2, TRIM_EVERY=1)
         post(b"signed but unreadable")
-        for _ in range(5):
-            post(body(), secret="wrong")
+        self.flood(post, 5, secret="wrong")
         assert Rejection.objects.filter(verified=True).count() == 1
         assert Rejection.objects.filter(verified=False).count() == 2
+
+    @pytest.mark.parametrize("flooding", [None, "wrong"], ids=["unsigned", "wrongly signed"])
+    def test_a_flood_from_one_address_leaves_those_of_another(self, post, limits, flooding):
+        limits(MOST_UNVERIFIED=20, MOST_OF_ONE_SOURCE=10, TRIM_EVERY=5)
+        self.flood(post, 3, "203.0.113.5", secret="the secret of yesterday")
+        self.flood(post, 60, secret=flooding)
+        assert Rejection.objects.filter(remote_addr="203.0.113.5").count() == 3
+        assert 10 <= Rejection.objects.filter(remote_addr="192.0.2.1").count() < 10 + 5
+
+    def test_a_flood_of_one_reason_leaves_those_of_another_behind_one_proxy(self, post, limits):
+        limits(MOST_UNVERIFIED=20, MOST_OF_ONE_SOURCE=10, TRIM_EVERY=5)
+        self.flood(post, 3, secret="the secret of yesterday")
+        self.flood(post, 60, secret=None)
+        assert Rejection.objects.filter(reason="signature wrong").count() == 3
+
+    def test_most_of_them_cost_one_insert(self, post, limits, django_assert_num_queries):
+        limits(TRIM_EVERY=50)
+        post(body(), secret="wrong")
+        with django_assert_num_queries(49) as queries:
+            self.flood(post, 49, secret="wrong")
+        assert all(query["sql"].startswith("INSERT INTO") for query in queries)
+
+    def test_trimming_deletes_any_number(self, limits):
+        limits(MOST_UNVERIFIED=7)
+        Rejection.objects.bulk_create(
+            Rejection(received_at=timezone.now(), reason=f"{n}", body=b"", verified=False)
+            for n in range(1600)
+        )
+        Rejection.objects.trim()
+        assert list(Rejection.objects.values_list("reason", flat=True)) == [
+            f"{n}" for n in range(1599, 1592, -1)
+        ]
+
+
+class TestRedeliveries:
+    """Whoever has a signed body can send it again and again."""
+
+    def test_the_first_and_the_newest_are_kept_and_the_others_counted(self, post, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 5)
+        sent = body()
+        post(sent)
+        keys = []
+        for _ in range(50):
+            assert post(sent).status_code == 200
+            keys.append(Redelivery.objects.latest("pk").pk)
+        kept = list(Redelivery.objects.order_by("pk"))
+        assert [row.pk for row in kept] == [keys[0], *keys[-4:]]
+        assert [row.omitted for row in kept] == [45, 0, 0, 0, 0]
+
+    def test_those_of_other_events_are_left_alone(self, post, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 2)
+        bodies = [body() for _ in range(3)]
+        for sent in bodies * 4:
+            post(sent)
+        for event in Event.objects.all():
+            assert [row.omitted for row in event.redeliveries.all()] == [1, 0]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_many_processes_at_once_lose_count_of_none(self, monkeypatch):
+        monkeypatch.setattr(type(Redelivery.objects), "MOST_OF_ONE_EVENT", 3)
+        sent = body()
+        Poster()(sent)
+
+        def deliver():
+            try:
+                answers.extend(Poster()(sent).status_code for _ in range(8))
+            finally:
+                connections.close_all()
+
+        answers: list[int] = []
+        threads = [threading.Thread(target=deliver) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert answers == [200] * 32
+        kept = Redelivery.objects.aggregate(rows=Count("pk"), omitted=Sum("omitted"))
+        assert kept["rows"] <= 3
+        assert kept["rows"] + kept["omitted"] == 32
+
+
+class TestMaxAge:
+    """With MAX_AGE_SECONDS, a body that was captured long ago calls nobody."""
+
+    HOUR = override_settings(
+        SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "MAX_AGE_SECONDS": 3600, "MAX_ATTEMPTS": 1}
+    )
+
+    @staticmethod
+    def sent(**ago) -> bytes:
+        return body(Timestamp=(datetime.now(UTC) - timedelta(**ago)).isoformat())
+
+    def test_an_old_one_is_stored_and_skipped_and_says_why(self, post, connect):
+        connect(signals.any_event, lambda event, **kwargs: called.append(event.pk))
+        called: list[int] = []
+        with self.HOUR:
+            assert post(self.sent(minutes=61)).status_code == 200
+            assert post(self.sent(minutes=59)).status_code == 200
+        old, new = Event.objects.order_by("pk")
+        assert (old.status, new.status) == ("skipped", "succeeded")
+        assert (old.attempts, old.next_attempt_at, old.finished_at) == (0, None, old.received_at)
+        assert "MAX_AGE_SECONDS" in old.problems[-1]
+        assert called == [new.pk]
+
+    def test_a_captured_body_does_not_run_a_failed_event_again(self, post, connect):
+        def fails(event, **kwargs):
+            calls.append(event.pk)
+            raise ValueError
+
+        connect(signals.any_event, fails)
+        calls: list[int] = []
+        sent = self.sent(minutes=61)
+        post(sent)
+        with self.HOUR:
+            post(sent)
+            assert len(calls) == 1
+        post(sent)
+        assert len(calls) == 2
+
+    @pytest.mark.parametrize("timestamp", [None, "yesterday", "0001-01-01T00:00:00Z"])
+    def test_one_that_does_not_say_when_it_occurred_is_dispatched(self, post, timestamp):
+        with self.HOUR:
+            post(body(Timestamp=timestamp))
+        assert not any("MAX_AGE" in problem for problem in Event.objects.get().problems)
+
+    def test_off_is_the_default(self, post):
+        post(body(Timestamp="2019-01-01T00:00:00Z"))
+        assert not any("MAX_AGE" in problem for problem in Event.objects.get().problems)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +293,6 @@ def test_any_guid_is_kept_as_it_is(post, guid):
 
 
 def test_every_row_can_be_named(post, connect):
-    from superoffice_hooks import signals
     from superoffice_hooks.models import ReceiverRun, Replay
 
     connect(signals.any_event, lambda **kwargs: None)

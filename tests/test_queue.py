@@ -127,7 +127,7 @@ ENDS = {
     "give back": lambda event: queue.give_back([event]),
     "give back begun": lambda event: queue.give_back_begun(event, 0),
     "lose": lambda event: queue.lose(event, 0),
-    "pardon": queue.pardon,
+    "pardon": lambda event: queue.apply(queue.to_pardon(event)),
     "renew": lambda event: queue.renew({event.pk: event.claim}),
 }
 

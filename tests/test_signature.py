@@ -48,3 +48,15 @@ def test_compares_in_constant_time_with_every_secret(monkeypatch):
     monkeypatch.setattr(hmac, "compare_digest", compare)
     assert is_signed(b"body", sign(b"body", "first"), ["first", "second", "third"])
     assert len(compared) == 3
+
+
+NO_SECRETS = [None, "", b"bytes of enough characters", 5, ["list"], "p\udce5ssord", "\ud800"]
+
+
+@pytest.mark.parametrize("other", NO_SECRETS)
+def test_what_cannot_be_a_secret_matches_nothing_and_spoils_no_other(other):
+    signature = sign(b"body", "secret")
+    assert is_signed(b"body", signature, [other, "secret"])
+    assert is_signed(b"body", signature, ["secret", other])
+    for wrong in (signature, "", sign(b"body", ""), sign(b"body", str(other)[:0])):
+        assert not is_signed(b"body", wrong, [other])

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -22,8 +23,8 @@ from django.utils import timezone
 from superoffice_hooks import receiving, signals, spool
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
 from superoffice_hooks.notification import Delivery
+from superoffice_hooks.pausing import pause
 from superoffice_hooks.spool import sqlite
-from superoffice_hooks.storing import pause
 
 from .conftest import SECRET, body
 from .spooling import POISON_URL, put_in_another_process, refusing, run_in_another_process
@@ -50,7 +51,7 @@ def waiting() -> int:
     return spool.standing().length
 
 
-def spooled(**values: object) -> bytes:
+def spooled(**values: Any) -> bytes:
     """Put a new delivery into the spool; its body."""
     sent = body(**values)
     spool.put(delivery(sent))
@@ -68,7 +69,7 @@ def delivery(sent: bytes, endpoint: str = "default") -> Delivery:
     )
 
 
-def numbers() -> list[int]:
+def numbers() -> list[int | None]:
     """The records of the events that are stored, in the order in which they were."""
     return [event.primary_key for event in Event.objects.order_by("pk")]
 
@@ -271,7 +272,7 @@ def test_several_that_drain_at_once_store_nothing_twice():
     for number in range(40):
         spooled(PrimaryKey=number)
     together = threading.Barrier(4)
-    drained: list[int] = []
+    drained: list[Any] = []
 
     def drain() -> None:
         together.wait()

@@ -1,17 +1,19 @@
 """The database refuses: is it this row, or is the database away? And nobody waits for either."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
 from django.test import override_settings
 
-from superoffice_hooks import receiving, spool, storing
+from superoffice_hooks import pausing, receiving, spool
 from superoffice_hooks.models import Event, Redelivery, Rejection, time_limits
-from superoffice_hooks.storing import Pause, pause
+from superoffice_hooks.pausing import Pause, pause
 
 from .conftest import SECRET, body
 from .spooling import POISON_URL, altered, connecting_with, read_only, refusing
@@ -102,7 +104,7 @@ def test_without_a_spool_it_is_503_and_the_next_one_is_tried_again(post, away):
 def test_an_outage_is_logged_once_and_not_for_each_delivery(
     post, spooling, database_away, caplog, monkeypatch
 ):
-    monkeypatch.setattr(storing, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(pausing, "PAUSE_SECONDS", 0)
     with database_away():
         for _ in range(5):
             post(body())
@@ -183,11 +185,12 @@ def test_a_connection_that_the_server_ended_is_replaced(post, other):
 def test_a_pool_of_dead_connections_is_gone_through(post, other):
     pytest.importorskip("psycopg_pool")
     options = {"pool": {"min_size": 6, "max_size": 6, "timeout": 5}}
+    pooled: Any = connection
     with connecting_with(OPTIONS=options, CONN_MAX_AGE=0):
         try:
             assert post(body()).status_code == 200
             connection.close()
-            connection.pool.wait(10)
+            pooled.pool.wait(10)
             end_all_sessions(other)
             answers = []
             for _ in range(8):
@@ -195,7 +198,7 @@ def test_a_pool_of_dead_connections_is_gone_through(post, other):
                 answers.append(post(body()).status_code)
         finally:
             connection.close()
-            connection.close_pool()
+            pooled.close_pool()
     assert answers == [200] * 8
     assert Event.objects.count() == 9
 
@@ -322,19 +325,55 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(storing.time, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
     return Clock
 
 
-def test_after_a_failure_one_delivery_in_a_while_asks_the_database(clock):
+@pytest.fixture
+def without_spool(settings):
+    """A pause of this process alone."""
+    assert "SPOOL_DIR" not in settings.SUPEROFFICE_HOOKS
+
+
+def test_a_pause_holds_for_all_processes_of_the_machine(spooling, monkeypatch):
+    one, other = Pause(), Pause()
+    one.begin()
+    assert not other.is_over()
+    with other.asking():
+        pass
+    assert other.is_over()
+    one.begin()
+    (file,) = spool.folder().iterdir()
+    for seconds, expected in ((1, False), (-1, False), (6, True), (0, False)):
+        if seconds:
+            then = time.time() - seconds
+            os.utime(file, (then, then))
+        # One asks, and the others wait for what becomes of it.
+        assert other.is_over() is expected
+    with other.asking():
+        pass
+    assert list(spool.folder().iterdir()) == []
+    assert Pause().is_over()
+
+
+def test_draining_asks_whatever_other_processes_saw_and_ends_their_pause(post, spooling):
+    other = Pause()
+    other.begin()
+    assert post(body()).status_code == 200
+    assert spool.standing().length == 1
+    assert len(list(receiving.drain())) == 1
+    assert Pause().is_over()
+
+
+def test_after_a_failure_one_delivery_in_a_while_asks_the_database(without_spool, clock):
     paused = Pause()
     assert paused.is_over()
     assert paused.begin()
     assert not paused.begin()
     assert not paused.is_over()
-    clock.now += storing.PAUSE_SECONDS
+    clock.now += pausing.PAUSE_SECONDS
     assert [paused.is_over() for _ in range(3)] == [True, False, False]
-    clock.now += storing.PAUSE_SECONDS
+    clock.now += pausing.PAUSE_SECONDS
     with paused.asking():
         pass
     assert [paused.is_over() for _ in range(3)] == [True] * 3
@@ -363,7 +402,7 @@ def test_the_end_of_a_pause_is_found_by_a_delivery(post, spooling, database_away
     pause.begin()
     post(body())
     assert Event.objects.count() == 0
-    monkeypatch.setattr(storing, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(pausing, "PAUSE_SECONDS", 0)
     pause.begin()
     sent = body(PrimaryKey=3)
     assert post(sent).status_code == 200
@@ -378,7 +417,7 @@ def test_without_a_spool_the_database_is_asked_each_time(post):
 
 def test_a_database_that_does_not_answer_holds_those_in_hand_alone(post, spooling, monkeypatch):
     """As a host that swallows packets: the delivery that asks it waits for the driver."""
-    monkeypatch.setattr(storing, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(pausing, "_PATIENCE_SECONDS", 0.2)
     began, go_on = threading.Event(), threading.Event()
     record = receiving.record
 

@@ -117,6 +117,13 @@ class TestRefusing:
         with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}, DEBUG=True):
             self.refused(post(body(), secret=""), 401, "signature wrong")
 
+    def test_a_secret_that_is_no_text_lets_nobody_in_and_spoils_no_other(self, post):
+        latin_1 = b"p\xe5ssord som er langt nok".decode("utf-8", "surrogateescape")
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [latin_1]}):
+            assert post(body()).status_code == 401
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [latin_1, SECRET]}):
+            assert post(body()).status_code == 200
+
     @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
     @pytest.mark.parametrize("url", [URL, URL.rstrip("/"), f"{URL}nowhere/"])
     def test_any_other_method(self, post, method, url):
@@ -199,6 +206,7 @@ class TestStrangeBodies:
         "100 000 levels": b"[" * 100_000,
         "unknown event": b'{"Event": "foo.bar.baz", "PrimaryKey": 123}',
         "no event": b"{}",
+        "a name that grows in lower case": json.dumps({"Event": "İ" * 60}).encode(),
         "newline in the name": rb'{"Event": "ticket.\nchanged"}',
         "year 1": b'{"Event": "a.b", "Timestamp": "0001-01-01T00:00:00+02:00"}',
         "year 1, west": b'{"Event": "a.b", "Timestamp": "0001-01-01T00:00:00-02:00"}',
@@ -240,6 +248,18 @@ class TestStrangeBodies:
         assert (response.status_code, response.content) == (401, b"")
         assert len(bytes(Rejection.objects.get().body)) <= 1024
         assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("sent", ["reference-index-01-sale.deleted", "seed-ticket.changed"])
+def test_a_captured_body_makes_one_event_whatever_its_headers_say(post, sent):
+    for number in range(5):
+        made_up = {
+            "X-SuperOffice-EventId": f"f0a473ae-6194-4701-8fd1-00000000000{number}",
+            "X-SuperOffice-Event": f"made.up{number}",
+        }
+        assert post(documented(sent), headers=made_up).status_code == 200
+    assert Event.objects.get().name == sent.rpartition("-")[2]
+    assert Redelivery.objects.count() == 4
 
 
 class TestUrls:

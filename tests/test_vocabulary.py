@@ -1,6 +1,11 @@
 """Event names are taken apart, not looked up."""
 
+import fnmatch
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from superoffice_hooks import vocabulary
 
@@ -59,3 +64,56 @@ def test_the_documented_names_are_all_there_once():
 )
 def test_a_bare_name_is_what_the_spellings_of_a_field_have_in_common(field, bare):
     assert vocabulary.bare(field) == bare
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("a**b", "a-b", True),
+        ("**", "", True),
+        ("*a*", "a", True),
+        ("*a*a", "a", False),
+        ("*ab*ab*", "abab", True),
+        ("*ab*ab*", "aba", False),
+        ("a*bc*c", "abcbc", True),
+        ("a*bc*c", "abc", False),
+        ("*.*.*", "a.b", False),
+        ("", "", True),
+        ("", "a", False),
+    ],
+)
+def test_stars_match_as_they_do_anywhere(pattern, name, matches):
+    assert bool(vocabulary.pattern(pattern).fullmatch(name)) is matches
+
+
+@given(
+    st.text(alphabet="ab*", max_size=12),
+    st.text(alphabet="ab", max_size=12),
+)
+def test_a_pattern_matches_what_the_shells_does(pattern, name):
+    assert bool(vocabulary.pattern(pattern).fullmatch(name)) is fnmatch.fnmatchcase(name, pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a*" * 140 + "c", "*a" * 149, "*" * 300, "a*" * 10 + "b*" * 10]
+)
+def test_many_stars_take_no_time(pattern):
+    name = "a" * 1000
+    started = time.process_time()
+    for _ in range(10):
+        vocabulary.pattern(pattern).fullmatch(name)
+    assert time.process_time() - started < 1
+
+
+def test_patterns_are_remembered_within_bounds():
+    for number in range(3000):
+        vocabulary.pattern(f"ticket.{number}*")
+    info = vocabulary._compiled.cache_info()
+    assert info.currsize == info.maxsize == 500
+
+
+@pytest.mark.parametrize("pattern", ["x" * 1_000_000, "*" * 301])
+def test_a_pattern_that_is_too_long_matches_nothing_and_is_not_remembered(pattern):
+    before = vocabulary._compiled.cache_info().currsize
+    assert not vocabulary.pattern(pattern).search(pattern)
+    assert vocabulary._compiled.cache_info().currsize == before

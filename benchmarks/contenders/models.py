@@ -38,3 +38,12 @@ class Seen(models.Model):
 
     def __str__(self) -> str:
         return str(self.times)
+
+
+class Written(models.Model):
+    """What the receiver of the dispatch contest inserts: one row for each call."""
+
+    event = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.event)

@@ -1,4 +1,4 @@
-"""The receivers that are timed; BENCH_RECEIVER says which one is connected."""
+"""The receivers that are timed; BENCH_RECEIVER says which ones are connected."""
 
 import os
 import time
@@ -10,7 +10,8 @@ from django.db.models import F
 from superoffice_hooks.models import Event
 from superoffice_hooks.signals import ticket_changed
 
-from .models import Seen
+from . import meter
+from .models import Seen, Written
 
 RECORDS = 1000
 
@@ -23,16 +24,37 @@ def sleep(**kwargs: Any) -> None:
     time.sleep(0.2)
 
 
+def sleep_long(**kwargs: Any) -> None:
+    time.sleep(0.5)
+
+
 def do_nothing(**kwargs: Any) -> None:
     pass
 
 
-RECEIVERS: dict[str, Callable[..., None]] = {
-    "update": update_one_row,
-    "sleep": sleep,
-    "sleep outside": sleep,
-    "nothing": do_nothing,
+def write_one_row(event: Event, **kwargs: Any) -> None:
+    meter.called()
+    Written.objects.create(event=event.pk)
+
+
+def write_a_second(event: Event, **kwargs: Any) -> None:
+    Written.objects.create(event=event.pk)
+
+
+def write_a_third(event: Event, **kwargs: Any) -> None:
+    Written.objects.create(event=event.pk)
+
+
+RECEIVERS: dict[str, list[Callable[..., None]]] = {
+    "update": [update_one_row],
+    "sleep": [sleep],
+    "sleep outside": [sleep],
+    "sleep long": [sleep_long],
+    "nothing": [do_nothing],
+    "write": [write_one_row],
+    "write three": [write_one_row, write_a_second, write_a_third],
 }
 
 _name = os.environ.get("BENCH_RECEIVER", "update")
-ticket_changed.connect(RECEIVERS[_name], atomic=_name != "sleep outside")
+for _receiver in RECEIVERS[_name]:
+    ticket_changed.connect(_receiver, atomic=_name != "sleep outside")

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import connections
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
@@ -130,7 +130,7 @@ class EventList(RowList):
             Redelivery.objects.filter(event=OuterRef("pk"))
             .order_by()
             .values("event")
-            .annotate(times=Count("pk"))
+            .annotate(times=Count("pk") + Sum("omitted"))
             .values("times")
         )
         events: QuerySet[Event] = self.root_queryset

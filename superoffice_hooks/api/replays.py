@@ -1,8 +1,8 @@
 """Replays: planned, started, looked at and cancelled."""
 
-import logging
 from typing import Any
 
+from django.db import router
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -15,6 +15,7 @@ from rest_framework.throttling import BaseThrottle
 
 from .. import replaying
 from ..dispatcher import hand_over_replay
+from ..logs import get_logger
 from ..models import Event, Replay
 from ..reaching import Asked
 from ..selecting import Criteria, frozen
@@ -32,7 +33,7 @@ from .serializers import (
 )
 from .throttling import ReplayThrottle
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class HasEnded(APIException):
@@ -207,3 +208,5 @@ def begin(planned: Replay) -> None:
     except Exception:
         logger.exception("%s was cut short", planned)
     hand_over_replay(planned)
+    # The database's clock says when it ended, and others may have carried it on.
+    planned.refresh_from_db(using=router.db_for_write(Replay))

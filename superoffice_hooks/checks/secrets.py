@@ -1,5 +1,6 @@
 """SECRETS and ALLOW_UNSIGNED: who is let in."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from ..models import Event
 SHORTEST_SECRET = 16
 """In characters. Whoever has seen one signed body can try secrets on it without asking us; sixteen
 random letters and digits (95 bits) are out of reach of that, a word with a number is not."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_QUOTES = tuple("\"'`“”\u2018\u2019«»")
 
 EXAMPLE = f'{conf.SETTING} = {{"SECRETS": [os.environ["SUPEROFFICE_SECRET"]]}}'
 
@@ -84,18 +88,46 @@ def _secret(endpoint: Any, secret: Any) -> Iterator[checks.CheckMessage]:
             hint=f"Write {EXAMPLE}; decode bytes first.",
             id="superoffice_hooks.E005",
         )
-    elif len(secret) < SHORTEST_SECRET:
+    else:
+        yield from _text(endpoint, secret)
+
+
+def _text(endpoint: Any, secret: str) -> Iterator[checks.CheckMessage]:
+    """What cannot be meant in a secret: it was copied, quoted or decoded wrongly."""
+    if len(secret) < SHORTEST_SECRET:
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} has fewer than {SHORTEST_SECRET} characters.",
             hint="Whoever has seen one delivery can guess at it. Make a longer one with"
             ' `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
             id="superoffice_hooks.W003",
         )
-    elif secret != secret.strip():
+    if secret != secret.strip():
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} begins or ends with white space.",
             hint="If it was read from a file, the line end came along: strip() it.",
             id="superoffice_hooks.W002",
+        )
+    if _SURROGATE.search(secret):
+        yield checks.Error(
+            f"A secret of the endpoint {endpoint!r} has a character that is no text, so it matches"
+            " nothing.",
+            hint="The environment or file that it comes from is not UTF-8. Write it as UTF-8, as"
+            " SuperOffice does, or use letters and digits alone.",
+            id="superoffice_hooks.E013",
+        )
+    elif not secret.strip().isprintable():
+        yield checks.Warning(
+            f"A secret of the endpoint {endpoint!r} has an invisible character: a byte order mark,"
+            " a zero width space, a control character or the like.",
+            hint="It came along when the secret was copied or read from a file (Windows editors"
+            " begin files with one: read them as utf-8-sig). Write the secret anew.",
+            id="superoffice_hooks.W006",
+        )
+    if len(secret) > 1 and secret.strip()[:1] in _QUOTES and secret.strip()[-1:] in _QUOTES:
+        yield checks.Warning(
+            f"A secret of the endpoint {endpoint!r} stands in quotes, which count as part of it.",
+            hint="Not every reader of .env files removes quotes: write the secret without them.",
+            id="superoffice_hooks.W007",
         )
 
 

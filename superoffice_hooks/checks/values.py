@@ -52,7 +52,7 @@ def _body_size(ours: int) -> Iterator[checks.CheckMessage]:
 
 
 def dispatch() -> Iterator[checks.CheckMessage]:
-    """DISPATCH, LANES, ORDERED and RETRY_DELAYS."""
+    """DISPATCH, LANES, MAX_AGE_SECONDS, ORDERED and RETRY_DELAYS."""
     current = conf.current()
     if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MOST_LANES:
         yield _wrong("LANES", f"Write a whole number from 0 to {conf.MOST_LANES}.")
@@ -64,6 +64,8 @@ def dispatch() -> Iterator[checks.CheckMessage]:
             hint="Install django-tasks and configure TASKS, or use Django 6.0 or newer.",
             id="superoffice_hooks.E010",
         )
+    if current.MAX_AGE_SECONDS is not None and not conf.is_positive(current.MAX_AGE_SECONDS):
+        yield _wrong("MAX_AGE_SECONDS", "Write a whole number of seconds above 0, or None.")
     if not isinstance(current.ORDERED, bool):
         yield _wrong("ORDERED", "Write True or False.")
     delays = current.RETRY_DELAYS
@@ -86,11 +88,12 @@ def spool() -> Iterator[checks.CheckMessage]:
     """SPOOL_DIR."""
     directory = conf.current().SPOOL_DIR
     if directory and not os.access(directory, os.W_OK | os.X_OK):
-        yield checks.Error(
+        # No error, which would keep superoffice_dispatch from what is due.
+        yield checks.Warning(
             f"{conf.SETTING}['SPOOL_DIR'] ({directory}) is no directory this user can write to.",
             hint="Make the directory, on a disk of this machine, and let only the server's user"
             " into it: deliveries wait there while the database is away.",
-            id="superoffice_hooks.E011",
+            id="superoffice_hooks.W032",
         )
 
 

@@ -1,17 +1,17 @@
 """The keeper: a thread that looks after the lanes of its process, and calls no receiver."""
 
-import logging
 import threading
 import time
 
 from django.db import DatabaseError, connections
 
 from .. import conf
+from ..logs import get_logger
 from ..models import queue
 from ..models.dispatcher import SEEN_EVERY_SECONDS
 from .lanes import STUCK_SECONDS, Lane, Lanes
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _WAIT_MILLISECONDS = 1000
 """How long a renewal waits for a lock: a receiver's transaction may hold one on its event."""

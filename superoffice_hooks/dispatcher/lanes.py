@@ -4,7 +4,6 @@ A lane takes events that are due, one after the other; when nothing is due it lo
 and the replays, rests, and looks again. Events are claimed for all lanes in one statement.
 """
 
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -14,13 +13,14 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from .. import conf
 from ..calling import ENDS_THE_PROCESS
-from ..dispatching import Attempt, first_receiver
+from ..dispatching import Attempt
+from ..logs import get_logger
 from ..models import Dispatcher, Event, queue
 from ..models.taking import Taker
 from ..models.turns import next_in_turn, park, runs_in_turn
 from .gate import Gate, Pause
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 STUCK_SECONDS = 5.0
 """After so long in one call, a lane is stuck, and must not keep others from their receivers."""
@@ -32,6 +32,7 @@ _MOST_AHEAD = 50
 _ALONE_SECONDS = 30.0
 _AGAIN_SECONDS = 5.0
 _MOST_FAILURES = 5
+_UPKEEP_SECONDS = 1.0
 
 
 class Lanes:
@@ -75,6 +76,10 @@ class Lanes:
         self._reserved = 0
         self._taking = threading.Lock()
         self._upkeeping = threading.Lock()
+        self._upkeep_pause = Pause(_UPKEEP_SECONDS, _UPKEEP_SECONDS)
+        # What is due comes first; if nothing is, it is the upkeep's turn.
+        self._upkeep_pause.begin()
+        self._upkept = True
         self._stopping = threading.Event()
         self._pace = 0.05
 
@@ -105,6 +110,7 @@ class Lanes:
         """Say that something may be due."""
         with self.changed:
             self.pause.end()
+            self._upkeep_pause.end()
             self.changed.notify()
             if self.ends_when_idle:
                 self.start()
@@ -195,30 +201,46 @@ class Lanes:
                     self.pause.begin()
                 return self._runs.popleft() if self._runs else []
 
-    def next_plain(self) -> Event | None:
-        """Return a claimed event whose attempt may begin with the outcome of another."""
+    def next_plain(self) -> Attempt | None:
+        """Return an attempt at a claimed event that may begin with the outcome of another."""
         if conf.current().ORDERED or self.is_stopping or self.gate.is_wanted_alone:
             return None
         with self.changed:
-            if self._runs and first_receiver(self._runs[0][0]):
-                return self._runs.popleft()[0]
-        return None
+            if not self._runs:
+                return None
+            attempt = self.attempt(self._runs[0][0])
+            if not attempt.is_plain:
+                return None
+            self._runs.popleft()
+            return attempt
+
+    def attempt(self, event: Event, *, is_begun: bool = False, alone: bool = False) -> Attempt:
+        """Return an attempt at a claimed event."""
+        alone = alone or self.count == 1
+        return Attempt(event, is_begun=is_begun, alone=alone, may_call=self.may_call)
 
     def put_back(self, run: list[Event]) -> None:
         """Put events back that were not begun."""
         with self.changed:
             self._runs.appendleft(run)
 
-    def look_after(self) -> bool:
-        """Do what is to be done beside events, in one lane at a time."""
+    def look_after(self, *, is_idle: bool) -> bool:
+        """Do a little of the upkeep, in one lane at a time; return whether there was any.
+
+        It is its turn once a second, whatever is due; or at once, if nothing is and there was
+        something to do the last time.
+        """
+        if not (self._upkeep_pause.is_over or (is_idle and self._upkept)):
+            return False
         if not self._upkeeping.acquire(blocking=False):
             return False
         try:
-            done = self.upkeep(lambda: self.is_stopping)
-            if done:
+            self._upkept = self.upkeep(lambda: self.is_stopping) > 0
+            self._upkeep_pause.begin()
+            if self._upkept:
                 # What was drained is due.
-                self.wake()
-            return done > 0
+                self.pause.end()
+            return self._upkept
         finally:
             self._upkeeping.release()
 
@@ -335,10 +357,12 @@ class Lane:
             self._return_events()
             if event := self._lanes.next_handed():
                 self._work([event], is_begun=True)
+            elif self._lanes.look_after(is_idle=False):
+                pass
             elif run := self._lanes.next_run():
                 self._work(run)
             else:
-                return self._lanes.look_after()
+                return self._lanes.look_after(is_idle=True)
         except ENDS_THE_PROCESS:
             raise
         except BaseException as error:
@@ -364,70 +388,71 @@ class Lane:
         return False
 
     def _work(self, run: list[Event], *, is_begun: bool = False) -> None:
-        """Dispatch events one after the other, and what was begun along with them."""
+        """Dispatch events one after the other, and those that were begun along with them."""
         self.events = run
+        attempt: Attempt | None = self._lanes.attempt(run[0], is_begun=is_begun)
         try:
-            while run:
+            while attempt:
                 event = run[0]
-                following = self._dispatch(event, is_begun=is_begun)
+                following = self._dispatch(attempt)
                 run.pop(0)
                 if run and not event.is_finished:
                     park(run)
                     run.clear()
                 if not run:
                     next_in_turn(event)
-                is_begun = following is not None
                 if following:
-                    run.insert(0, following)
-                    if self._lanes.is_stopping:
-                        queue.give_back_begun(run.pop(0), 0)
+                    run.insert(0, following.event)
                 if self._lanes.is_stopping:
-                    queue.give_back(run)
-                    run.clear()
+                    self._give_back(run, following)
+                attempt = following or (self._lanes.attempt(run[0]) if run else None)
         finally:
             self._unreturned += run
             self.events = []
 
-    def _dispatch(self, event: Event, *, is_begun: bool) -> Event | None:
-        """Make an attempt; return the event whose attempt began along with its outcome."""
+    def _give_back(self, run: list[Event], begun: Attempt | None) -> None:
+        """Give back what is left of a run, as the lane ends."""
+        if begun:
+            queue.give_back_begun(run.pop(0), 0)
+        queue.give_back(run)
+        run.clear()
+
+    def _dispatch(self, attempt: Attempt) -> Attempt | None:
+        """Make an attempt; return the one that began along with its outcome."""
         started = time.monotonic()
         gate = self._lanes.gate
-        ahead = _Ahead(self._lanes)
-        if event.alone and not is_begun:
+        event = attempt.event
+        if event.alone and not attempt.is_begun:
             with gate.alone(_ALONE_SECONDS) as is_alone:
                 if not is_alone:
                     queue.postpone(event, _AGAIN_SECONDS)
                     return None
-                self._make(event, is_begun=False, alone=True, ahead=ahead)
+                following = self._make(self._lanes.attempt(event, alone=True))
         else:
             with gate.together():
-                alone = self._lanes.count == 1
-                self._make(event, is_begun=is_begun, alone=alone, ahead=ahead)
+                following = self._make(attempt)
         self._lanes.tried(event, time.monotonic() - started)
-        return ahead.settle()
+        return following
 
-    def _make(self, event: Event, *, is_begun: bool, alone: bool, ahead: "_Ahead") -> None:
-        claim = event.claim
-        self._attempt = Attempt(
-            event,
-            is_begun=is_begun,
-            alone=alone,
-            may_call=self._lanes.may_call,
-            along=ahead.begin,
-        )
+    def _make(self, attempt: Attempt) -> Attempt | None:
+        """Make an attempt, and begin the next one along with it if there is a plain one."""
+        event, claim = attempt.event, attempt.event.claim
+        ahead = _Ahead(self._lanes)
+        self._attempt = attempt
+        is_concluded = False
         try:
-            ahead.is_committed = self._attempt.make()
+            is_concluded = attempt.make(ahead.steps)
         except ENDS_THE_PROCESS:
-            ahead.settle()
             raise
         except Exception as error:
-            ahead.settle()
             logger.exception("Unexpected error while dispatching %s", event)
             event.claim = claim
             self._unreturned.append(event)
             self._recover(error)
         finally:
             self._attempt = None
+            following = ahead.settle(is_committed=is_concluded)
+        return following
 
     def _return_events(self) -> None:
         """Give back events that could not be given back when their attempt broke off."""
@@ -455,37 +480,30 @@ def close_connections() -> None:
 
 
 class _Ahead:
-    """The next event, whose attempt begins in the transaction that concludes another."""
+    """The attempt that begins in the transaction that concludes another."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
-        self._event: Event | None = None
-        self._claim: int | None = None
-        self._began = False
-        self.is_committed = False
+        self._attempt: Attempt | None = None
+        self._step: queue.Step | None = None
 
-    def begin(self) -> None:
-        """Begin the next event; called again if the transaction was rolled back."""
-        if self._event is None:
-            self._event = self._lanes.next_plain()
-            if self._event is None:
-                return
-            self._claim = self._event.claim
-        self._reset(self._event)
-        self._began = queue.begin(
-            self._event, calling=first_receiver(self._event), alone=self._lanes.count == 1
-        )
+    def steps(self) -> list[queue.Step]:
+        """Return the step that begins it; again, if the transaction was rolled back."""
+        if self._attempt is None:
+            self._attempt = self._lanes.next_plain()
+        if self._attempt is None:
+            return []
+        self._step = self._attempt.to_begin()
+        return [self._step]
 
-    def settle(self) -> Event | None:
-        """Return the event if it is begun; put it back if it is not."""
-        event, self._event = self._event, None
-        if event is None:
+    def settle(self, *, is_committed: bool) -> Attempt | None:
+        """Return the attempt if it has begun; put the event back if the transaction failed."""
+        attempt, step = self._attempt, self._step
+        if attempt is None or step is None:
             return None
-        if self.is_committed:
-            return event if self._began else None
-        self._reset(event)
-        self._lanes.put_back([event])
+        if is_committed:
+            attempt.is_begun = step.applied
+            return attempt if step.applied else None
+        attempt.forget_begin()
+        self._lanes.put_back([attempt.event])
         return None
-
-    def _reset(self, event: Event) -> None:
-        event.attempts, event.claim, event.begun_at = 0, self._claim, None

@@ -1,6 +1,5 @@
 """The dispatcher of a web process: started by its first request, ended with the process."""
 
-import logging
 import os
 import sys
 import threading
@@ -14,12 +13,13 @@ from django.db import connections, transaction
 
 from .. import calling, conf, replaying
 from ..dispatching import dispatch_now
+from ..logs import get_logger
 from ..models import Dispatcher, Event, Replay, queue
 from .keeper import Keeper
 from .lanes import Lanes
 from .upkeep import Upkeep
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _STOP_SECONDS = 20.0
 """How long the end of a process waits for its receivers; servers kill after 30 seconds."""

@@ -1,18 +1,16 @@
 """Upkeep: what a dispatcher does beside dispatching what is due."""
 
-import logging
-import time
 from collections.abc import Callable
 from contextlib import closing
 
 from .. import receiving, replaying
 from ..calling import BrokenOff
+from ..logs import get_logger
 from ..models import Dispatcher, Event
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _SPOOLED_AT_ONCE = 100
-_LOOK_SECONDS = 1.0
 
 
 class Upkeep:
@@ -34,22 +32,17 @@ class Upkeep:
         self._row = row
         self._replays = replays
         self._enqueue = enqueue
-        self._next_look = 0.0
         self._last_replay = 0
         self.replayed = 0
         """How many events were replayed."""
 
     def __call__(self, is_stopping: Callable[[], bool]) -> int:
         """Do a little; return how many deliveries were drained and events replayed."""
-        if time.monotonic() < self._next_look:
-            return 0
         if self._row and not self._row.pk:
             self._row.say()
         done = self._drain()
         if self._replays and not is_stopping():
             done += self._replay(is_stopping)
-        if not done:
-            self._next_look = time.monotonic() + _LOOK_SECONDS
         return done
 
     def _drain(self) -> int:

@@ -8,6 +8,7 @@ events changed ticket.priority" is an index look-up on every database.
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
+from sys import getsizeof
 from typing import Any, ClassVar
 
 from django.db import connections, models, router, transaction
@@ -15,9 +16,14 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
+from ..values import one_line
+from .identifier import IdentifierField
+
 _NAME_LENGTH = 128
 # A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
 _MOST_REMEMBERED = 10_000
+# Of the documented list of 47 names, 5 KB; lists that take more are identified anew each time.
+_MOST_BYTES_OF_A_LIST = 8_000
 
 
 class ChangedField(models.Model):
@@ -26,8 +32,8 @@ class ChangedField(models.Model):
     Names compare without case, so they are kept in lower case; ``event.changes`` has them as sent.
     """
 
-    entity = models.CharField(_("entity"), max_length=100)
-    name = models.CharField(_("name"), max_length=_NAME_LENGTH)
+    entity = IdentifierField(_("entity"), max_length=100)
+    name = IdentifierField(_("name"), max_length=_NAME_LENGTH)
 
     class Meta:
         verbose_name = _("changed field")
@@ -41,36 +47,46 @@ class ChangedField(models.Model):
         indexes: ClassVar = [models.Index(fields=["name"], name="superoffice_changedfield_name")]
 
     def __str__(self) -> str:
-        return f"{self.entity}.{self.name}"
+        return one_line(f"{self.entity}.{self.name}")
 
 
 class ChangeSetManager(models.Manager["ChangeSet"]):
-    """Finds the row of a list of names, or writes it."""
+    """Finds the row of a list of names, or writes it, within bounds."""
+
+    MOST_FIELDS_OF_ENTITY = 1000
+    MOST_FIELDS = 20_000
+    """Whoever has a secret can make names up; the widest table of SuperOffice has some hundreds."""
 
     def for_names(self, entity: str, names: Iterable[str]) -> "ChangeSet | None":
         """The stored ChangeSet of these names, whatever their order and case; None for no names."""
-        if (key := self.key_of(entity, tuple(names))) is None:
+        key, _omitted = self.key_of(entity, tuple(names))
+        if key is None:
             return None
         return self.model.from_db(router.db_for_write(self.model), ["id"], [key])
 
-    def key_of(self, entity: str, names: tuple[str, ...]) -> int | None:
-        """The key of the stored ChangeSet of these names; None for no names.
+    def key_of(self, entity: str, names: tuple[str, ...]) -> tuple[int | None, int]:
+        """Return the key of the stored ChangeSet of these names, and how many had no room.
+
+        The key is None for no names. Names are left out that would be one changed field too many.
 
         No query where this process has seen the set stored, unless a transaction surrounds us: in
         one, a set that is gone meanwhile would show only as it commits. Otherwise one query where
         the set is known.
         """
         key, distinct = _identify(entity, names)
-        if key is None:
-            return None
         using = router.db_for_write(self.model)
-        if connections[using].in_atomic_block:
-            # What is found or written here may be rolled back, so it is not remembered.
-            self._ensure(key, entity, distinct, using)
-        elif (using, key) not in _stored:
-            self._ensure(key, entity, distinct, using)
+        in_transaction = connections[using].in_atomic_block
+        if key is None or ((using, key) in _stored and not in_transaction):
+            return key, 0
+        if not self.using(using).filter(pk=key).exists():
+            allowed = self._within_bounds(entity, distinct, using)
+            if len(allowed) < len(distinct):
+                return self.key_of(entity, allowed)[0], len(distinct) - len(allowed)
+            self._write(key, entity, distinct, using)
+        # What is found or written in a transaction may be rolled back, so it is not remembered.
+        if not in_transaction:
             _remember(using, key)
-        return key
+        return key, 0
 
     def forget_if_gone(self, key: int | None) -> bool:
         """Whether a set is not stored, or not any more; it is looked for again next time."""
@@ -80,9 +96,19 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
         _stored.discard((using, key))
         return True
 
-    def _ensure(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
-        if not self.using(using).filter(pk=key).exists():
-            self._write(key, entity, names, using)
+    def _within_bounds(self, entity: str, names: tuple[str, ...], using: str) -> tuple[str, ...]:
+        """Return the names that are changed fields already, and of the others what has room."""
+        fields = ChangedField.objects.using(using)
+        of_entity = fields.filter(entity=entity)
+        known = set(of_entity.filter(name__in=names).values_list("name", flat=True))
+        new = [name for name in names if name not in known]
+        if not new:
+            return names
+        room = min(
+            self.MOST_FIELDS_OF_ENTITY - of_entity.count(), self.MOST_FIELDS - fields.count()
+        )
+        known.update(new[: max(room, 0)])
+        return tuple(name for name in names if name in known)
 
     def _write(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
         """Fields, set and links together, in an order in which two writers cannot deadlock."""
@@ -135,12 +161,23 @@ def _remember(using: str, key: int) -> None:
     _stored.add((using, key))
 
 
-@lru_cache(maxsize=1000)
 def _identify(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
-    """The key of a list, as sent, and its distinct names; None if there are none.
+    """Return the key of a list, as sent, and its distinct names; None if there are none."""
+    is_small = sum(map(getsizeof, names)) <= _MOST_BYTES_OF_A_LIST
+    return (_identified if is_small else _identified.__wrapped__)(entity, names)
+
+
+@lru_cache(maxsize=1000)
+def _identified(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
+    """Compute what ``_identify`` returns.
 
     63 bits of a digest: of a hundred thousand sets, two share one with a chance of 1 : 10^9.
     """
-    distinct = sorted({name.strip().lower()[:_NAME_LENGTH] for name in names} - {""})
+    distinct = sorted({_as_stored(name) for name in names} - {""})
     digest = hashlib.sha256("\n".join([entity, *distinct]).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1 if distinct else None, tuple(distinct)
+
+
+def _as_stored(name: str) -> str:
+    # Without line breaks: two sets must not have one digest.
+    return " ".join(name.lower().split())[:_NAME_LENGTH].rstrip()

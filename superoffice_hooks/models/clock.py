@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DateTimeField, Func
+from django.db.models import Func
 from django.utils import timezone
+
+_TIME = models.DateTimeField()
 
 
 class InSeconds(Func):
     """The time by the database's clock, so many seconds from now."""
 
     def __init__(self, seconds: float = 0) -> None:
-        super().__init__(output_field=DateTimeField())
+        super().__init__(output_field=_TIME)
         self.seconds = seconds
 
     @property

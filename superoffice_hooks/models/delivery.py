@@ -1,33 +1,58 @@
 """Deliveries that made no new event: repeated ones and refused ones."""
 
+import itertools
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from django.db import DatabaseError, models
+from django.db import DatabaseError, models, router, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..values import one_line
 from .event import Event
+from .identifier import IdentifierField
 
 if TYPE_CHECKING:
     from ..notification import Delivery, Notification
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
-    """Writes repeated deliveries down."""
+    """Stores repeated deliveries, within bounds."""
+
+    MOST_OF_ONE_EVENT = 20
+    """Whoever has a signed body can send it as often as they like."""
 
     def record(
         self, event: Event, delivery: "Delivery", notification: "Notification"
     ) -> "Redelivery":
-        """Note that an event was delivered again; its body only if it differs."""
+        """Note that an event was delivered again; its body only if it differs.
+
+        Of one event the first and the newest are kept, and the others counted.
+        """
         differs = delivery.body != bytes(event.body)
-        return self.create(
+        redelivery = self.create(
             event=event,
             received_at=delivery.received_at,
             retry=delivery.retry,
             webhook_name=notification.webhook_name,
             body=delivery.body if differs else None,
         )
+        self._thin_out(event)
+        return redelivery
+
+    def _thin_out(self, event: Event) -> None:
+        using = router.db_for_write(self.model)
+        rows = self.using(using).filter(event=event)
+        keys = list(rows.order_by("pk").values_list("pk", flat=True))
+        if len(keys) <= self.MOST_OF_ONE_EVENT:
+            return
+        with transaction.atomic(using=using):
+            # Two processes may try to delete the same rows, and each counts those it did delete.
+            between = rows.filter(pk__in=keys[1 : 1 - self.MOST_OF_ONE_EVENT])
+            number, _by_model = between.delete()
+            rows.filter(pk=keys[0]).update(omitted=F("omitted") + number)
 
 
 class Redelivery(models.Model):
@@ -38,9 +63,11 @@ class Redelivery(models.Model):
     )
     received_at = models.DateTimeField(_("received at"))
     retry = models.PositiveSmallIntegerField(_("retry"), null=True)
-    webhook_name = models.CharField(_("webhook"), max_length=255)
+    webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
     """Null if it does not differ; empty once it is pruned."""
+    omitted = models.PositiveIntegerField(_("omitted"), default=0)
+    """How many redeliveries between this one and the next are not kept; 0 for all but the first."""
 
     objects = RedeliveryManager()
 
@@ -57,22 +84,45 @@ class RejectionManager(models.Manager["Rejection"]):
     """Writes refused deliveries down, within bounds."""
 
     MOST_UNVERIFIED = 1000
+    MOST_OF_ONE_SOURCE = 50
+    """So many are kept that came from one address for one reason, so that a flood from somewhere
+    leaves SuperOffice's own wrong signatures, which a person needs."""
+    TRIM_EVERY = 50
+    """So often a process deletes what is too many; until then there may be so many more."""
     HEAD_BYTES = 1024
 
-    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
-        """Note a delivery nobody vouches for; None if the database is out of reach.
+    _refused = itertools.count()
 
-        Anybody on the internet can cause these, so only the head of the body is kept, and only
-        among the newest MOST_UNVERIFIED rows.
+    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
+        """Store a delivery that nobody signed; return None if the database is out of reach.
+
+        Anybody on the internet can cause these, so only the head of the body is kept, only the
+        newest of each source, and one INSERT is all that most of them cost.
         """
         try:
             rejection = self._create(
                 delivery, reason, verified=False, body=delivery.body[: self.HEAD_BYTES]
             )
-            self.filter(verified=False, pk__lte=rejection.pk - self.MOST_UNVERIFIED).delete()
+            if next(self._refused) % self.TRIM_EVERY == 0:
+                self.trim()
         except DatabaseError:
             return None
         return rejection
+
+    def trim(self) -> None:
+        """Delete the unverified rows beyond the newest of each source and of all together."""
+        using = router.db_for_write(self.model)
+        rows = self.using(using).filter(verified=False).order_by("-pk")
+        kept, of_source, excess = 0, Counter[tuple[str | None, str | None]](), []
+        for key, *source in rows.values_list("pk", "reason", "remote_addr").iterator():
+            reason, address = source
+            of_source[reason, address] += 1
+            if kept == self.MOST_UNVERIFIED or of_source[reason, address] > self.MOST_OF_ONE_SOURCE:
+                excess.append(key)
+            else:
+                kept += 1
+        for start in range(0, len(excess), 500):
+            self.using(using).filter(pk__in=excess[start : start + 500]).delete()
 
     def keep(self, delivery: "Delivery", reason: str) -> "Rejection":
         """Keep a signed delivery that could not be made an event, with its whole body."""
@@ -96,7 +146,7 @@ class Rejection(models.Model):
     """A delivery that made no event, and why."""
 
     received_at = models.DateTimeField(_("received at"))
-    endpoint = models.CharField(_("endpoint"), max_length=50)
+    endpoint = IdentifierField(_("endpoint"), max_length=50)
     reason = models.CharField(_("reason"), max_length=200)
     verified = models.BooleanField(_("verified"))
     headers = models.JSONField(_("headers"), default=dict)
@@ -115,7 +165,7 @@ class Rejection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} at {_to_the_second(self.received_at)}"
+        return f"{one_line(self.reason)} at {_to_the_second(self.received_at)}"
 
     def take(self) -> "Delivery":
         """Delete the row and give back the delivery it kept; to be called inside a transaction.

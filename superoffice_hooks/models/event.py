@@ -9,10 +9,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, moments, vocabulary
+from ..values import one_line
 from .changes import ChangeSet
 from .clock import InSeconds
 from .fields import Change, FieldsQuerySet, WithFields, compare
 from .guid import GuidField
+from .identifier import IdentifierField
 from .indexes import QueueIndex
 from .inserting import insert, savepoint
 from .record import OfRecord, RecordQuerySet
@@ -35,14 +37,13 @@ class EventQuerySet(FieldsQuerySet["Event"], RecordQuerySet["Event"]):  # type: 
 
     def named(self, pattern: str) -> Self:
         """Events whose name matches: ``ticket.changed``, ``list.*.softdeleted``."""
-        pattern = pattern.strip().lower()
-        if "*" not in pattern:
-            return self.filter(name=pattern)
-        known_start = pattern.partition("*")[0]
-        # The start narrows the index; the expression decides.
-        return self.filter(
-            name__startswith=known_start, name__regex=f"^{vocabulary.pattern(pattern).pattern}$"
-        )
+        if len(pattern) > vocabulary.MAX_PATTERN:
+            return self.none()
+        first, *rest = vocabulary.parts(pattern)
+        if not rest:
+            return self.filter(name=first)
+        # The start narrows the index; the pattern decides.
+        return self.filter(name__startswith=first, name__matches=pattern)
 
     def received_between(self, since: datetime | None, until: datetime | None) -> Self:
         """Events received at ``since`` or later and before ``until``; None leaves an end open."""
@@ -67,11 +68,13 @@ class EventQuerySet(FieldsQuerySet["Event"], RecordQuerySet["Event"]):  # type: 
     ) -> "tuple[Event, bool]":
         """Store the event of a delivery; return it, and whether this delivery was its first.
 
-        ``place`` has the columns of the queue. One INSERT where the change set is known: the unique
-        key is the duplicate test.
+        ``place`` has the columns of the queue. An event that came too late is stored as skipped.
+        One INSERT where the change set is known: the unique key is the duplicate test.
         """
         using = router.db_for_write(self.model)
         event = self.model(**self.model.arrived(delivery, notification), **place)
+        if conf.is_late(event.occurred_at, event.received_at):
+            event.set_aside()
         try:
             with savepoint(using):
                 insert(event, using)
@@ -102,14 +105,14 @@ class Event(OfRecord, WithFields):
     DONE = (Status.SUCCEEDED, Status.SKIPPED, Status.HANDLED)
     """Finished, and wanting nobody."""
 
-    endpoint = models.CharField(_("endpoint"), max_length=50)
+    endpoint = IdentifierField(_("endpoint"), max_length=50)
     event_id = GuidField(_("event id"))
-    name = models.CharField(_("event name"), max_length=100)
-    action = models.CharField(_("action"), max_length=100)
+    name = IdentifierField(_("event name"), max_length=100)
+    action = IdentifierField(_("action"), max_length=100)
     associate_id = models.BigIntegerField(_("associate id"), null=True)
     is_own = models.BooleanField(_("our own"), default=False)
     """Whether OWN_ASSOCIATES said, when it was stored, that we caused it ourselves."""
-    webhook_name = models.CharField(_("webhook"), max_length=255)
+    webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body"))
     headers = models.JSONField(_("headers"), default=dict)
     remote_addr = models.GenericIPAddressField(_("remote address"), null=True)
@@ -173,11 +176,18 @@ class Event(OfRecord, WithFields):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name or '(no name)'} {self.event_id}"
+        return f"{one_line(self.name) or '(no name)'} {self.event_id}"
 
     @classmethod
     def arrived(cls, delivery: "Delivery", notification: "Notification") -> dict[str, Any]:
         """Return the columns of a new event, but for its place in the queue."""
+        change_set, omitted = ChangeSet.objects.key_of(notification.entity, notification.changes)
+        problems = list(notification.problems)
+        if omitted:
+            problems.append(
+                f"Changes has names that no event had before, too many: {omitted} of"
+                " them are not searchable."
+            )
         return {
             "endpoint": delivery.endpoint,
             "event_id": notification.event_id,
@@ -195,9 +205,18 @@ class Event(OfRecord, WithFields):
             "body": delivery.body,
             "headers": delivery.kept_headers(),
             "remote_addr": delivery.remote_addr,
-            "problems": list(notification.problems),
-            "change_set_id": ChangeSet.objects.key_of(notification.entity, notification.changes),
+            "problems": problems,
+            "change_set_id": change_set,
         }
+
+    def set_aside(self) -> None:
+        """Take an event that is not saved yet, and that came too late, out of the queue."""
+        self.status = self.Status.SKIPPED
+        self.attempts, self.next_attempt_at, self.claim, self.begun_at = 0, None, None, None
+        self.finished_at = self.received_at
+        self.problems.append(
+            "It arrived more than MAX_AGE_SECONDS after its Timestamp, so it was not dispatched."
+        )
 
     def identity(self) -> dict[str, Any]:
         """What makes two deliveries tell of the same event."""
@@ -206,7 +225,7 @@ class Event(OfRecord, WithFields):
     @property
     def is_test(self) -> bool:
         """Whether this is the event a registration sends to see if anybody answers."""
-        return self.name == vocabulary.TEST
+        return bool(self.name == vocabulary.TEST)
 
     def diff(self) -> dict[str, Change]:
         """What each changed field was before, and what it became, as far as SuperOffice told.

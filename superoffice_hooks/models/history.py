@@ -8,6 +8,8 @@ from django.db import router
 from .event import Event
 from .run import ReceiverRun
 
+_SUCCEEDED = ReceiverRun.Outcome.SUCCEEDED
+
 
 class _Run(NamedTuple):
     receiver: str
@@ -78,6 +80,14 @@ class History:
         return "a receiver gave up"
 
     def _latest(self, runs: Iterable[ReceiverRun]) -> dict[str, str]:
-        """Return the outcome of each receiver's last run."""
-        latest = {run.receiver: run.outcome for run in self._runs}
-        return latest | {run.receiver: run.outcome for run in runs}
+        """Return the outcome of each receiver's last run.
+
+        In the ordinary dispatch, a success is the last one, whatever else was written down.
+        """
+        latest: dict[str, _Run] = {}
+        for run in self._runs:
+            last = latest.get(run.receiver)
+            if last is None or last.outcome != _SUCCEEDED or run.replay != last.replay:
+                latest[run.receiver] = run
+        outcomes = {receiver: run.outcome for receiver, run in latest.items()}
+        return outcomes | {run.receiver: run.outcome for run in runs}

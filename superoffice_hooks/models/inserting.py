@@ -6,6 +6,7 @@ serves for the rows that follow. Checked with Django 5.2; where the compiler giv
 anything but one statement with one parameter for each field, ``save()`` inserts each row.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import InsertQuery
 
 from . import clock
+from .updating import Update, run
 
 # By model, database, and the fields whose values are expressions. None: save() has to do it.
 _statements: dict[tuple[type[models.Model], str, tuple[str, ...]], str | None] = {}
@@ -23,10 +25,11 @@ _PLAIN = (str, int, bool, type(None))
 """Drivers take these as they are, but for JSON columns, in which we have no bare ones."""
 
 
-def insert(row: models.Model, using: str) -> None:
+def insert(row: models.Model, using: str, before: Sequence[Update] = ()) -> None:
     """Store a new row, in one statement.
 
-    The value of a field may be ``clock.InSeconds``, which stays in the attribute.
+    The value of a field may be ``clock.InSeconds``, which stays in the attribute. ``before`` are
+    run before it, in the same round trip where the driver can.
 
     Raises:
         IntegrityError: the row, or one with its unique key, is there.
@@ -37,9 +40,11 @@ def insert(row: models.Model, using: str) -> None:
     else:
         statement = _statement(row, using)
     if statement is None:
+        if before:
+            run(connections[using], before)
         row.save(force_insert=True, using=using)
     else:
-        _execute(statement, row, using)
+        _execute(statement, row, using, before)
 
 
 def savepoint(using: str) -> AbstractContextManager[None]:
@@ -76,14 +81,11 @@ def _composed(row: models.Model, using: str) -> str | None:
     return str(text) if fits else None
 
 
-def _execute(statement: str, row: models.Model, using: str) -> None:
+def _execute(statement: str, row: models.Model, using: str, before: Sequence[Update]) -> None:
     """Run the statement that ``save`` would run, with this row's values, and note its key."""
     connection = connections[using]
     values = [_parameter(row, field, connection) for field in _fields(row)]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        returns = connection.features.can_return_columns_from_insert
-        row.pk = cursor.fetchone()[0] if returns else cursor.lastrowid
+    row.pk = run(connection, before, (statement, values))
     row._state.adding = False
     row._state.db = using
 

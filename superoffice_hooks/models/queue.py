@@ -23,16 +23,17 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import router
+from django.db import connections, router
 from django.utils import timezone
 
 from .. import conf
 from .clock import InSeconds
 from .event import Event, EventQuerySet
-from .updating import SQL, update
+from .updating import SQL, Update, run, update
 
 
 def using() -> str:
@@ -84,16 +85,52 @@ def place_begun() -> dict[str, Any]:
     }
 
 
-def begin(event: Event, *, calling: str, alone: bool) -> bool:
-    """Count an attempt and write down that it begins; to be committed before a receiver is called.
+@dataclass(slots=True, eq=False, kw_only=True)
+class Step(Update):
+    """A step of a claimed event, which applies if it still is claimed by this process.
+
+    ``settle`` brings the instance of the event in line.
+    """
+
+    event: Event
+    counts: int = 0
+    """How many attempts it adds to the instance's."""
+
+    @property
+    def applied(self) -> bool:
+        """Whether it applied, once it has run."""
+        return self.rows > 0
+
+    def settle(self) -> None:
+        """Note in the instance what was stored, or that the claim is lost."""
+        if not self.applied:
+            self.event.claim = None
+            return
+        self.event.attempts += self.counts
+        for name, value in self.columns.items():
+            if isinstance(value, InSeconds):
+                setattr(self.event, name, timezone.now() + value.delta)
+            elif not isinstance(value, SQL):
+                setattr(self.event, name, value)
+
+
+def apply(*steps: Step) -> bool:
+    """Take steps together; return whether the first one applied."""
+    run(connections[using()], steps)
+    return steps[0].applied
+
+
+def to_begin(event: Event, *, calling: str, alone: bool) -> Step:
+    """Return the step that counts an attempt; to be committed before a receiver is called.
 
     Args:
         event: one that this process has claimed.
         calling: the dotted path of the first receiver.
         alone: whether this process calls nothing else meanwhile, so that its death proves guilt.
     """
-    began = _step(
+    return _step(
         event,
+        counts=1,
         attempts=SQL("attempts + 1"),
         alone=alone,
         begun_at=InSeconds(),
@@ -101,19 +138,45 @@ def begin(event: Event, *, calling: str, alone: bool) -> bool:
         calling=calling[:255],
         next_attempt_at=InSeconds(conf.current().LEASE_SECONDS),
     )
-    if began:
-        event.attempts += 1
-    return began
+
+
+def to_finish(event: Event, status: Event.Status) -> Step:
+    """Return the step that takes an event out of the queue."""
+    return _leave(event, status=status, finished_at=InSeconds(), next_attempt_at=None)
+
+
+def to_postpone(event: Event, seconds: float) -> Step:
+    """Return the step that ends a claim; the event is due again so many seconds from now."""
+    return _leave(event, next_attempt_at=InSeconds(seconds))
+
+
+def to_give_back_begun(event: Event, seconds: float, *, counts: bool = False) -> Step:
+    """Return the step that ends an attempt that was broken off by no fault of a receiver.
+
+    ``counts`` is whether receivers were called in it, so that its number is taken.
+    """
+    attempts = {} if counts else {"attempts": SQL("attempts - 1")}
+    return _leave(event, counts=0 if counts else -1, next_attempt_at=InSeconds(seconds), **attempts)
+
+
+def begin(event: Event, *, calling: str, alone: bool) -> bool:
+    """Begin an attempt; see ``to_begin``."""
+    return apply(to_begin(event, calling=calling, alone=alone))
 
 
 def finish(event: Event, status: Event.Status) -> bool:
     """Take an event out of the queue."""
-    return _leave(event, status=status, finished_at=InSeconds(), next_attempt_at=None)
+    return apply(to_finish(event, status))
 
 
 def postpone(event: Event, seconds: float) -> bool:
     """End the claim; the event is due again so many seconds from now."""
-    return _leave(event, next_attempt_at=InSeconds(seconds))
+    return apply(to_postpone(event, seconds))
+
+
+def give_back_begun(event: Event, seconds: float, *, counts: bool = False) -> bool:
+    """End an attempt that was broken off; see ``to_give_back_begun``."""
+    return apply(to_give_back_begun(event, seconds, counts=counts))
 
 
 def give_back(claimed: Iterable[Event]) -> None:
@@ -122,19 +185,9 @@ def give_back(claimed: Iterable[Event]) -> None:
     What it was before its claim, an earlier death included, stays written down.
     """
     for event in claimed:
-        _step(event, "begun_at IS NULL", next_attempt_at=event.due_at, claim=None)
-
-
-def give_back_begun(event: Event, seconds: float, *, counts: bool = False) -> bool:
-    """End the claim on an attempt that was broken off by no fault of a receiver.
-
-    ``counts`` is whether receivers were called in it, so that its number is taken.
-    """
-    return _leave(
-        event,
-        next_attempt_at=InSeconds(seconds),
-        attempts=SQL("attempts" if counts else "attempts - 1"),
-    )
+        step = _step(event, next_attempt_at=event.due_at, claim=None)
+        step.condition += " AND begun_at IS NULL"
+        apply(step)
 
 
 def lose(event: Event, seconds: float) -> bool:
@@ -143,16 +196,18 @@ def lose(event: Event, seconds: float) -> bool:
     If it was alone, that counts as a death: or a receiver that always ends its session would be
     called for ever.
     """
-    return _leave(
-        event,
-        next_attempt_at=InSeconds(seconds),
-        deaths=SQL("deaths + CASE WHEN alone THEN 1 ELSE 0 END"),
-        alone=True,
+    return apply(
+        _leave(
+            event,
+            next_attempt_at=InSeconds(seconds),
+            deaths=SQL("deaths + CASE WHEN alone THEN 1 ELSE 0 END"),
+            alone=True,
+        )
     )
 
 
-def pardon(event: Event) -> bool:
-    """Forget an event's deaths, once the receiver that caused them has been given up."""
+def to_pardon(event: Event) -> Step:
+    """Return the step that forgets deaths, once the receiver that caused them is given up."""
     return _step(event, deaths=0)
 
 
@@ -192,24 +247,22 @@ def revive(event: Event) -> bool:
     )
 
 
-def _leave(event: Event, **columns: Any) -> bool:
-    """End a claim."""
+def _leave(event: Event, *, counts: int = 0, **columns: Any) -> Step:
     # Last, for MariaDB: columns before may be made of what these were.
     ended: dict[str, Any] = {"claim": None, "alone": False, "begun_at": None, "calling": ""}
-    return _step(event, **columns, **{name: ended[name] for name in ended if name not in columns})
+    last = {name: value for name, value in ended.items() if name not in columns}
+    return _step(event, counts=counts, **columns, **last)
 
 
-def _step(event: Event, condition: str = "TRUE", **columns: Any) -> bool:
-    """Update a claimed event, and this instance of it, if it still is claimed by this process."""
-    if event.claim is None:
-        return False
-    applied = update(Event, columns, [event.pk], f"claim = %s AND {condition}", [event.claim])
-    if not applied:
-        event.claim = None
-        return False
-    for name, value in columns.items():
-        if isinstance(value, InSeconds):
-            setattr(event, name, timezone.now() + value.delta)
-        elif not isinstance(value, SQL):
-            setattr(event, name, value)
-    return True
+def _step(event: Event, *, counts: int = 0, **columns: Any) -> Step:
+    # No token is -1, so a claim that is known to be lost applies to nothing.
+    claim = -1 if event.claim is None else event.claim
+    return Step(
+        model=Event,
+        columns=columns,
+        keys=[event.pk],
+        condition="claim = %s",
+        values=[claim],
+        event=event,
+        counts=counts,
+    )

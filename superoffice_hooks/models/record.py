@@ -13,6 +13,8 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from .identifier import IdentifierField
+
 _Row = TypeVar("_Row", bound="OfRecord", covariant=True)  # noqa: PLC0105  (shorter)
 
 _MOMENT = ("occurred_at", "received_at")
@@ -68,9 +70,9 @@ class OfRecord(models.Model):
     Each property asks the database each time.
     """
 
-    entity = models.CharField(_("entity"), max_length=100)
+    entity = IdentifierField(_("entity"), max_length=100)
     primary_key = models.BigIntegerField(_("primary key"), null=True)
-    tenant = models.CharField(_("tenant"), max_length=100)
+    tenant = IdentifierField(_("tenant"), max_length=100)
     occurred_at = models.DateTimeField(_("occurred at"), null=True)
     received_at = models.DateTimeField(_("received at"))
 

@@ -2,6 +2,7 @@
 
 import traceback
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar, Self
 
@@ -13,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from ..exceptions import GiveUp, RetryLater
 from ..values import storable_text
 from .event import Event
+from .identifier import IdentifierField
 from .inserting import insert
 from .replay import Replay
+from .updating import Update
 
 _ERROR_LENGTH = 500
 _TRACEBACK_LENGTH = 20_000
@@ -71,7 +74,7 @@ class ReceiverRun(models.Model):
         related_name="runs",
         db_index=False,
     )
-    receiver = models.CharField(_("receiver"), max_length=255)
+    receiver = IdentifierField(_("receiver"), max_length=255)
     replay = models.ForeignKey(
         Replay, verbose_name=_("replay"), null=True, on_delete=models.PROTECT, related_name="runs"
     )
@@ -142,15 +145,15 @@ class ReceiverRun(models.Model):
         self.duration = timezone.now() - self.started_at
         self._describe(error)
 
-    def store(self) -> None:
-        """Insert the row; a success inside the transaction of what the receiver did.
+    def store(self, before: Sequence[Update] = ()) -> None:
+        """Insert the row after some updates; a success inside the receiver's own transaction.
 
         Raises:
             IntegrityError: the receiver has succeeded already, in another process.
         """
         # A success that was rolled back leaves the key of a row that is not there.
         self.pk = None
-        insert(self, router.db_for_write(type(self)))
+        insert(self, router.db_for_write(type(self)), before)
 
     def note(self, error: BaseException) -> None:
         """Keep an error beside a run that is stored, whose outcome it does not change."""

@@ -9,7 +9,6 @@ it.
 
 import hashlib
 import heapq
-import logging
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from django.db import connections, router
 
 from .. import conf
 from ..exceptions import NotStored
+from ..logs import get_logger
 from ..models import Event
 from ..notification import Delivery
 from . import files, sqlite
@@ -29,7 +29,7 @@ from .files import Damaged
 __all__ = ["SET_ASIDE", "Damaged", "Standing", "done", "folder", "is_on", "locked", "pass_over"]
 __all__ += ["put", "set_aside", "standing", "waiting"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SET_ASIDE = "set_aside"
 """The folder, in that of the spool, for what can never be stored."""

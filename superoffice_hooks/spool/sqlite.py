@@ -4,7 +4,6 @@ Processes of the older version may still write to it, so the file itself stays, 
 """
 
 import json
-import logging
 import sqlite3
 import time
 from contextlib import closing
@@ -14,10 +13,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from ..logs import get_logger
 from ..notification import Delivery
 from . import files
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 FILE_NAME = "superoffice_hooks.spool.sqlite3"
 

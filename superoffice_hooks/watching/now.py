@@ -89,16 +89,21 @@ def dispatching() -> Dispatching:
     )
 
 
-def dispatching_problems(max_age: float = OVERDUE_SECONDS) -> list[str]:
-    """Return what is wrong with the dispatching, in sentences; empty if nothing is."""
-    now = dispatching()
+def dispatching_problems(
+    max_age: float = OVERDUE_SECONDS, now: Dispatching | None = None
+) -> list[str]:
+    """Return what is wrong with the dispatching, in sentences; empty if nothing is.
+
+    ``now`` has the facts, where they are known.
+    """
+    now = dispatching() if now is None else now
     problems = []
     if now.oldest_due > max_age:
         problems.append(
             f"{now.due} events are due, the oldest for {now.oldest_due:.0f} seconds."
             " Start a dispatcher, or more of them, and look into its log."
         )
-    if not now.dispatchers:
+    if not now.dispatchers and _is_dispatcher_meant():
         seen = f"since {now.last_seen:%Y-%m-%d %H:%M:%S}" if now.last_seen else "ever"
         problems.append(
             f"No dispatcher has been seen {seen}. Run superoffice_dispatch --watch, or let the web"
@@ -111,6 +116,14 @@ def dispatching_problems(max_age: float = OVERDUE_SECONDS) -> list[str]:
         if dispatcher.hung
     ]
     return problems
+
+
+def _is_dispatcher_meant() -> bool:
+    """Whether a loop is to be seen: not if a queue of tasks, or each request, dispatches."""
+    settings = conf.current()
+    return settings.DISPATCH == "worker" or (
+        settings.DISPATCH == "in_process" and settings.LANES > 0
+    )
 
 
 def standings() -> list[Standing]:

@@ -62,7 +62,7 @@ def test_the_first_changed_fields_are_shown_and_the_others_are_a_click_away(even
 def test_a_list_of_thousands_of_fields_is_cut_in_the_list(event, viewer):
     event(Changes=["x" * 5000, *(f"x_{number}" for number in range(5000))])
     page = Page.get(viewer, EVENTS)
-    assert "+4998 more" in page.text
+    assert "+997 more" in page.text
     assert "x_98" in page.text
     assert "x_99" not in page.text
     assert "x" * 61 not in page.cells("changed")[0]

@@ -11,6 +11,13 @@ USE_TZ = True
 ROOT_URLCONF = "tests.hard.urls"
 ALLOWED_HOSTS = ["127.0.0.1"]
 DATABASES = {"default": database_from_url(os.environ["HARD_DATABASE_URL"])}
+DATABASES["default"]["CONN_MAX_AGE"] = int(os.environ.get("HARD_CONN_MAX_AGE", "0"))
+if os.environ.get("HARD_DATABASE_AWAY"):
+    # Of the same name, by which the spool is known.
+    if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA query_only = on"
+    else:
+        DATABASES["default"] |= {"HOST": "127.0.0.1", "PORT": "1"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["superoffice_hooks", "tests.hard.arrivals"]
 SUPEROFFICE_HOOKS = {

@@ -8,6 +8,7 @@ from django.core.management import BaseCommand, CommandParser
 
 from ... import dictionary
 from ...counting import Counted, FieldCount, count
+from ...values import one_line
 from ..options import counted, moment_of, number_of, text_of
 
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         }
         for noise in found.noise():
             self.stdout.write(
-                f"{noise.entity or '(no entity)'}: {counted(noise.events, 'event')},"
+                f"{one_line(noise.entity) or '(no entity)'}: {counted(noise.events, 'event')},"
                 f" {noise.times} of them only noise ({_share(noise.times, noise.events)})."
             )
             self._print_table(
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         self, heads: Sequence[str], rows: Iterable[Sequence[str]], otherwise: str
     ) -> None:
         """Columns as wide as their widest value; a sentence instead of an empty table."""
-        table = [heads, *([_printable(cell) for cell in row] for row in rows)]
+        table = [heads, *([one_line(cell) for cell in row] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table if len(table) > 1 else ():
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -84,11 +85,6 @@ class Command(BaseCommand):
         if len(table) == 1:
             self.stdout.write(f"  {otherwise}")
         self.stdout.write("")
-
-
-def _printable(text: str) -> str:
-    """Text from outside, without what a terminal would obey."""
-    return text if text.isprintable() else ascii(text)
 
 
 def _row(counts: FieldCount) -> tuple[str, ...]:
