@@ -130,7 +130,8 @@ def changed_names(payload: Mapping[str, Any]) -> tuple[str, ...]:
     changes = payload.get("Changes")
     if not isinstance(changes, list):
         return ()
-    names, length = [], 0
+    names: list[str] = []
+    length = 0
     for name in changes:
         if isinstance(name, str):
             length += len(name)

@@ -66,7 +66,7 @@ class Redelivery(models.Model):
     webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
     """Null if it does not differ; empty once it is pruned."""
-    omitted = models.PositiveIntegerField(_("omitted"), default=0)
+    omitted = models.PositiveIntegerField(default=0, editable=False)
     """How many redeliveries between this one and the next are not kept; 0 for all but the first."""
 
     objects = RedeliveryManager()
@@ -114,9 +114,9 @@ class RejectionManager(models.Manager["Rejection"]):
         using = router.db_for_write(self.model)
         rows = self.using(using).filter(verified=False).order_by("-pk")
         kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
-        for key, *source in rows.values_list("pk", "reason", "remote_addr").iterator():
-            of_source[*source] += 1
-            if kept == self.MOST_UNVERIFIED or of_source[*source] > self.MOST_OF_ONE_SOURCE:
+        for key, reason, address in rows.values_list("pk", "reason", "remote_addr").iterator():
+            of_source[reason, address] += 1
+            if kept == self.MOST_UNVERIFIED or of_source[reason, address] > self.MOST_OF_ONE_SOURCE:
                 excess.append(key)
             else:
                 kept += 1

@@ -192,7 +192,7 @@ class Event(OfRecord, WithFields, Claimable):
     @property
     def is_test(self) -> bool:
         """Whether this is the event a registration sends to see if anybody answers."""
-        return self.name == vocabulary.TEST
+        return bool(self.name == vocabulary.TEST)
 
     def diff(self) -> dict[str, Change]:
         """What each changed field was before, and what it became, as far as SuperOffice told.

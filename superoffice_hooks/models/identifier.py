@@ -25,7 +25,7 @@ class IdentifierField(models.CharField):  # type: ignore[type-arg]
         return parameters
 
 
-class Matches(models.Lookup):  # type: ignore[type-arg]
+class Matches(models.Lookup):
     """``name__matches="list.*.softdeleted"``: a name pattern, in lower case as names are stored.
 
     LIKE, unlike a regular expression, gives up early on every database, however many stars there
@@ -37,7 +37,7 @@ class Matches(models.Lookup):  # type: ignore[type-arg]
     def get_prep_lookup(self) -> str:
         return "%".join(map(_escaped, vocabulary.parts(self.rhs)))
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         lhs, parameters = self.process_lhs(compiler, connection)
         return f"{lhs} LIKE %s ESCAPE '!'", [*parameters, self.rhs]
 
