@@ -30,7 +30,8 @@ def template(django_db_blocker) -> Iterator[str]:
         yield ""
         return
     with django_db_blocker.unblock(), new_database() as url:
-        Project(url).migrate()
+        # With the tables of the queue in the database, which only some tests want.
+        Project(url, {"HARD_QUEUE": "database"}).migrate()
         yield url
 
 
