@@ -9,6 +9,7 @@ from .process import (
     hand_over,
     hand_over_replay,
     start,
+    stop,
     wait_until_idle,
     wake,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "hand_over",
     "hand_over_replay",
     "start",
+    "stop",
     "wait_until_idle",
     "wake",
 ]
