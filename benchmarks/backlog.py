@@ -28,6 +28,18 @@ _LATER = {
 }
 
 
+# What is copied may have been dispatched. Some of these columns are an older version's.
+_FRESH = {
+    "attempts": "0",
+    "deaths": "0",
+    "claim": "NULL",
+    "claimed_until": "NULL",
+    "begun_at": "NULL",
+    "begun_by": "''",
+    "calling": "''",
+}
+
+
 def due(count: int, *, finished: int = 0, hot: bool = False) -> None:
     """Bring the due events to so many, and those that are finished to so many at least.
 
@@ -52,7 +64,7 @@ def _copy(count: int, *, hot: bool, is_due: bool) -> None:
         more = min(Event.objects.count(), count - done)
         number = f"{done} + row_number() OVER (ORDER BY id)"
         time = _LATER[connection.vendor].format(begun, number)
-        values = {
+        values = _FRESH | {
             "event_id": _GUIDS[connection.vendor],
             "primary_key": "primary_key" if hot else f"(id * 7919) % {RECORDS}",
             "status": "'pending'" if is_due else "'succeeded'",

@@ -309,6 +309,7 @@ class TestExamples:
         else:
             assert (command, arguments) in [("migrate", []), ("check", []), ("runserver", [])]
 
+    @pytest.mark.slow
     def test_the_quick_start_leads_to_a_receiver_that_is_called(self, tmp_path):
         write_quick_start(tmp_path)
         environment = {

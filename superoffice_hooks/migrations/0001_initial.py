@@ -226,7 +226,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("body", models.BinaryField(null=True, verbose_name="body, where it differs")),
-                ("omitted", models.PositiveIntegerField(default=0, verbose_name="omitted")),
+                ("omitted", models.PositiveIntegerField(default=0, editable=False)),
                 (
                     "event",
                     models.ForeignKey(

@@ -122,6 +122,7 @@ class TestExamples:
         "line",
         dict.fromkeys(re.findall(r"^curl .*$", PAGE + PAGES["README.md"], re.MULTILINE)),
     )
+    @pytest.mark.slow
     def test_curl(self, line, live_server):
         command = self.here(line, live_server.url) + " --silent --show-error --fail-with-body"
         result = subprocess.run(
