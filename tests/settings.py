@@ -10,6 +10,7 @@ SECRET_KEY = "tests only"
 USE_TZ = True
 TIME_ZONE = "Europe/Oslo"
 ROOT_URLCONF = "tests.urls"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 DATABASES = {
     "default": {
         **database_from_url(os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3")),

@@ -1,7 +1,8 @@
 """The dispatcher: some threads that call receivers, in each web process or in a process alone."""
 
 from .keeper import Keeper
-from .lanes import Lane, Lanes
+from .lane import Lane
+from .lanes import Lanes
 from .process import (
     Place,
     calls_in_this_thread,

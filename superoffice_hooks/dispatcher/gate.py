@@ -2,8 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+Hangs = Callable[[], bool]
+
+_LOOK_SECONDS = 0.25
 
 
 class Gate:
@@ -11,8 +15,9 @@ class Gate:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
+        self._inside: list[Hangs] = []
         self._wanted = 0
+        self._one_alone = threading.Lock()
 
     @property
     def is_wanted_alone(self) -> bool:
@@ -20,39 +25,47 @@ class Gate:
         return self._wanted > 0
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Be one of several; waits while one is, or wants to be, alone."""
+    def together(self, hangs: Hangs = lambda: False) -> Iterator[None]:
+        """Be one of several; waits while one is, or wants to be, alone.
+
+        One that hangs, as ``hangs`` says, keeps nobody from being alone.
+        """
         with self._changed:
             self._changed.wait_for(lambda: not self._wanted)
-            self._inside += 1
+            self._inside.append(hangs)
         try:
             yield
         finally:
-            self._leave()
+            with self._changed:
+                self._inside.remove(hangs)
+                self._changed.notify_all()
 
     @contextmanager
     def alone(self, seconds: float) -> Iterator[bool]:
-        """Be the only one; yields False if others are still inside after so many seconds."""
+        """Be the only one; yields False if others are still inside after so many seconds.
+
+        Of two that want it, one waits for the other.
+        """
+        end = time.monotonic() + seconds
         with self._changed:
             self._wanted += 1
         try:
-            with self._changed:
-                is_alone = self._changed.wait_for(lambda: not self._inside, seconds)
-                self._inside += is_alone
-            try:
-                yield is_alone
-            finally:
-                if is_alone:
-                    self._leave()
+            with self._one_alone:
+                yield self._is_empty(end)
         finally:
             with self._changed:
                 self._wanted -= 1
                 self._changed.notify_all()
 
-    def _leave(self) -> None:
+    def _is_empty(self, end: float) -> bool:
+        """Wait until nobody is inside, or the end."""
         with self._changed:
-            self._inside -= 1
-            self._changed.notify_all()
+            while not all(hangs() for hangs in self._inside):
+                if time.monotonic() >= end:
+                    return False
+                # Whether one hangs is not announced.
+                self._changed.wait(_LOOK_SECONDS)
+        return True
 
 
 class Pause:

@@ -9,7 +9,8 @@ from .. import conf
 from ..logs import get_logger
 from ..models import queue
 from ..models.dispatcher import SEEN_EVERY_SECONDS
-from .lanes import STUCK_SECONDS, Lane, Lanes
+from .lane import STUCK_SECONDS, Lane
+from .lanes import Lanes
 
 logger = get_logger(__name__)
 
