@@ -1,6 +1,9 @@
 """Every Django we support, on every Python of this machine that it supports: ``make nox``.
 
-The suite runs on SQLite unless TEST_DATABASE_URL says otherwise; pytest gets what follows ``--``.
+The fast tests run on SQLite unless TEST_DATABASE_URL says otherwise; pytest gets what follows
+``--``. The sessions "minimal" and "newest" are smoke tests of what others try wholly: each fast
+test runs with the first of its parameters. They leave out the other parameters, and the slow and
+hard tests.
 """
 
 import os
@@ -57,22 +60,27 @@ def tests(session: nox.Session, django: str) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def newest(session: nox.Session) -> None:
-    """The newest Django on the newest Python."""
-    run_the_suite(session, NEWEST_DJANGO, extra="[api,postgres]", group="test")
+    """The newest Django on the newest Python, as a smoke test."""
+    run_the_suite(session, NEWEST_DJANGO, "--smoke", extra="[api,postgres]", group="test")
 
 
 @nox.session(python=NEWEST_PYTHON)
 def minimal(session: nox.Session) -> None:
-    """Without the optional dependencies: no REST framework and what goes with it, no psycopg."""
+    """Without the optional dependencies, as a smoke test.
+
+    Those are REST framework with what goes with it, psycopg and Django Tasks.
+    """
     install(session, NEWEST_DJANGO, extra="", group="test-minimal")
     # One that came along with something else would let every import of it pass.
     session.run("python", "-c", NONE_IS_THERE)
-    session.run("pytest", "--numprocesses=logical", *session.posargs)
+    session.run("pytest", "--numprocesses=logical", "--smoke", *session.posargs)
 
 
-def run_the_suite(session: nox.Session, django: str, *, extra: str, group: str) -> None:
+def run_the_suite(
+    session: nox.Session, django: str, *arguments: str, extra: str, group: str
+) -> None:
     install(session, django, extra=extra, group=group)
-    session.run("pytest", "--numprocesses=logical", *session.posargs)
+    session.run("pytest", "--numprocesses=logical", *arguments, *session.posargs)
 
 
 def install(session: nox.Session, django: str, *, extra: str, group: str) -> None:

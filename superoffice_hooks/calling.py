@@ -67,7 +67,8 @@ class _Session:
         if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
             return False
         # Django connects anew as a transaction ends whose rollback failed.
-        return connection.connection is not self._raw or not connection.is_usable()
+        raw = connection.connection
+        return raw is None or raw is not self._raw or not connection.is_usable()
 
 
 def nothing(run: ReceiverRun) -> Sequence[Update]:
@@ -133,7 +134,7 @@ def store(
                 updating.run(connections[_using()], updates)
 
     try:
-        _on_a_live_connection(write)
+        on_a_live_connection(write)
     except IntegrityError:
         if is_stored or not (other := run.success_elsewhere()):
             raise
@@ -153,7 +154,7 @@ def _not_committed(
     run.event.pk = run.event_id
     if session.has_ended(error):
         connections[_using()].close()
-        if committed := _on_a_live_connection(run.success_elsewhere):
+        if committed := on_a_live_connection(run.success_elsewhere):
             return committed
         raise SessionLost from error
     if isinstance(error, IntegrityError) and (other := run.success_elsewhere()):
@@ -206,7 +207,7 @@ def _in_the_projects_language(verdict: Verdict, event: Event, replay: Replay | N
         verdict(sender=Event, event=event, replay=replay)
 
 
-def _on_a_live_connection(write: Callable[[], _T]) -> _T:
+def on_a_live_connection(write: Callable[[], _T]) -> _T:
     """Return what ``write`` returns, tried again on a new connection if the session ends."""
     connection = connections[_using()]
     for wait in _WAITS:

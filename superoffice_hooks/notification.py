@@ -1,15 +1,16 @@
 """What arrives (a delivery) and what it says (a notification). Reads anything, believes little."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from . import vocabulary
-from .values import MAX_DIGITS, is_storable, parse_timestamp, storable, storable_text
+from .body import Body, Unreadable, changed_names, derived_id
+from .values import storable_text
+
+__all__ = ["KEPT_HEADERS", "Delivery", "Notification", "Unreadable", "changed_names"]
 
 KEPT_HEADERS = (
     "User-Agent",
@@ -21,20 +22,7 @@ KEPT_HEADERS = (
 )
 """An allow-list: webhooks may inject headers of their own, and those may carry secrets."""
 
-MAX_CHANGES = 1000
-"""How many changed fields of one event count; the widest documented list has 47."""
-
-MAX_CHANGES_LENGTH = 20_000
-"""How many characters their names may have together."""
-
 _HEADER_LENGTH = 200
-_BIGINT = range(-(2**63), 2**63)
-# Any constant would do: it keeps the ids we derive apart from everybody else's.
-_DERIVED_IDS = UUID("6c0b1d5e-3a63-5d2f-9a55-7a2c7f6f1d0b")
-
-
-class Unreadable(ValueError):
-    """The body is no JSON object. The message says why, without quoting the body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -101,12 +89,12 @@ class Notification:
         Raises:
             Unreadable: the body is no JSON object.
         """
-        body = _Body(delivery.body)
+        body = Body(delivery.body)
         name = body.name("Event", 100)
         entity, action = vocabulary.split(name)
         return cls(
             # Not the header's: it is not signed, so anybody could make many events of one.
-            event_id=body.guid("EventId") or uuid5(_DERIVED_IDS, delivery.body.hex()),
+            event_id=body.guid("EventId") or derived_id(delivery.body.hex()),
             name=name,
             entity=entity,
             action=action,
@@ -120,157 +108,3 @@ class Notification:
             # Each once: a thousand NaNs are one problem.
             problems=tuple(dict.fromkeys(body.problems)),
         )
-
-
-def changed_names(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names in ``Changes``, case and order as sent, within our bounds.
-
-    Empty if the list is missing or no list.
-    """
-    changes = payload.get("Changes")
-    if not isinstance(changes, list):
-        return ()
-    names: list[str] = []
-    length = 0
-    for name in changes:
-        if isinstance(name, str):
-            length += len(name)
-            if length > MAX_CHANGES_LENGTH or len(names) == MAX_CHANGES:
-                break
-            names.append(name)
-    return tuple(names)
-
-
-class _Body:
-    """A JSON object read key by key; what is odd goes into ``problems``."""
-
-    def __init__(self, body: bytes) -> None:
-        self.problems: list[str] = []
-        try:
-            sent = json.loads(
-                body,
-                strict=False,
-                object_pairs_hook=self._object,
-                parse_constant=self._constant,
-                parse_float=self._float,
-                parse_int=self._int,
-            )
-        except RecursionError:
-            raise Unreadable("The body is nested too deeply.") from None
-        except UnicodeDecodeError:
-            raise Unreadable("The body is not UTF-8 text.") from None
-        except json.JSONDecodeError as error:
-            raise Unreadable(
-                f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-            ) from None
-        if not isinstance(sent, dict):
-            raise Unreadable("The body is JSON, but not an object.")
-        self.payload: dict[str, Any] = sent if is_storable(body) else storable(sent)
-        if self.payload is not sent and self.payload != sent:
-            self.problems.append(
-                "The payload shows replacements for what a database cannot store;"
-                " the body has the original."
-            )
-
-    def text(self, key: str, limit: int) -> str:
-        return self._cut(key, self._text(key), limit)
-
-    def name(self, key: str, limit: int) -> str:
-        """Return a name as all of them are stored: in one line, in lower case."""
-        # Lower case first: it can be longer, as that of a dotted capital I.
-        name = " ".join(self._text(key).lower().split())
-        if not name:
-            self.problems.append("The body names no event.")
-        return self._cut(key, name, limit).rstrip()
-
-    def _text(self, key: str) -> str:
-        value = self.payload.get(key)
-        if value is None or isinstance(value, str):
-            return value or ""
-        self.problems.append(f"{key} is not text.")
-        return ""
-
-    def _cut(self, key: str, text: str, limit: int) -> str:
-        if len(text) > limit:
-            self.problems.append(f"{key} is longer than {limit} characters and was cut.")
-        return text[:limit]
-
-    def integer(self, key: str) -> int | None:
-        value = self.payload.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            value = int(value)
-        if type(value) is int and value in _BIGINT:
-            return value
-        self.problems.append(f"{key} is not a 64-bit number.")
-        return None
-
-    def guid(self, key: str) -> UUID | None:
-        value = self.payload.get(key)
-        if value is None or value == "":
-            return None
-        if isinstance(value, str) and (guid := _guid(value)):
-            return guid
-        self.problems.append(f"{key} is no GUID; a fixed one was derived from it.")
-        return uuid5(_DERIVED_IDS, json.dumps(value))
-
-    def timestamp(self, key: str) -> datetime | None:
-        value = self.payload.get(key)
-        if value is None:
-            return None
-        try:
-            moment = parse_timestamp(value if isinstance(value, str) else "")
-        except (ValueError, OverflowError):
-            self.problems.append(f"{key} is not a readable timestamp.")
-            return None
-        if moment and moment.tzinfo is None:
-            self.problems.append(f"{key} has no offset and was read as local time.")
-        return moment
-
-    def changes(self) -> tuple[str, ...]:
-        sent = self.payload.get("Changes")
-        names = changed_names(self.payload)
-        if sent is None:
-            return names
-        if not isinstance(sent, list) or not all(isinstance(name, str) for name in sent):
-            self.problems.append("Changes is not a list of names.")
-        elif len(sent) != len(names):
-            self.problems.append(
-                f"Changes has more than {MAX_CHANGES} names or {MAX_CHANGES_LENGTH} characters;"
-                " the rest counts for nothing."
-            )
-        return names
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            self.problems.append("The body has a key more than once; the last value counts.")
-        return found
-
-    def _constant(self, text: str) -> None:
-        self.problems.append(
-            "The body has NaN or Infinity, which JSON does not know; read as null."
-        )
-
-    def _float(self, text: str) -> float | None:
-        number = float(text)
-        if math.isfinite(number):
-            return number
-        self._constant(text)
-        return None
-
-    def _int(self, text: str) -> int | str:
-        if len(text) <= MAX_DIGITS:
-            return int(text)
-        self.problems.append(
-            f"The body has a number of more than {MAX_DIGITS} digits; read as text."
-        )
-        return text
-
-
-def _guid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None

@@ -1,13 +1,17 @@
-"""Previewing: what a replay would do, in figures, before anybody plans it. Nothing is written."""
+"""Previewing: what a replay would do, in figures, before anybody plans it. Nothing is written.
+
+It reads from the database to which the replay will write, so that both see the same events.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from django.db import router
 from django.db.models import Count, Min
 
-from .models import Event, ReceiverRun
+from .models import ReceiverRun, queue
 from .models.event import EventQuerySet
 from .selecting import Criteria, frozen, select
 from .signals import calls_for
@@ -60,7 +64,8 @@ class Preview:
     @cached_property
     def failed(self) -> dict[str, int]:
         """For how many events each receiver would be called with ``only_failed``."""
-        runs = ReceiverRun.objects.filter(event__in=self._selected.values("pk")).still_failed()
+        runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun))
+        runs = runs.filter(event__in=self._selected.values("pk")).still_failed()
         counts = runs.order_by().values_list("event__name", "receiver").annotate(Count("pk"))
         connected = {named.name: named.receivers for named in self.names}
         failed = Counter[str]()
@@ -83,7 +88,7 @@ def called(events: EventQuerySet) -> list[Named]:
     """
     kinds = events.order_by("name").values_list("name", "change_set", "is_own")
     counts = list(kinds.annotate(count=Count("*"), sample=Min("pk")))
-    samples = Event.objects.defer("body", "headers").in_bulk([pk for *_, pk in counts])
+    samples = queue.events().defer("body", "headers").in_bulk([pk for *_, pk in counts])
     names: dict[str, Named] = {}
     for name, _, _, count, pk in counts:
         named = names.get(name, Named(name, 0, {}))

@@ -2,22 +2,37 @@
 
 Of events that came out well, first goes what is only there to be looked at (body, headers,
 tracebacks), and later the rows, with their receiver runs and redeliveries. The payload stays as
-long as the row: values, differences and replays are read from it. What is unfinished, or being
-dispatched at this moment, is left alone, and so are failed events, unless they have a period of
-their own. Change sets stay.
+long as the row: values, differences and replays are read from it. What is in the queue, due or
+claimed, is left alone, and so are failed events, unless they have a period of their own. Change
+sets stay, and so do rows that cannot be pruned, such as those that a row of the project protects.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
-from django.db import connections, router, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from .models import Event, ReceiverRun, Redelivery, Rejection, Replay
+
+logger = logging.getLogger(__name__)
+
+
+class Batch(NamedTuple):
+    """Rows that were tried together, in a transaction of their own."""
+
+    what: str
+    """One of RETAINED, or "replays"."""
+    pruned: int
+    """How many rows are pruned."""
+    kept: tuple[str, ...] = ()
+    """The rows that cannot be, each with the reason."""
 
 
 def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
@@ -29,9 +44,11 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
     until = {what: now - period for what, period in periods.items()}
     planned: list[Step] = []
     if moment := until.get("events"):
-        planned += [Step("events", Event.objects.filter(status__in=Event.DONE), moment)]
+        done = Event.objects.filter(status__in=Event.DONE, next_attempt_at=None)
+        planned += [Step("events", done, moment)]
     if moment := until.get("failed"):
-        planned += [Step("failed", Event.objects.filter(status=Event.Status.FAILED), moment)]
+        failed = Event.objects.filter(status=Event.Status.FAILED, next_attempt_at=None)
+        planned += [Step("failed", failed, moment)]
     if moment := until.get("events"):
         # Runs of events that stay keep their replay; one that was cut short was never finished.
         with_runs = ReceiverRun.objects.filter(replay=OuterRef("pk"))
@@ -39,7 +56,7 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
         planned += [Step("replays", replays, moment, column="finished_at")]
     if moment := until.get("bodies"):
         whole = Event.objects.received_between(until.get("events"), None).filter(pruned_at=None)
-        # Not done but finished is failed; what has no body any more is left out by the index.
+        # What has no body any more is left out by the index.
         events = whole.filter(status__in=Event.DONE, next_attempt_at=None)
         planned += [Step("bodies", events, moment, act=empty, same=("pruned_at",))]
     if moment := until.get("rejections"):
@@ -47,14 +64,13 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
     return planned
 
 
-def prune(planned: Iterable["Step"], batch: int) -> Iterator[tuple[str, int]]:
-    """Do it, each batch in a short transaction of its own; yields what it had, and how many rows.
+def prune(planned: Iterable["Step"], batch: int) -> Iterator[Batch]:
+    """Do it, each batch in a short transaction of its own; yield what became of each.
 
     Between two batches it may be left alone for as long as one likes.
     """
     for step in planned:
-        for rows in step.prune(batch):
-            yield step.what, rows
+        yield from step.prune(batch)
 
 
 def delete(rows: QuerySet[Any], _keys: Collection[int]) -> None:
@@ -102,16 +118,43 @@ class Step:
         same = self.same if connections[using].vendor == "postgresql" else ()
         return rows.order_by(*same, self.column, "pk")
 
-    def prune(self, batch: int) -> Iterator[int]:
-        """Do it; yields how many rows each batch had."""
+    def prune(self, batch: int) -> Iterator[Batch]:
+        """Do it; yield what became of each batch."""
         rows = self.past_retention()
         while found := dict(rows.values_list("pk", self.column)[:batch]):
-            yield self._prune_these(found)
+            yield self._prune_one_by_one_if_need_be(found)
             # Not from the oldest again: what was deleted stays in an index for a while, and what
-            # somebody else works on would be found for ever.
+            # was kept would be found for ever.
             pk, age = list(found.items())[-1]
             later = Q(pk__gt=pk) | Q(**{f"{self.column}__gt": age})
             rows = self.past_retention().filter(later, **{f"{self.column}__gte": age})
+
+    def _prune_one_by_one_if_need_be(self, found: dict[int, datetime]) -> Batch:
+        """Act on these rows together; if one of them cannot be pruned, on each half of them."""
+        try:
+            return Batch(self.what, self._prune_these(found))
+        except Exception as error:
+            # The database may be away, or busy, which is no fault of a row.
+            if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
+                raise
+            if len(found) == 1:
+                return Batch(self.what, 0, (self._reason(next(iter(found)), error),))
+        items = iter(found.items())
+        first = self._prune_one_by_one_if_need_be(dict(islice(items, len(found) // 2)))
+        second = self._prune_one_by_one_if_need_be(dict(items))
+        return Batch(self.what, first.pruned + second.pruned, first.kept + second.kept)
+
+    def _reason(self, key: int, error: Exception) -> str:
+        """Return which row cannot be pruned, and why."""
+        row = f"{self.rows.model.__name__} {key}"
+        match error:
+            case ProtectedError(protected_objects=rows) | RestrictedError(restricted_objects=rows):
+                labels = sorted({row._meta.label for row in rows})
+                return f"{row} is protected by {', '.join(labels)}"
+            case IntegrityError():
+                return f"the database keeps {row}: another table refers to it"
+        logger.error("%s cannot be pruned", row, exc_info=error)
+        return f"{row} cannot be pruned: {type(error).__name__}"
 
     def _prune_these(self, found: dict[int, datetime]) -> int:
         """Act on those rows that are past retention still and that nobody else works on.

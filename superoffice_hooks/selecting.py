@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from . import moments
-from .models import Event
+from .models import queue
 from .models.event import EventQuerySet
 from .values import storable_text
 
@@ -70,7 +70,7 @@ class Criteria:
 
 
 def select(criteria: Criteria) -> EventQuerySet:
-    """The events that meet all criteria, oldest first."""
+    """Return the events that meet all criteria, oldest first, from the database of the queue."""
     lookups = {
         "pk__in": criteria.ids,
         "event_id__in": criteria.event_ids,
@@ -86,7 +86,7 @@ def select(criteria: Criteria) -> EventQuerySet:
         "pk__lte": criteria.up_to,
     }
     given = {lookup: value for lookup, value in lookups.items() if value not in ((), "", None)}
-    events = Event.objects.order_by("pk").filter(**given)
+    events = queue.events().order_by("pk").filter(**given)
     if criteria.name:
         events = events.named(criteria.name)
     if criteria.changed:

@@ -6,6 +6,8 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from django.db import router
+
 from .dispatching import dispatch_now
 from .logs import get_logger
 from .models import Event, Replay, queue
@@ -30,7 +32,7 @@ def dispatch_event(pk: int) -> None:
 @task()
 def carry_on_replay(pk: int) -> None:
     """Carry the replay with this primary key on, unless somebody else does."""
-    replay = Replay.objects.filter(pk=pk).first()
+    replay = Replay.objects.using(router.db_for_write(Replay)).filter(pk=pk).first()
     for _ in carry_on(replay) if replay is not None else ():
         pass
 

@@ -19,6 +19,12 @@ from superoffice_hooks.pausing import pause
 from superoffice_hooks.signature import sign
 
 from . import many
+from .parts import (  # noqa: F401  (pytest finds its hooks here)
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_protocol,
+)
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SECRET: str = settings.SUPEROFFICE_HOOKS["SECRETS"][0]
@@ -37,23 +43,6 @@ def body(name: str = "ticket.changed", **values: Any) -> bytes:
     return json.dumps(
         {**sent, "EventId": str(uuid.uuid4()), "Event": name, "Entity": entity, **values}
     ).encode()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    told = "leave out tests that use no database"
-    parser.addoption("--only-with-database", action="store_true", help=told)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--only-with-database"):
-        config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
-        items[:] = filter(uses_database, items)
-
-
-def uses_database(item: pytest.Item) -> bool:
-    """Whether a test is given the database that the suite runs on."""
-    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
-    return bool(fixtures or item.get_closest_marker("django_db"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,14 +1,6 @@
-"""Run the suite on every database we promise: ``python -m tests.databases [pytest arguments]``.
-
-Each database is brought up, handed to the tests in TEST_DATABASE_URL, and taken down whatever
-happens. The last lines tell what ran where, so that nobody overlooks a database that was left out.
-"""
+"""The databases we promise: each is brought up, and taken down whatever happens."""
 
 import os
-import signal
-import subprocess
-import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,8 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import django
-from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
@@ -32,63 +22,8 @@ class Database(NamedTuple):
     serve: Callable[[], AbstractContextManager[Server]]
 
 
-class Outcome(NamedTuple):
-    sentence: str
-    passed: bool | None
-    """None if nobody asked for this database, which fails nothing."""
-
-
 class NotAskedFor(Exception):
     """A database that we cannot bring along, and that nobody pointed us to."""
-
-
-def main() -> int:
-    parser = ArgumentParser(allow_abbrev=False, epilog="Everything else is handed to pytest.")
-    parser.add_argument("--only", choices=DATABASES, help="run on this database alone")
-    parser.add_argument("--hard", action="store_true", help="run the tests marked hard, only those")
-    options, arguments = parser.parse_known_args()
-    # The hard tests load the machine by themselves, and print figures that xdist would swallow.
-    spread = ["--numprocesses=logical", "--maxprocesses=4"]
-    arguments = [*(["-m", "hard", "-rs"] if options.hard else spread), *arguments]
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the servers as Ctrl-C does
-    settings.configure()
-    django.setup()
-    names = [options.only] if options.only else list(DATABASES)
-    outcomes = [
-        run_on(DATABASES[name], [*arguments, *left_out(name, names, hard=options.hard)])
-        for name in names
-    ]
-    print("", *(outcome.sentence for outcome in outcomes), sep="\n")
-    results = {outcome.passed for outcome in outcomes}
-    return 0 if True in results and False not in results else 1
-
-
-def left_out(name: str, names: list[str], *, hard: bool) -> list[str]:
-    """What is the same on every database is tried on one of them.
-
-    Of the hard tests that is what a browser shows: on PostgreSQL, if it runs.
-    """
-    if not hard:
-        return [] if name == names[0] else ["--only-with-database"]
-    shown_on = "postgres" if "postgres" in names else names[0]
-    return [] if name == shown_on else ["--ignore=tests/browser"]
-
-
-def run_on(database: Database, arguments: list[str]) -> Outcome:
-    try:
-        with database.serve() as server:
-            place = f"{product_and_version(server.url)} ({server.origin})"
-            print(f"\n{place}", flush=True)
-            status = run_pytest(server.url, arguments)
-    except NotAskedFor as reason:
-        return Outcome(f"{database.name}: not run, because {reason}.", passed=None)
-    except Exception as error:  # whatever keeps a database from us fails the run, with its reason
-        reason_in_one_line = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(f"{database.name}: not run, because of {reason_in_one_line}", passed=False)
-    if status:
-        return Outcome(f"{place}: failed, pytest exited with status {status}.", passed=False)
-    return Outcome(f"{place}: passed.", passed=True)
 
 
 @contextmanager
@@ -155,13 +90,6 @@ def connected(url: str) -> Iterator[BaseDatabaseWrapper]:
         connection.close()
 
 
-def run_pytest(url: str, arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "pytest"]
-    # Two checkouts may share a server.
-    environment = {**os.environ, "TEST_DATABASE_URL": url, "TEST_DATABASE_SUFFIX": str(os.getpid())}
-    return subprocess.run([*command, *arguments], env=environment, check=False).returncode
-
-
 ENGINES = {"postgresql": "django.db.backends.postgresql", "mysql": "django.db.backends.mysql"}
 
 
@@ -207,10 +135,3 @@ def sqlite_file(path: Path) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },
     }
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -22,14 +22,18 @@ _LATER = {
 }
 
 
-def multiply_events(copies: int) -> None:
-    """Copy every event so many times, and tell the database's planner."""
+def multiply_events(copies: int, **expressions: str) -> None:
+    """Copy every event so many times, and tell the database's planner.
+
+    The columns that are named are these expressions, which know a copy's number as ``numbers.n``.
+    """
     vendor = connection.vendor
     values = {
         "event_id": _EVENT_ID[vendor],
         "primary_key": "numbers.n",
         "received_at": _LATER[vendor].format("received_at"),
         "occurred_at": _LATER[vendor].format("occurred_at"),
+        **expressions,
     }
     columns = [str(field.column) for field in Event._meta.concrete_fields if not field.primary_key]
     table = Event._meta.db_table

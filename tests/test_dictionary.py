@@ -288,6 +288,7 @@ print(imported, len(reads))
 """
 
 
+@pytest.mark.slow
 def test_the_file_is_read_once_and_only_when_it_is_needed():
     command = [sys.executable, "-c", COUNT_READS]
     result = subprocess.run(

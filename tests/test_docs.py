@@ -180,7 +180,7 @@ class TestEverythingIsNamed:
             name for base in ours for name, value in vars(base).items() if inspect.isfunction(value)
         }
         # What receiving and dispatching do with them is nobody else's business.
-        inside = {"record", "claim_due", "placed"}
+        inside = {"record", "placed"}
         assert set(column(section(REFERENCE, "Queries"), "Method")) == methods - inside
 
     def test_the_headers_that_are_kept(self):
@@ -309,6 +309,7 @@ class TestExamples:
         else:
             assert (command, arguments) in [("migrate", []), ("check", []), ("runserver", [])]
 
+    @pytest.mark.slow
     def test_the_quick_start_leads_to_a_receiver_that_is_called(self, tmp_path):
         write_quick_start(tmp_path)
         environment = {
@@ -401,7 +402,7 @@ class TestExamples:
             post(body(**sent))
             assert models.Event.objects.first().status in {"succeeded", "skipped"}
         finally:
-            for receiver in list(signals.connected(models.Event)):
+            for receiver in list(signals.connected()):
                 receiver.signal.disconnect(receiver.function)
         printed = capsys.readouterr().out.splitlines()
         promised = re.findall(r"print\(.*\) +# (.*)$", code, re.MULTILINE)
@@ -433,7 +434,7 @@ SECRET = "the secret of the quick start"
 NOISY = ["id", "priority", "last_changed"]
 
 FOLLOW_THE_QUICK_START = """
-import os, sys
+import os, sys, time
 import django
 django.setup()
 from django.core.management import call_command
@@ -450,6 +451,9 @@ answer = Client().post(
     content_type="application/json",
     headers={"X-SuperOffice-Signature": signature},
 )
+give_up_at = time.monotonic() + 30
+while not ReceiverRun.objects.exists() and time.monotonic() < give_up_at:
+    time.sleep(0.02)
 print(answer.status_code, [f"{run.receiver} {run.outcome}" for run in ReceiverRun.objects.all()])
 """
 

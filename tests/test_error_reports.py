@@ -120,9 +120,9 @@ def test_so_does_the_mail_that_a_project_sends_of_it(post, monkeypatch, secrets,
         logger.removeHandler(handler)
     assert any("could not be taken in" in message.subject for message in mail.outbox)
     for message in mail.outbox:
-        assert nothing_hidden_in(message.body)
+        assert nothing_hidden_in(str(message.body))
         for html, _type in message.alternatives:
-            assert nothing_hidden_in(html)
+            assert nothing_hidden_in(str(html))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 NOT_OF_OUR_OWN = "follow_ticket succeeded, flag_ticket succeeded"
 PRIORITIES = f"{NOT_OF_OUR_OWN}, note_priority succeeded"

@@ -115,7 +115,7 @@ class TestAnyLogger:
     def test_arguments_and_tracebacks_stay_in_their_lines(self, logger, log, char):
         try:
             try:
-                _ = {}[f"{char}\n{FORGED}"]
+                _ = dict[str, str]()[f"{char}\n{FORGED}"]
             except KeyError as error:
                 raise ValueError(f"x{char}\n{FORGED}\n") from error
         except ValueError:

@@ -1,6 +1,7 @@
 """With 200 000 events, what asks for changed fields still asks an index, and no oftener."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -8,17 +9,17 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
 from superoffice_hooks.models import Event
 from superoffice_hooks.pruning import steps
 
-from .conftest import body
+from .conftest import Poster, body
 from .filling import multiply_events
 
 pytestmark = [
     pytest.mark.hard,
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("many_events"),
     pytest.mark.skipif(
         connection.vendor not in ("sqlite", "postgresql"),
         reason="the plans of SQLite and PostgreSQL are looked at; MariaDB's are not promised",
@@ -26,15 +27,27 @@ pytestmark = [
 ]
 
 TEMPLATES = 40
+PRUNED_UP_TO = 4500
+"""Of each template, so many copies have been pruned."""
 
 
-@pytest.fixture(autouse=True)
-def many_events(post):
+@pytest.fixture(scope="module")
+def many_events(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Filled once. No test changes a row: what PostgreSQL rolls back, it would plan around."""
+    with django_db_blocker.unblock():
+        fill(Poster())
+    yield
+    with django_db_blocker.unblock():
+        call_command("flush", interactive=False, verbosity=0)
+
+
+def fill(post: Poster) -> None:
     for number in range(TEMPLATES):
         changes = ["id", "last_changed", f"x_{number}", *(["priority"] if number % 10 == 0 else [])]
         name = ("ticket.changed", "sale.changed", "contact.changed")[number % 3]
         post(body(name, Changes=changes, FieldValues={"priority": number}))
-    multiply_events(200_000 // TEMPLATES)
+    pruned_at = f"CASE WHEN numbers.n <= {PRUNED_UP_TO} THEN CURRENT_TIMESTAMP END"
+    multiply_events(200_000 // TEMPLATES, pruned_at=pruned_at)
     post(body(Changes=["x_once"]))
 
 
@@ -43,7 +56,8 @@ def planned(ask) -> list[str]:
     queries = []
 
     def note(execute, sql, parameters, *arguments):
-        queries.append((sql, parameters))
+        if "SAVEPOINT" not in sql:
+            queries.append((sql, parameters))
         return execute(sql, parameters, *arguments)
 
     with connection.execute_wrapper(note):
@@ -128,9 +142,6 @@ def test_pruning_finds_and_locks_a_batch_by_indexes_and_passes_over_what_is_prun
         for step in steps({what: timedelta(days=-1)}):
             next(replace(step, act=lambda rows, keys: None).prune(500), None)
 
-    Event.objects.filter(primary_key__lte=4500).update(pruned_at=timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
     plans = [plan for plan in planned(prune_nothing) if 'FROM "event"' in plan]
     assert len(plans) >= 3
     for plan in plans:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from django.utils.datastructures import CaseInsensitiveMapping
 
+from superoffice_hooks.body import MAX_CHANGES, MAX_CHANGES_LENGTH
 from superoffice_hooks.notification import (
-    MAX_CHANGES,
-    MAX_CHANGES_LENGTH,
     Delivery,
     Notification,
     Unreadable,

@@ -10,6 +10,8 @@ import pytest
 
 from .messages import LANGUAGES
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "superoffice_hooks"
 
@@ -82,4 +84,5 @@ def test_the_source_distribution_can_run_its_own_suite(source_distribution):
         "example_project/__init__.py",
         "tests/settings.py",
         "tests/databases.py",
+        "tests/suite.py",
     } <= source_distribution

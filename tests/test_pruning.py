@@ -5,8 +5,9 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import close_old_connections, connection, transaction
-from django.db.models.signals import post_delete
+from django.db import OperationalError, close_old_connections, connection, transaction
+from django.db.models import ProtectedError, RestrictedError
+from django.db.models.signals import post_delete, pre_delete
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -62,9 +63,15 @@ def pruned(batch: int = 100, **days: float) -> dict[str, int]:
     """What a run with these periods, in days, pruned."""
     planned = steps({what: number * DAY for what, number in days.items()})
     counts: dict[str, int] = {}
-    for what, rows in prune(planned, batch):
+    for what, rows, kept in prune(planned, batch):
         counts[what] = counts.get(what, 0) + rows
+        assert not kept
     return counts
+
+
+def sizes(what: str, batch: int) -> tuple[int, ...]:
+    """How many rows each batch had."""
+    return tuple(rows for _, rows, _ in prune(steps({what: WEEK}), batch))
 
 
 def a_replay(days: int, **values) -> Replay:
@@ -84,25 +91,27 @@ class TestEvents:
     @pytest.mark.parametrize("status", Event.Status.values)
     def test_those_go_that_are_finished_and_want_nobody(self, old, status):
         old()
-        Event.objects.update(status=status, claimed_until=timezone.now() + DAY)
+        Event.objects.update(status=status)
         expected = {"succeeded": 1, "skipped": 1, "handled": 1}.get(status, 0)
         assert pruned(events=7, bodies=1).get("events", 0) == expected
         assert Event.objects.count() == 1 - expected
+
+    @pytest.mark.parametrize("status", Event.Status.values)
+    @pytest.mark.parametrize("days", [-2000, 1])
+    @pytest.mark.parametrize("claim", [None, 7])
+    def test_one_that_is_due_or_claimed_stays_however_old(self, old, status, days, claim):
+        event = old(days=3000)
+        due_at = timezone.now() + days * DAY
+        Event.objects.update(status=status, next_attempt_at=due_at, claim=claim)
+        assert pruned(events=1, failed=1, bodies=1) == {}
+        event.refresh_from_db()
+        assert bytes(event.body)
 
     def test_failed_ones_have_a_period_of_their_own(self, old):
         gone, kept, fine = old(tenant="failed"), old(days=6, tenant="failed"), old()
         assert (gone.status, kept.status) == ("failed", "failed")
         assert pruned(failed=7) == {"failed": 1}
         assert set(Event.objects.all()) == {kept, fine}
-
-    @pytest.mark.parametrize("status", ["pending", "running"])
-    def test_an_abandoned_one_stays_however_old(self, old, status):
-        event = old(days=3000)
-        past = timezone.now() - 2000 * DAY
-        Event.objects.update(status=status, claimed_until=past, next_attempt_at=past)
-        assert pruned(events=1, failed=1, bodies=1) == {}
-        event.refresh_from_db()
-        assert bytes(event.body)
 
     def test_change_sets_stay_for_statistics(self, old):
         old()
@@ -242,7 +251,7 @@ class TestBatches:
     def test_each_is_as_large_as_asked_for(self, old):
         for number in range(7):
             old(days=30 + number)
-        assert list(prune(steps({"events": WEEK}), 3)) == [("events", n) for n in (3, 3, 1)]
+        assert sizes("events", 3) == (3, 3, 1)
         assert not Event.objects.exists()
 
     def test_it_begins_with_the_oldest(self, old):
@@ -255,8 +264,8 @@ class TestBatches:
         for _ in range(5):
             old()
         Event.objects.update(received_at=timezone.now() - 30 * DAY)
-        assert list(prune(steps({"bodies": WEEK}), 2)) == [("bodies", n) for n in (2, 2, 1)]
-        assert list(prune(steps({"events": WEEK}), 2)) == [("events", n) for n in (2, 2, 1)]
+        assert sizes("bodies", 2) == (2, 2, 1)
+        assert sizes("events", 2) == (2, 2, 1)
 
     @pytest.mark.parametrize("what", ["events", "bodies"])
     def test_each_asks_the_same_few_queries_and_reads_no_bodies(self, old, what):
@@ -278,9 +287,114 @@ class TestBatches:
         assert len(set(numbers)) == 1
 
 
+def make_due(key: int) -> bool:
+    """Put an event into the queue, as a redelivery may."""
+    columns = {"status": "pending", "next_attempt_at": timezone.now()}
+    return bool(Event.objects.filter(pk=key, pruned_at=None).update(**columns))
+
+
+class TestProtected:
+    """Rows that cannot be pruned are kept and named, and stop nothing."""
+
+    @pytest.fixture
+    def protecting(self):
+        """``protecting(error, *events)``: the project raises this where one of them is deleted."""
+        connected = []
+
+        def protect(error, *events):
+            def forbids(instance, **kwargs):
+                if instance in events:
+                    raise error
+
+            pre_delete.connect(forbids, sender=Event)
+            connected.append(forbids)
+
+        yield protect
+        for forbids in connected:
+            pre_delete.disconnect(forbids, sender=Event)
+
+    @pytest.mark.parametrize("batch", [1, 2, 5, 100])
+    @pytest.mark.parametrize("which", [(0,), (6,), (0, 1, 2), (0, 3, 6), range(7)])
+    def test_all_others_go(self, old, protecting, batch, which):
+        events = [old(days=30 - number) for number in range(7)]
+        kept = [events[number] for number in which]
+        protecting(ProtectedError("no", {Replay(pk=7)}), *kept)
+        for _ in range(2):
+            batches = list(prune(steps({"events": WEEK}), batch))
+            reasons = [reason for each in batches for reason in each.kept]
+            assert reasons == [
+                f"Event {event.pk} is protected by superoffice_hooks.Replay" for event in kept
+            ]
+            assert set(Event.objects.all()) == set(kept)
+
+    def test_whatever_protects_them(self, old, protecting, caplog):
+        restricted, odd = old(days=30), old(days=29)
+        protecting(RestrictedError("no", {Replay(pk=7)}), restricted)
+        protecting(RuntimeError("what the project raises"), odd)
+        (batch,) = prune(steps({"events": WEEK}), 5)
+        assert batch.kept == (
+            f"Event {restricted.pk} is protected by superoffice_hooks.Replay",
+            f"Event {odd.pk} cannot be pruned: RuntimeError",
+        )
+        assert "what the project raises" in caplog.text
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_table_that_django_does_not_know_protects_too(self, old):
+        events = [old(days=30 - number) for number in range(3)]
+        table, key = Event._meta.db_table, Event._meta.pk.db_type(connection)
+        kind = {"mysql": "bigint"}.get(connection.vendor, str(key).split()[0])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TABLE note (event {kind}, FOREIGN KEY (event) REFERENCES {table}(id))"
+            )
+            try:
+                cursor.execute("INSERT INTO note VALUES (%s)", [events[0].pk])
+                (batch,) = prune(steps({"events": WEEK}), 5)
+            finally:
+                cursor.execute("DROP TABLE note")
+        reason = f"the database keeps Event {events[0].pk}: another table refers to it"
+        assert batch == ("events", 2, (reason,))
+        assert Event.objects.get() == events[0]
+
+    def test_a_database_that_is_away_is_no_fault_of_a_row(self, old):
+        old()
+
+        def away(execute, sql, *arguments):
+            if sql.startswith("DELETE"):
+                raise OperationalError("server closed the connection unexpectedly")
+            return execute(sql, *arguments)
+
+        with connection.execute_wrapper(away), pytest.raises(OperationalError):
+            list(prune(steps({"events": WEEK}), 5))
+
+
+class ReplicaThatLags:
+    """Reads come from a database that has nothing yet."""
+
+    def db_for_read(self, model, **hints):
+        raise AssertionError("what decides is read where it is written")
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+def test_what_is_pruned_is_read_where_it_is_written(old):
+    for days in (40, 30, 20):
+        old(days=days)
+    a_replay(days=40)
+    Rejection.objects.create(reason="x", verified=True, received_at=timezone.now() - 40 * DAY)
+    with override_settings(DATABASE_ROUTERS=[ReplicaThatLags()]):
+        assert pruned(events=35, failed=35, bodies=25, rejections=35) == {
+            "events": 1,
+            "replays": 1,
+            "bodies": 1,
+            "rejections": 1,
+        }
+
+
 @pytest.mark.django_db(transaction=True)
 class TestRaces:
-    """Others work on the same events, in connections of their own."""
+    """Others put the same events into the queue again, in connections of their own."""
 
     @pytest.fixture(autouse=True)
     def _among_many(self, db):
@@ -300,8 +414,8 @@ class TestRaces:
         claimed: list[int] = []
 
         def claim():
-            events = Event.objects.filter(pk__in=keys).order_by("-pk")
-            claimed.extend(event.pk for event in events if event.claim())
+            for key in reversed(keys):
+                claimed.extend([key] if make_due(key) else [])
             connection.close()
 
         claimer = threading.Thread(target=claim)
@@ -319,7 +433,7 @@ class TestRaces:
         claims = []
 
         def claim():
-            claims.append(event.claim())
+            claims.append(make_due(event.pk))
             connection.close()
 
         claimer = threading.Thread(target=claim)
@@ -343,7 +457,7 @@ class TestRaces:
         claims = []
 
         def claim():
-            claims.append(event.claim())
+            claims.append(make_due(event.pk))
             connection.close()
 
         claimer = threading.Thread(target=claim)
@@ -369,7 +483,7 @@ class TestRaces:
 
         def claim():
             with transaction.atomic():
-                assert claimed.claim()
+                assert make_due(claimed.pk)
                 is_claimed.set()
                 assert may_commit.wait(20)
             connection.close()
@@ -383,7 +497,7 @@ class TestRaces:
             may_commit.set()
             claimer.join()
         claimed.refresh_from_db()
-        assert (claimed.status, claimed.pruned_at, claimed.runs.count()) == ("running", None, 1)
+        assert (claimed.is_finished, claimed.pruned_at, claimed.runs.count()) == (False, None, 1)
         assert not Event.objects.filter(pk=other.pk, pruned_at=None).exists()
 
     def test_two_that_prune_at_once_share_the_work(self, old):

@@ -124,6 +124,9 @@ class Middleware:
         self.look_at(request)
         return self.get_response(request)
 
+    def look_at(self, request):
+        raise NotImplementedError
+
 
 class ReadsTheBody(Middleware):
     def look_at(self, request):

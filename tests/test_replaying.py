@@ -15,7 +15,16 @@ from django.utils import timezone
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Replay
 from superoffice_hooks.receivers import dotted_path
-from superoffice_hooks.replaying import Criteria, Preview, carry_on, carry_on_waiting, plan, replay
+from superoffice_hooks.replaying import (
+    Criteria,
+    Preview,
+    batch,
+    carry_on,
+    next_waiting,
+    plan,
+    replay,
+)
+from superoffice_hooks.signals import calls_for
 
 from .conftest import SECRET, body, documented
 
@@ -40,13 +49,13 @@ def test_replaying_after_the_fix_makes_it_succeeded(post, connect):
     broken = False
     done = run(Criteria(status="failed"))
     event = Event.objects.get()
-    assert (event.status, event.attempts) == ("succeeded", 2)
+    assert (event.status, event.attempts) == ("succeeded", 1)
     assert Group.objects.get().name == "ticket.changed anna"
     assert (done.planned, done.done, done.failed) == (1, 1, 0)
     assert done.finished_at is not None
     first, second = event.runs.all()
     assert (first.outcome, first.replay) == ("failed", None)
-    assert (second.outcome, second.replay, second.attempt) == ("succeeded", done, 2)
+    assert (second.outcome, second.replay, second.attempt) == ("succeeded", done, 1)
 
 
 def test_a_replay_calls_receivers_that_succeeded_before_again(post, connect):
@@ -121,7 +130,7 @@ class TestChosenReceivers:
         post(body("contact.changed"))
         done = run(Criteria(), receivers=(good,))
         event = Event.objects.get()
-        assert (event.status, event.attempts) == ("skipped", 1)
+        assert (event.status, event.attempts) == ("skipped", 0)
         assert (done.done, done.failed) == (1, 0)
 
     def test_who_failed_before_and_was_left_out_keeps_the_event_failed(self, post, receivers):
@@ -149,14 +158,18 @@ class TestChosenReceivers:
         assert Event.objects.get().status == "succeeded"
 
 
-def test_an_event_somebody_is_dispatching_is_left_to_them(post, connect):
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_an_unfinished_event_is_left_to_its_ordinary_dispatch(post, connect, minutes):
     calls = []
     connect(signals.ticket_changed, lambda **kwargs: calls.append(1))
     post(body())
-    Event.objects.update(status="running", claimed_until=timezone.now() + timedelta(minutes=1))
+    due_at = timezone.now() + timedelta(minutes=minutes)
+    Event.objects.update(status="pending", next_attempt_at=due_at, claim=7, begun_at=due_at)
+    before = Event.objects.values().get()
     done = run(Criteria())
-    assert (done.done, done.failed) == (0, 1)
+    assert (done.done, done.failed, done.busy) == (0, 1, 1)
     assert calls == [1]
+    assert Event.objects.values().get() == before
 
 
 def test_events_that_arrive_meanwhile_are_not_part_of_it(post, connect):
@@ -387,20 +400,6 @@ class TestCarryingOn:
         assert replay(planned).done == 4
         assert calls == [0, 1, 2, 3]
 
-    def test_an_abandoned_one_is_taken_over_when_the_event_in_hand_is_free(self, planned, connect):
-        class Killed(BaseException):
-            pass
-
-        def dies(replay, **kwargs):
-            if replay:
-                raise Killed
-
-        connect(signals.ticket_changed, dies)
-        with pytest.raises(Killed):
-            replay(planned)
-        in_hand = Event.objects.get(status="running")
-        assert Replay.objects.get().claimed_until > in_hand.claimed_until + timedelta(minutes=1)
-
     def test_a_deleted_event_is_passed_over(self, planned, calls):
         events = carry_on(planned)
         next(events)
@@ -417,15 +416,15 @@ class TestCarryingOn:
         assert calls == [0, 1]
 
     def test_however_many_keys_are_read_at_once(self, planned, calls, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.replaying._KEYS", 2)
+        monkeypatch.setattr("superoffice_hooks.replaying._FEWEST_KEYS", 1)
         replay(planned)
         assert calls == [0, 1, 2, 3, 4]
 
     def test_nobody_else_works_on_a_claimed_one(self, planned, calls):
-        assert planned.claim()
+        assert planned.take()
         other = Replay.objects.get()
         assert list(carry_on(other)) == []
-        assert list(carry_on_waiting()) == []
+        assert next_waiting() is None
         replay(planned)
         assert len(calls) == 5
 
@@ -433,53 +432,30 @@ class TestCarryingOn:
         post(body())
         mine = plan(Criteria(), who="anna", why="")
         assert not Replay.objects.waiting().exists()
-        assert not Replay.objects.get().claim()
+        assert not Replay.objects.get().take()
         mine.release()
         assert Replay.objects.waiting().get() == mine
-        assert Replay.objects.get().claim()
-        assert not mine.claim()
+        assert Replay.objects.get().take()
+        assert not mine.take()
 
-    def test_a_process_that_died_repeats_nothing_that_succeeded(self, planned, calls, connect):
-        class Killed(BaseException):
-            pass
-
-        survivors = {"killed": True}
-
-        def dies(event, replay, **kwargs):
-            if replay and event.primary_key == 2 and survivors["killed"]:
-                raise Killed
-
-        connect(signals.ticket_changed, dies)
-        with pytest.raises(Killed):
-            replay(planned)
-        survivors["killed"] = False
-        left = Replay.objects.get()
-        assert (left.state, left.done) == ("running", 2)
-        assert list(carry_on_waiting()) == []
-        when_its_lease_is_over()
-        list(carry_on_waiting())
-        left = Replay.objects.get()
-        assert (left.state, left.done, left.failed) == ("finished", 5, 0)
-        assert calls == [0, 1, 2, 3, 4]
-        assert left.runs.filter(outcome="succeeded").count() == 10
-
-    def test_quick_events_are_claimed_together_and_slow_ones_one_by_one(
-        self, planned, connect, django_assert_max_num_queries, monkeypatch
+    def test_quick_events_are_saved_together_and_slow_ones_one_by_one(
+        self, planned, connect, monkeypatch
     ):
-        in_hand: list[int] = []
+        positions: list[int] = []
 
-        def look(replay, **kwargs):
+        def look(event, replay, **kwargs):
             if replay:
-                in_hand.append(Event.objects.filter(status="running").count())
+                position = Replay.objects.get(pk=replay.pk).position
+                numbers = Event.objects.filter(pk__lte=position).count()
+                positions.append(numbers)
 
         connect(signals.ticket_changed, look)
         replay(planned)
-        assert in_hand == [1, 2, 2, 2, 2]
-        in_hand.clear()
-        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", 0.0)
+        assert positions == [0, 1, 1, 3, 3]
+        positions.clear()
+        monkeypatch.setattr("superoffice_hooks.trying.TOGETHER_SECONDS", 0.0)
         run(Criteria())
-        assert in_hand[0] == 1
-        assert max(in_hand) == 2
+        assert positions == [0, 1, 2, 3, 4]
 
     def test_each_is_tried_once_and_in_order_however_quick_receivers_are(
         self, post, connect, monkeypatch
@@ -494,56 +470,46 @@ class TestCarryingOn:
         connect(signals.ticket_changed, now_slow_now_quick)
         for number in range(40):
             post(body(PrimaryKey=number))
-        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", 0.02)
+        monkeypatch.setattr("superoffice_hooks.trying.TOGETHER_SECONDS", 0.02)
         done = run(Criteria())
         assert called == list(range(40))
         assert (done.done, done.failed, done.state) == (40, 0, "finished")
-        assert set(Event.objects.values_list("status", "attempts")) == {("succeeded", 2)}
+        assert set(Event.objects.values_list("status", "attempts")) == {("succeeded", 1)}
 
-    def test_a_dispatch_that_breaks_down_counts_as_failed(self, planned, monkeypatch):
-        def breaks_for_the_second(event, replay, settled):
+    def test_an_event_that_breaks_down_counts_as_failed_and_stops_nothing(
+        self, planned, monkeypatch, caplog
+    ):
+        def breaks_for_the_second(event):
             if event.primary_key == 1:
-                raise RuntimeError("the database had a moment")
-            return Event.Status.SUCCEEDED
+                raise RuntimeError("an error of ours")
+            return calls_for(event)
 
-        monkeypatch.setattr("superoffice_hooks.replaying.dispatch_again", breaks_for_the_second)
+        monkeypatch.setattr("superoffice_hooks.trying.calls_for", breaks_for_the_second)
         done = replay(planned)
         assert (done.state, done.done, done.failed) == ("finished", 4, 1)
-        # Nobody knows how far it came, so it is left alone until its lease ends.
-        assert Event.objects.get(status="running").primary_key == 1
+        assert "an error of ours" in caplog.text
 
-    def test_a_replay_that_breaks_down_stops_no_other(self, planned, post):
+    def test_a_replay_that_breaks_down_stops_no_other(self, planned):
         Replay.objects.create(who="later", why="", criteria={"invented": "later"}, up_to=9)
         planned.delete()
         fine = plan(Criteria(), who="anna", why="")
         fine.release()
-        assert len(list(carry_on_waiting())) == 5
+        with pytest.raises(ValueError, match="no criteria"):
+            list(batch(next_waiting()))
+        assert len(list(batch(next_waiting()))) == 5
         assert set(Replay.objects.values_list("who", "done")) == {("later", 0), ("anna", 5)}
-        # It is left alone until its claim ends, instead of failing each second.
-        assert not Replay.objects.waiting().exists()
+        # It rests, instead of failing each second.
+        assert next_waiting() is None
 
-    def test_one_that_lost_its_claim_stops_and_counts_nothing(self, planned, calls):
-        events = carry_on(planned)
-        next(events)
-        when_its_lease_is_over()
-        other = Replay.objects.get()
-        assert other.claim()
-        assert list(events) == []
-        assert Replay.objects.get().done == 0
-        done = replay(other)
-        assert (done.done, done.failed) == (5, 0)
-        # What was in hand is repeated, but not what had succeeded in it.
-        assert calls == [0, 1, 2, 3, 4]
+    def test_several_take_turns(self, planned):
+        other = plan(Criteria(), who="bob", why="")
+        other.release()
+        assert next_waiting() == planned
+        assert next_waiting(planned.pk) == other
+        assert next_waiting(other.pk) == planned
 
     def test_nothing_planned_is_finished_at_once(self, db):
         assert replay(plan(Criteria(), who="anna", why="")).state == "finished"
-
-
-def when_its_lease_is_over() -> None:
-    """Also the lease of the event in hand, which ends before the replay's."""
-    before = timezone.now() - timedelta(seconds=1)
-    Replay.objects.update(claimed_until=before)
-    Event.objects.filter(status="running").update(claimed_until=before)
 
 
 class TestCancelling:
@@ -551,7 +517,7 @@ class TestCancelling:
 
     @pytest.mark.parametrize(("seconds", "tried"), [(60.0, 3), (0.0, 2)])
     def test_the_events_in_hand_are_the_last(self, post, connect, monkeypatch, seconds, tried):
-        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER_SECONDS", seconds)
+        monkeypatch.setattr("superoffice_hooks.trying.TOGETHER_SECONDS", seconds)
 
         def cancels(event, replay, **kwargs):
             if replay and event.primary_key == 1:
@@ -567,15 +533,19 @@ class TestCancelling:
         assert (done.state, done.done, stored.claimed_until) == ("cancelled", tried, None)
         assert not Replay.objects.waiting().exists()
         assert replay(stored).done == tried
-        assert set(Event.objects.values_list("status", "claimed_until")) == {("succeeded", None)}
+        assert set(Event.objects.values_list("status", "claim")) == {("succeeded", None)}
 
-    def test_one_that_waits_is_not_begun(self, post):
+    @pytest.mark.parametrize("is_released", [True, False])
+    def test_one_that_waits_is_not_begun(self, post, calls, is_released):
         post(body())
         planned = plan(Criteria(), who="anna", why="")
-        planned.release()
+        if is_released:
+            planned.release()
         assert Replay.objects.get().cancel("")
-        assert replay(planned).done == 0
-        assert Replay.objects.get().state == "cancelled"
+        done = replay(planned)
+        assert (done.state, done.done, calls) == ("cancelled", 0, [])
+        stored = Replay.objects.get()
+        assert (stored.state, stored.claim) == ("cancelled", None)
 
     def test_what_has_ended_stays_as_it_ended(self, post):
         finished = run(Criteria())

@@ -195,6 +195,7 @@ def test_a_place_that_can_be_no_directory_is_503_and_hurts_nobody_whom_the_datab
     assert "The spool cannot be" in caplog.text
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_on_the_disk_is_503_and_leaves_nothing(directory):
     """In a process whose files may not be longer than a body, as the kernel enforces it."""
     program = (

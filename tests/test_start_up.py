@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STARTS = """
 import json, os, sys
 import django
@@ -36,7 +38,6 @@ LATER = {
     "superoffice_hooks.receiving": "likewise",
     "superoffice_hooks.signals": "receivers are the project's, which imports what they connect to",
     "superoffice_hooks.spool": "it opens when a database is away",
-    "superoffice_hooks.values": "values are decoded by whoever asks for them",
     "tqdm": "bars are for commands on a terminal",
 }
 

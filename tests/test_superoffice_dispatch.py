@@ -147,6 +147,7 @@ def test_a_batch_of_nothing_is_an_error(batch):
 
 @WORKER
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_watcher_dispatches_what_comes_in_and_ends_with_the_event_in_hand(post):
     environment = {
         **os.environ,

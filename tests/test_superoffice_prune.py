@@ -11,8 +11,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import ProtectedError
+from django.db.models.signals import pre_delete
 from django.test import override_settings
 from django.utils import timezone
 
@@ -192,6 +195,46 @@ class TestBatches:
         assert 0 < pauses[0] < 5
 
 
+class TestProtected:
+    @pytest.fixture
+    def protected(self, ages):
+        """The events of ten days ago and more are protected by rows of the project."""
+
+        def forbid(instance, **kwargs):
+            if instance.primary_key > 5:
+                raise ProtectedError("no", {Group(pk=1)})
+
+        pre_delete.connect(forbid, sender=Event)
+        yield
+        pre_delete.disconnect(forbid, sender=Event)
+
+    def test_what_cannot_be_pruned_is_named_after_all_else_is_done(self, protected):
+        stdout = StringIO()
+        with pytest.raises(CommandError) as caught:
+            call_command(
+                "superoffice_prune",
+                events="5d",
+                bodies="1d",
+                rejections="1d",
+                pause=0,
+                stdout=stdout,
+            )
+        assert "Deleted 0 succeeded, skipped or handled events" in stdout.getvalue()
+        assert "Deleted 1 rejection from" in stdout.getvalue()
+        keys = Event.objects.filter(status="succeeded", primary_key__gt=5).values_list(
+            "pk", flat=True
+        )
+        assert str(caught.value) == "3 rows could not be pruned:" + "".join(
+            f"\n  Event {key} is protected by auth.Group" for key in sorted(keys, reverse=True)
+        )
+        assert caught.value.returncode == 1
+
+    def test_not_more_than_a_few_are_named(self, protected, monkeypatch):
+        monkeypatch.setattr("superoffice_hooks.management.commands.superoffice_prune._EXAMPLES", 1)
+        with pytest.raises(CommandError, match=r"3 rows .*\n  Event \d+ is .*\n  and 2 more\Z"):
+            run(events="5d", batch=1)
+
+
 class TestProgress:
     def test_a_terminal_is_shown_progress(self, ages, capsys):
         run(events="5d", bodies="5d", batch=2, stderr=Terminal())
@@ -229,6 +272,7 @@ class TestStopping:
             process.communicate()
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.slow
     def test_it_ends_after_the_batch_in_hand_and_says_so(self, started, number):
         wait_until(lambda: left() == [0, 10, 20, 30])
         started.send_signal(number)

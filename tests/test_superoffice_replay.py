@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -273,7 +274,7 @@ class TestRefusing:
     def test_any_receiver_where_none_is_connected(self, monkeypatch):
         monkeypatch.setattr(
             "superoffice_hooks.management.commands.superoffice_replay.connected",
-            lambda sender: iter(()),
+            lambda: iter(()),
         )
         with pytest.raises(CommandError, match="Connected are: none"):
             run(all=True, receiver=f"{HERE}.works")
@@ -400,27 +401,58 @@ class TestReplaying:
         assert f"replay {replay.pk} " in str(caught.value)
         assert caught.value.returncode == 1
 
-    def test_an_event_that_another_process_has_is_left_to_it(self):
-        minute = timedelta(minutes=1)
-        Event.objects.filter(associate_id__in=[1, 2]).update(
-            status=Event.Status.RUNNING, claimed_until=timezone.now() + minute
-        )
+    @pytest.mark.parametrize("minutes", [-1, 1])
+    def test_an_unfinished_event_is_left_to_its_ordinary_dispatch(self, minutes):
+        due_at = timezone.now() + timedelta(minutes=minutes)
+        unfinished = Event.objects.filter(associate_id__in=[1, 2])
+        unfinished.update(status="pending", next_attempt_at=due_at, claim=7)
         with pytest.raises(CommandError, match=r"2 events failed: .* another process"):
             run(all=True)
         assert calls == [3, 4]
+        assert set(unfinished.values_list("next_attempt_at", "claim")) == {(due_at, 7)}
 
-    def test_what_a_stopped_server_left_behind_is_picked_up(self):
-        over = timezone.now() - timedelta(minutes=1)
-        left_behind = Event.objects.filter(associate_id=2)
-        left_behind.update(status=Event.Status.RUNNING, claimed_until=over)
-        run(status="running", until="10m")
-        assert calls == [2]
-        assert left_behind.get().status == Event.Status.SUCCEEDED
+    def test_it_reads_where_it_writes(self):
+        with override_settings(DATABASE_ROUTERS=[ReplicaThatLags()]):
+            said = run(changed=["priority", "title"], dry_run=True)
+            assert said.startswith("Dry run: 2 events would be replayed.")
+            assert "of 4 events, 4 succeeded" in (said := run(all=True))
+            assert "Receivers were called 4 times." in said
 
-    def test_what_failed_succeeds_once_the_cause_is_gone(self):
+    @pytest.mark.django_db(transaction=True)
+    def test_a_database_that_goes_away_is_told_without_a_traceback(
+        self, connect, database_away, monkeypatch
+    ):
+        monkeypatch.setattr("superoffice_hooks.calling._WAITS", (0,))
+        away = database_away()
+
+        def pulls_the_plug(replay, event, **kwargs):
+            if replay and event.associate_id == 3:
+                connection.close()
+                away.__enter__()
+
+        connect(signals.any_event, pulls_the_plug)
+        try:
+            with pytest.raises(CommandError, match=r"was broken off, and dispatchers go on"):
+                run(all=True)
+        finally:
+            away.__exit__(None, None, None)
+        replay = Replay.objects.get()
+        assert (replay.finished_at, replay.failed) == (None, 0)
+
+    def test_what_failed_succeeds_once_the_cause_is_gone(self, connect):
+        def works(**kwargs):
+            pass
+
+        works.__qualname__ = breaks_for_the_third.__qualname__
+        connect(signals.any_event, works)
         run(status="failed")
         assert calls == [3]
         assert not Event.objects.exclude(status=Event.Status.SUCCEEDED).exists()
+
+    def test_what_failed_stays_failed_if_its_receiver_is_not_connected_any_more(self):
+        assert "1 succeeded" in run(status="failed")
+        assert calls == [3]
+        assert Event.objects.get(associate_id=3).status == Event.Status.FAILED
 
 
 @pytest.mark.usefixtures("events")
@@ -444,7 +476,7 @@ class TestStopping:
         assert calls == [1, 2, 3]
 
     def test_somebody_else_can_cancel_it(self, connect, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.replaying._TOGETHER", 1)
+        monkeypatch.setattr("superoffice_hooks.replaying.TOGETHER", 1)
 
         def cancels(event, replay, **kwargs):
             if replay and event.associate_id == 2:
@@ -464,6 +496,16 @@ class TestStopping:
         connect(signals.any_event, dispatches)
         assert "of 4 events, 4 succeeded" in run(all=True)
         assert calls == [1, 2, 3, 4]
+
+
+class ReplicaThatLags:
+    """Reads come from a database that has nothing yet."""
+
+    def db_for_read(self, model, **hints):
+        raise AssertionError("what decides is read where it is written")
+
+    def db_for_write(self, model, **hints):
+        return "default"
 
 
 class Terminal(StringIO):

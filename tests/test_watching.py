@@ -1,6 +1,7 @@
 """The figures: each counts what it says, within its time, in a bounded number of queries."""
 
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from django.db import connection
@@ -10,8 +11,9 @@ from django.utils import timezone
 
 from superoffice_hooks import signals, watching
 from superoffice_hooks.exceptions import GiveUp, RetryLater
-from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
-from superoffice_hooks.watching import Endpoint, Field, Window, lately, now
+from superoffice_hooks.models import Dispatcher, Event, ReceiverRun, Redelivery, Rejection
+from superoffice_hooks.models.dispatcher import GONE_AFTER_SECONDS
+from superoffice_hooks.watching import Endpoint, Field, Stage, Window, lately, now, stage
 
 from .conftest import SECRET, body
 
@@ -78,12 +80,12 @@ class TestEventsByHour:
 
     def test_events_are_told_apart_by_what_became_of_them(self, event):
         window = day(2026, 1, 7)
-        for status in ("failed", "failed", "succeeded", "running"):
+        for status in ("failed", "failed", "succeeded", "pending"):
             event(received_at=window.since, status=status)
         event(received_at=window.since + HOUR, status="failed")
         hours = watching.events_by_hour(window)
-        assert hours[0] == (window.since, {"failed": 2, "running": 1, "succeeded": 1})
-        assert watching.totals(hours) == {"failed": 3, "running": 1, "succeeded": 1}
+        assert hours[0] == (window.since, {"failed": 2, "pending": 1, "succeeded": 1})
+        assert watching.totals(hours) == {"failed": 3, "pending": 1, "succeeded": 1}
 
     @pytest.mark.parametrize(("month", "number"), [(3, 29), (10, 25)])
     def test_no_hour_is_lost_or_doubled_where_clocks_are_changed(self, event, month, number):
@@ -232,6 +234,101 @@ class TestPending:
         pending = watching.pending()
         assert pending.events == 2
         assert pending.oldest.received_at == window.since + HOUR
+
+
+class TestStage:
+    """Where an unfinished event is, told from its columns."""
+
+    NOW = datetime(2026, 1, 7, tzinfo=UTC)
+    BEGUN: ClassVar = {"claim": 7, "begun_at": NOW, "attempts": 1}
+
+    @pytest.mark.parametrize(
+        ("due_in", "columns", "expected"),
+        [
+            (0, {}, Stage.WAITING),
+            (60, {}, Stage.WAITING),
+            (60, {"claim": 7}, Stage.WAITING),
+            (60, {"claim": 7, "attempts": 1}, Stage.WAITING),
+            (60, {"attempts": 1}, Stage.RETRY),
+            (0, {"attempts": 1}, Stage.WAITING),
+            (60, BEGUN, Stage.RUNNING),
+            # The claim has ended: its process is gone, or has been told so.
+            (0, BEGUN, Stage.WAITING),
+            (-now.OVERDUE_SECONDS, {}, Stage.WAITING),
+            (-now.OVERDUE_SECONDS - 1, {}, Stage.OVERDUE),
+            (-now.OVERDUE_SECONDS - 1, BEGUN, Stage.OVERDUE),
+        ],
+    )
+    def test_it_follows_from_when_it_is_due_and_who_has_it(self, due_in, columns, expected):
+        event = Event(next_attempt_at=self.NOW + timedelta(seconds=due_in), **columns)
+        assert stage(event, self.NOW) is expected
+
+    def test_a_finished_event_has_none(self):
+        assert stage(Event(status="succeeded")) is None
+
+    def test_one_that_a_receiver_is_called_for_is_running(self, post, connect):
+        stages = []
+        connect(signals.any_event, lambda event, **kw: stages.append(stage(Event.objects.get())))
+        post(body())
+        assert stages == [Stage.RUNNING]
+        assert stage(Event.objects.get()) is None
+
+    def test_one_whose_receiver_failed_is_to_be_retried(self, post, connect, settings):
+        settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "MAX_ATTEMPTS": 2}
+        connect(signals.any_event, raises)
+        post(body())
+        assert stage(Event.objects.get()) is Stage.RETRY
+
+
+def raises(**kwargs):
+    """A receiver that makes the same mistake each time."""
+    raise ValueError("no such ticket")
+
+
+class TestDispatching:
+    """Whether what is due is dispatched, and what is wrong if it is not."""
+
+    @pytest.fixture
+    def dispatcher(self) -> Dispatcher:
+        seen = Dispatcher.of_this_process(Dispatcher.Kind.WEB, 2)
+        seen.say()
+        return seen
+
+    def waits(self, event, seconds: float) -> None:
+        stored = event(status="pending")
+        due_at = timezone.now() - timedelta(seconds=seconds)
+        Event.objects.filter(pk=stored.pk).update(next_attempt_at=due_at)
+
+    def test_only_what_is_due_counts_and_the_longest_due_says_for_how_long(self, event, dispatcher):
+        for seconds in (10, 200, -100):
+            self.waits(event, seconds)
+        found = watching.dispatching()
+        assert found.due == 2
+        assert 200 <= found.oldest_due < 230
+        assert [one.pk for one in found.dispatchers] == [dispatcher.pk]
+        assert watching.dispatching_problems() == []
+
+    def test_something_due_for_too_long_is_a_problem(self, event, dispatcher):
+        self.waits(event, now.OVERDUE_SECONDS + 1)
+        (problem,) = watching.dispatching_problems()
+        assert problem.startswith("1 events are due, the oldest for 30")
+        assert watching.dispatching_problems(max_age=1000) == []
+
+    def test_one_that_has_been_silent_too_long_is_gone(self, event, dispatcher):
+        self.waits(event, 10)
+        last = timezone.now() - timedelta(seconds=GONE_AFTER_SECONDS + 2)
+        Dispatcher.objects.update(seen_at=last)
+        found = watching.dispatching()
+        assert found.dispatchers == []
+        assert found.last_seen == last
+        (problem,) = watching.dispatching_problems()
+        assert problem.startswith("No dispatcher has been seen since 20")
+
+    def test_lanes_that_hang_are_a_problem(self, dispatcher):
+        dispatcher.hung = 1
+        dispatcher.say()
+        (problem,) = watching.dispatching_problems()
+        assert problem.startswith(f"{dispatcher} has 1 of 2 lanes in a call")
 
 
 class TestStandings:

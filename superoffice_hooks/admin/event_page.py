@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
 from ..signals import verdicts_on
-from . import event_parts, showing
+from . import event_parts, showing, stages
 from .listeners import listener
 from .summary import record, summary
 
@@ -50,6 +50,7 @@ class EventPage(_EventAdmin):
                 "fields": (
                     "status_word",
                     "attempts",
+                    "deaths",
                     "next_attempt",
                     "begun",
                     "begun_by",
@@ -87,7 +88,7 @@ class EventPage(_EventAdmin):
         replays = {run.replay_id: run.replay for run in runs if run.replay}
         again = event.redeliveries.order_by("pk")[:NEWEST]
         return {
-            "summary": summary(event),
+            "summary": summary(event, len(replays)),
             "fields": event_parts.fields(event),
             "attempts": list(event_parts.attempts(runs)),
             "is_cut": len(runs) == NEWEST,
@@ -138,7 +139,7 @@ class EventPage(_EventAdmin):
 
     @admin.display(description=_("status"))
     def status_word(self, event: Event) -> SafeString:
-        return showing.status(event.status, event.get_status_display())
+        return stages.status(event)
 
     @admin.display(description=_("problems"))
     def problems_found(self, event: Event) -> str:

@@ -93,7 +93,7 @@ def deliveries(event: Event, redeliveries: Iterable[Redelivery]) -> list[Deliver
 
 
 class Attempt(NamedTuple):
-    """One dispatch of an event, with its runs."""
+    """One attempt at an event, or one replay of it, with its runs."""
 
     number: int
     replay: Replay | None

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import watching
@@ -77,6 +78,7 @@ class Overview(_EventAdmin):
             "since": charts.at(window.since),
             **self._received(window),
             **self._waiting(),
+            **_dispatching(),
             "failures": self._failures(window),
             "endpoints": self._endpoints(),
         }
@@ -161,6 +163,18 @@ class Overview(_EventAdmin):
     def _list(self, model: str, **filters: str) -> str:
         name = f"admin:superoffice_hooks_{model}_changelist"
         return f"{reverse(name, current_app=self.admin_site.name)}?{urlencode(filters)}"
+
+
+def _dispatching() -> dict[str, Any]:
+    """Who dispatches, what is due, and what is wrong with that."""
+    now = watching.dispatching()
+    return {
+        "dispatching": now,
+        "all_due": now.due < watching.MOST_PENDING,
+        "due_since": timezone.now() - timedelta(seconds=now.oldest_due),
+        "spooled_since": timezone.now() - now.spool.age if now.spool.age else None,
+        "dispatching_problems": watching.dispatching_problems(),
+    }
 
 
 def _named(name: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -23,7 +22,7 @@ else:
 
 
 def may_replay(request: HttpRequest) -> bool:
-    """Whether the user has the permission to replay, to carry a replay on and to cancel it."""
+    """Whether the user has the permission to replay, and to cancel a replay."""
     return request.user.has_perm("superoffice_hooks.replay_event")
 
 
@@ -38,9 +37,6 @@ class Progressing(_ReplayAdmin):
             ("cancel", require_POST(self.cancel_view)),
         ):
             view = self.admin_site.admin_view(page)
-            # Under ATOMIC_REQUESTS, what a batch counted could still be undone.
-            for alias in connections:
-                view = transaction.non_atomic_requests(alias)(view)
             pages.append(path(f"<int:pk>/{name}/", view, name=f"superoffice_hooks_replay_{name}"))
         return [*pages, *super().get_urls()]
 
@@ -106,8 +102,8 @@ def report(replay: Replay) -> str:
     if replay.busy:
         sentences.append(
             ngettext(
-                "%(count)d of the failed was being dispatched by another process.",
-                "%(count)d of the failed were being dispatched by another process.",
+                "%(count)d of the failed was unfinished and is left to its ordinary dispatch.",
+                "%(count)d of the failed were unfinished and are left to their ordinary dispatch.",
                 replay.busy,
             )
             % {"count": replay.busy}

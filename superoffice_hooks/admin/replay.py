@@ -1,5 +1,6 @@
 """Replay from the admin: choose, confirm with a reason, and read what came out."""
 
+import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 else:
     _EventAdmin = object
 
+logger = logging.getLogger(__name__)
+
 _IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
 
 NOTHING = Criteria(up_to=0)
@@ -43,7 +46,7 @@ class Replaying(_EventAdmin):
     FEW = 20
     """Events that are listed one by one before they are replayed."""
     AT_ONCE = 25
-    """Events that are replayed while the user waits; more are left to the progress page."""
+    """Events that are replayed while the user waits; more are left to the dispatchers."""
 
     actions = ("replay",)
 
@@ -144,8 +147,12 @@ class Replaying(_EventAdmin):
         """Replay a few events and say what came out; leave many to the page that shows progress."""
         planned = replaying.plan(criteria, who=request.user.get_username(), **asked)
         if planned.planned <= self.AT_ONCE:
-            for _ in replaying.batch(planned):
-                pass
+            try:
+                for _ in replaying.batch(planned):
+                    pass
+            # It is stored, and so goes on elsewhere: an error would have it planned a second time.
+            except Exception:
+                logger.exception("%s was cut short", planned)
         if not planned.finished_at:
             hand_over_replay(planned)
             progress = "admin:superoffice_hooks_replay_progress"

@@ -58,7 +58,7 @@ class ReplayAdmin(Progressing, ReadOnlyAdmin[Replay]):
         return {
             "runs": runs.order_by("outcome", "-pk")[:NEWEST],
             "newest": NEWEST,
-            "may_carry_on": may_replay(request) and not replay.finished_at,
+            "may_cancel": may_replay(request) and not replay.finished_at,
             "list_query": list_query(replay.criteria),
         }
 

@@ -1,18 +1,25 @@
 """An event in two sentences: what happened in SuperOffice, and what became of it here."""
 
+from collections.abc import Iterator
+
 from django.utils.translation import gettext, ngettext
 
 from ..models import Event
+from ..watching import Stage, stage
 from . import showing
 
 
-def summary(event: Event) -> str:
-    """What happened, when we heard of it, and what came of it."""
-    return gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
+def summary(event: Event, replays: int = 0) -> str:
+    """What happened, when we heard of it, what came of it, and what went wrong on the way.
+
+    ``replays`` is how many replays have called receivers for it.
+    """
+    said = gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
         "happened": _happened(event),
         "when": showing.at(event.received_at),
-        "outcome": _outcome(event),
+        "outcome": _outcome(event, is_replayed=replays > 0),
     }
+    return " ".join([said, *_accidents(event), *_replayed(replays)])
 
 
 def record(event: Event) -> str:
@@ -65,12 +72,10 @@ def _fields(event: Event) -> str:
     ) % {"field": first, "count": more}
 
 
-def _outcome(event: Event) -> str:
+def _outcome(event: Event, *, is_replayed: bool) -> str:
     match event.status:
-        case Event.Status.PENDING if event.is_running:
-            return gettext("is being dispatched")
         case Event.Status.PENDING:
-            return gettext("waits to be dispatched")
+            return _stage(event)
         case Event.Status.SKIPPED if event.is_test:
             return gettext("was skipped, for it is only a test")
         case Event.Status.SKIPPED:
@@ -80,6 +85,9 @@ def _outcome(event: Event) -> str:
                 "who": event.handled_by,
                 "why": event.handled_why,
             }
+        # The replay may be what it succeeded by.
+        case Event.Status.SUCCEEDED if is_replayed:
+            return gettext("has succeeded")
         case Event.Status.SUCCEEDED:
             after = ngettext(
                 "succeeded after %(count)d attempt",
@@ -91,3 +99,44 @@ def _outcome(event: Event) -> str:
                 "failed after %(count)d attempt", "failed after %(count)d attempts", event.attempts
             )
     return after % {"count": event.attempts}
+
+
+def _stage(event: Event) -> str:
+    match stage(event):
+        case Stage.RUNNING:
+            return gettext("is being dispatched by %(who)s since %(when)s") % {
+                "who": event.begun_by,
+                "when": showing.at(event.begun_at),
+            }
+        case Stage.RETRY:
+            return gettext("is to be retried at %(when)s") % {
+                "when": showing.at(event.next_attempt_at)
+            }
+        case Stage.OVERDUE:
+            return gettext("is overdue: nobody has dispatched it since %(when)s") % {
+                "when": showing.at(event.next_attempt_at)
+            }
+    return gettext("waits to be dispatched")
+
+
+def _accidents(event: Event) -> Iterator[str]:
+    """Say which attempts did not come to an end."""
+    if event.is_running and stage(event) != Stage.RUNNING:
+        yield gettext("%(who)s began an attempt at %(when)s and has not ended it.") % {
+            "who": event.begun_by,
+            "when": showing.at(event.begun_at),
+        }
+    if event.deaths:
+        yield ngettext(
+            "A process or its database session ended while it dispatched only this event.",
+            "%(count)d times, a process or its database session ended while it dispatched only this"
+            " event.",
+            event.deaths,
+        ) % {"count": event.deaths}
+
+
+def _replayed(replays: int) -> Iterator[str]:
+    if replays:
+        yield ngettext("It was replayed once.", "It was replayed %(count)d times.", replays) % {
+            "count": replays
+        }

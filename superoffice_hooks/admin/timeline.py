@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from ..models import Event
 from ..models.event import EventQuerySet
 from ..values import storable_text
-from . import showing
+from . import showing, stages
 from .summary import record
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Timeline(_EventAdmin):
                 event=events[key],
                 url=self._url("change", key),
                 at=showing.at(events[key].happened_at),
-                status=showing.status(events[key].status, events[key].get_status_display()),
+                status=stages.status(events[key]),
                 fields=_fields(events[key]),
             )
             for key in keys

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import router
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -207,3 +208,5 @@ def begin(planned: Replay) -> None:
     except Exception:
         logger.exception("%s was cut short", planned)
     hand_over_replay(planned)
+    # The database's clock says when it ended, and others may have carried it on.
+    planned.refresh_from_db(using=router.db_for_write(Replay))

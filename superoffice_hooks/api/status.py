@@ -15,7 +15,7 @@ from .serializers import StatusSerializer
 
 
 class Status(View):
-    """How things stand: what waits, what failed, and when each endpoint last heard of SuperOffice.
+    """How things stand: what waits, who dispatches, what failed, and what each endpoint heard last.
 
     Of a status that more than 10 000 events have, `at_least` is true: so many were counted.
     """
@@ -26,12 +26,16 @@ class Status(View):
     @extend_schema(responses=StatusSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         now = timezone.now()
+        dispatching = watching.dispatching()
         told = {
             "at": now,
             "statuses": list(map(_standing, watching.standings())),
             "oldest_pending": _oldest(watching.pending().oldest, now),
             "lately": _lately(),
             "endpoints": watching.endpoints(),
+            "dispatching": _dispatching(dispatching),
+            "spool": dispatching.spool,
+            "problems": watching.dispatching_problems(),
         }
         return Response(self.get_serializer(told).data)
 
@@ -50,6 +54,10 @@ def _oldest(event: Event | None, now: datetime) -> dict[str, Any] | None:
         "age": max((now - event.received_at).total_seconds(), 0),
         "next_attempt_at": event.next_attempt_at,
     }
+
+
+def _dispatching(dispatching: watching.Dispatching) -> dict[str, Any]:
+    return {**dispatching._asdict(), "at_least": dispatching.due >= watching.MOST_PENDING}
 
 
 def _lately() -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Redelivery(models.Model):
     webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
     """Null if it does not differ; empty once it is pruned."""
-    omitted = models.PositiveIntegerField(_("omitted"), default=0)
+    omitted = models.PositiveIntegerField(default=0, editable=False)
     """How many redeliveries between this one and the next are not kept; 0 for all but the first."""
 
     objects = RedeliveryManager()
@@ -113,9 +113,8 @@ class RejectionManager(models.Manager["Rejection"]):
         """Delete the unverified rows beyond the newest of each source and of all together."""
         using = router.db_for_write(self.model)
         rows = self.using(using).filter(verified=False).order_by("-pk")
-        kept, of_source, excess = 0, Counter[tuple[str | None, str | None]](), []
-        for key, *source in rows.values_list("pk", "reason", "remote_addr").iterator():
-            reason, address = source
+        kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
+        for key, reason, address in rows.values_list("pk", "reason", "remote_addr").iterator():
             of_source[reason, address] += 1
             if kept == self.MOST_UNVERIFIED or of_source[reason, address] > self.MOST_OF_ONE_SOURCE:
                 excess.append(key)

@@ -37,7 +37,7 @@ class Matches(models.Lookup):
     def get_prep_lookup(self) -> str:
         return "%".join(map(_escaped, vocabulary.parts(self.rhs)))
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         lhs, parameters = self.process_lhs(compiler, connection)
         return f"{lhs} LIKE %s ESCAPE '!'", (*parameters, self.rhs)
 

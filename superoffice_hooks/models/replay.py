@@ -6,15 +6,17 @@ to ``up_to``; so it makes no difference that a replay changes the very statuses 
 
 One process at a time works on it, under a claim of the replay's own. ``position``, the counts and
 the lease move on together, in one statement for some dozens of events, or for one while receivers
-are slow. A process that dies therefore repeats these at most, and in them only the receivers that
-had not succeeded. A claim that ends without progress is counted in ``stalls``.
+are slow. If the process dies, the next one tries these events again, and in them only the receivers
+that have not succeeded. ``stalls`` counts the deaths at one place.
 """
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from django.db import models, router
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,8 +31,8 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
     """Replays, by whether there is something left to do."""
 
     def waiting(self) -> Self:
-        """Return those that are unfinished, and that no living process works on."""
-        free = Q(claim=None) | Q(claimed_until__lte=InSeconds(0))
+        """Return those that are unfinished, and that anybody may claim now."""
+        free = Q(claimed_until=None) | Q(claimed_until__lte=InSeconds(0))
         return self.filter(free, finished_at=None)
 
 
@@ -55,7 +57,7 @@ class Replay(models.Model):
     why = models.TextField(_("why"))
     criteria = models.JSONField(_("criteria"), default=dict)
     receivers = models.JSONField(_("receivers"), default=list)
-    """Dotted paths of the receivers to run; empty means all."""
+    """Dotted paths of the receivers to run; empty means all that are connected by then."""
     only_failed = models.BooleanField(_("only receivers that failed"), default=False)
     """Whether to run, for each event, only those of them whose last run did not succeed."""
     planned = models.PositiveIntegerField(_("planned"), default=0)
@@ -73,13 +75,16 @@ class Replay(models.Model):
     claim = models.BigIntegerField(_("claim"), null=True, editable=False)
     """The random token of the process that works on it."""
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
+    """When others may claim it, by the database's clock; null if they may at once."""
     stalls = models.PositiveSmallIntegerField(_("stalls"), default=0)
-    """How often it was claimed since it last moved on."""
+    """How often the process that worked on it has died since it last moved on."""
     finished_at = models.DateTimeField(_("finished at"), null=True)
     cancelled_by = models.CharField(_("cancelled by"), max_length=_LONGEST_NAME)
 
     held: int | None = None
     """The token of this instance's claim; not stored."""
+    _sure_until = 0.0
+    """Until when nobody else can have the claim, by the monotonic clock of this process."""
 
     objects = models.Manager.from_queryset(ReplayQuerySet)()
 
@@ -97,12 +102,12 @@ class Replay(models.Model):
     @classmethod
     def begin(cls, who: str, **values: Any) -> Self:
         """Store a new replay, claimed by this process: whoever plans it goes first."""
-        token = queue.new_token()
+        token, since = queue.new_token(), time.monotonic()
         columns = {"claim": token, "claimed_until": _lease()}
         planned = cls(who=who[:_LONGEST_NAME], **columns, **values)
         planned.save(force_insert=True, using=router.db_for_write(cls))
         planned._read()
-        planned.held = token
+        planned._hold(token, since)
         return planned
 
     @property
@@ -127,19 +132,45 @@ class Replay(models.Model):
         return not self.receivers or receiver in self.receivers
 
     def take(self) -> bool:
-        """Claim the replay for this process; False if it is finished or another process has it.
+        """Claim the replay for this process; False if it has ended or another process has it.
 
-        What other processes have done meanwhile is read.
+        What other processes have done meanwhile is read. A claim that was not given back is that of
+        a process that died.
         """
+        since = time.monotonic()
         if self.held is not None:
-            return True
+            kept = self._step(self._held().filter(finished_at=None), claimed_until=_lease())
+            if kept:
+                self._hold(self.held, since)
+            else:
+                self._end()
+            return kept
         token = queue.new_token()
-        claimed = {"claim": token, "claimed_until": _lease(), "stalls": F("stalls") + 1}
-        if not self._row().waiting().update(**claimed):
-            return False
+        # Before the claim: MariaDB assigns from left to right.
+        stalls = Case(When(claim=None, then=F("stalls")), default=F("stalls") + 1)
+        claimed = {"stalls": stalls, "claim": token, "claimed_until": _lease()}
+        taken = bool(self._row().waiting().update(**claimed))
         self._read()
-        self.held = token
-        return True
+        if taken:
+            self._hold(token, since)
+        return taken
+
+    def keep(self) -> bool:
+        """Return whether this process still has the claim.
+
+        The database is asked only if the lease may have ended, as after a process was stopped.
+        """
+        if self.held is None:
+            return False
+        return time.monotonic() < self._sure_until or self.renew()
+
+    def renew(self) -> bool:
+        """Let the claim last for another lease; return whether it was this process's still."""
+        since = time.monotonic()
+        renewed = bool(self._held().update(claimed_until=_lease()))
+        if renewed:
+            self._sure_until = since + conf.current().LEASE_SECONDS
+        return renewed
 
     def advance(self, position: int, counts: Mapping[str, int]) -> bool:
         """Count events that were tried and renew the claim; return whether to go on.
@@ -147,24 +178,34 @@ class Replay(models.Model):
         Not after the last event that was planned, not after ``cancel``, and not if the claim was
         lost: then another process is at these events now and counts them.
         """
+        since = time.monotonic()
         moved: dict[str, Any] = {name: getattr(self, name) + n for name, n in counts.items()}
         if position != self.position:
             moved |= {"position": position, "stalls": 0}
         if position >= self.up_to:
             self._end(**moved, finished_at=InSeconds())
-        elif not self._step(self._held().filter(finished_at=None), claimed_until=_lease(), **moved):
+        elif self._step(self._held().filter(finished_at=None), claimed_until=_lease(), **moved):
+            self._sure_until = since + conf.current().LEASE_SECONDS
+        else:
             # The events were being tried when somebody cancelled, so they count.
             self._end(**moved)
-            self._read()
         return self.held is not None
 
-    def renew(self) -> None:
-        """Let the claim last for another lease."""
-        self._held().update(claimed_until=_lease())
+    def stall(self) -> None:
+        """Note that the database session ended during a call, as if the process had died."""
+        self._step(self._held(), stalls=self.stalls + 1)
+
+    def pardon(self) -> None:
+        """Forget the deaths, once the receiver that caused them has been given up."""
+        self._step(self._held(), stalls=0)
 
     def release(self) -> None:
         """Give the claim back, for others to go on from here."""
         self._end()
+
+    def rest(self) -> None:
+        """Give the claim back, for others to go on from here after a lease."""
+        self._end(claimed_until=_lease())
 
     def finish(self) -> None:
         """Note that there is no further event."""
@@ -177,20 +218,28 @@ class Replay(models.Model):
         self._read()
         return bool(cancelled)
 
+    def _hold(self, token: int, since: float) -> None:
+        self.held = token
+        self._sure_until = since + conf.current().LEASE_SECONDS
+
     def _end(self, **changes: Any) -> None:
-        """End the claim, if it is still ours, with these changes."""
-        self._step(self._held(), claim=None, claimed_until=None, **changes)
+        """End the claim, if it is still ours, with these changes; see what became of the replay."""
+        if self.held is None:
+            return
+        self._held().update(**{"claim": None, "claimed_until": None, **changes})
         self.held = None
+        self._read()
 
     def _row(self) -> ReplayQuerySet:
         return type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
 
     def _held(self) -> ReplayQuerySet:
-        return self._row().filter(claim=self.held)
+        # No claim is 0.
+        return self._row().filter(claim=self.held or 0)
 
     def _step(self, rows: ReplayQuerySet, **changes: Any) -> bool:
         """Update the row if it still is as this instance saw it, and this instance with it."""
-        if self.held is None or not rows.update(**changes):
+        if not rows.update(**changes):
             return False
         for name, value in changes.items():
             is_time = isinstance(value, InSeconds)
@@ -198,7 +247,9 @@ class Replay(models.Model):
         return True
 
     def _read(self) -> None:
-        self.refresh_from_db(using=router.db_for_write(type(self)))
+        # It may have been deleted, as long as it has no runs.
+        with suppress(type(self).DoesNotExist):
+            self.refresh_from_db(using=router.db_for_write(type(self)))
 
 
 def _lease() -> InSeconds:

@@ -34,6 +34,7 @@ from .now import (
     pending,
     standings,
 )
+from .stages import Stage, stage
 
 __all__ = [
     "HOURS",
@@ -49,6 +50,7 @@ __all__ = [
     "Name",
     "Pending",
     "Refusals",
+    "Stage",
     "Standing",
     "Window",
     "changed_fields",
@@ -60,6 +62,7 @@ __all__ = [
     "failures",
     "pending",
     "rejections",
+    "stage",
     "standings",
     "totals",
 ]

@@ -14,7 +14,7 @@ from superoffice_hooks.models import Event, Replay
 from superoffice_hooks.receivers import dotted_path
 
 from ..conftest import SECRET, body
-from .conftest import raises
+from .conftest import EVENTS, raises
 from .page import Page
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +52,6 @@ def test_the_page_begins_with_what_happened_in_one_sentence(event, page_of, name
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("pending", "and waits to be dispatched."),
-        ("running", "and is being dispatched."),
         ("succeeded", "and succeeded after 3 attempts."),
         ("failed", "and failed after 3 attempts."),
         ("skipped", "and was skipped, for it was for no receiver."),
@@ -65,6 +63,65 @@ def test_the_sentence_has_words_for_every_status(event, page_of, status, words):
     page = page_of(stored)
     assert words in page.text
     assert status in page.text
+
+
+BEGUN = {"claim": 7, "attempts": 1, "begun_by": "web1 pid 42", "calling": "desk.follow"}
+
+
+@pytest.mark.parametrize(
+    ("due_in", "columns", "words", "status"),
+    [
+        (-2, {}, "and waits to be dispatched.", "Status: pending Attempts"),
+        # Left to a queue of tasks, or parked until the event before it is finished.
+        (200, {}, "and waits to be dispatched.", "Status: pending Attempts"),
+        (200, {"claim": 7}, "and waits to be dispatched.", "Status: pending Attempts"),
+        (-299, {}, "and waits to be dispatched.", "Status: pending Attempts"),
+        (-301, {}, "and is overdue: nobody has dispatched it since 20", "pending overdue"),
+        (60, {"attempts": 2}, "and is to be retried at 20", "pending to be retried"),
+        (-2, {"attempts": 2}, "and waits to be dispatched.", "Status: pending Attempts"),
+        (
+            200,
+            BEGUN | {"begun_at": timezone.now()},
+            "and is being dispatched by web1 pid 42 since 20",
+            "pending running",
+        ),
+        (
+            -2,
+            BEGUN | {"begun_at": timezone.now()},
+            "waits to be dispatched. web1 pid 42 began an attempt at 20",
+            "Status: pending Attempts",
+        ),
+        (
+            -7200,
+            BEGUN | {"begun_at": timezone.now()},
+            "and is overdue: nobody has dispatched it since 20",
+            "pending overdue",
+        ),
+    ],
+)
+def test_an_unfinished_event_says_what_it_waits_for(
+    event, page_of, viewer, due_in, columns, words, status
+):
+    stored = event()
+    due_at = timezone.now() + timedelta(seconds=due_in)
+    Event.objects.update(status="pending", attempts=0, next_attempt_at=due_at)
+    Event.objects.update(**columns)
+    page = page_of(stored)
+    assert words in page.text
+    assert status in page.text
+    (in_list,) = Page.get(viewer, EVENTS).cells("status_word")
+    assert in_list == status.removeprefix("Status: ").removesuffix(" Attempts")
+
+
+def test_who_began_the_attempt_and_with_which_receiver_is_shown(event, page_of):
+    stored = event()
+    columns = BEGUN | {"begun_at": timezone.now(), "deaths": 2}
+    Event.objects.update(status="pending", next_attempt_at=timezone.now(), **columns)
+    text = page_of(stored).text
+    assert "Begun by: web1 pid 42" in text
+    assert "Calling: desk.follow" in text
+    assert "Deaths: 2" in text
+    assert "2 times, a process or its database session ended while it dispatched only" in text
 
 
 def test_a_test_is_called_a_test(post, page_of):
@@ -252,7 +309,7 @@ class TestAttempts:
         stored = event()
         page = Page.get(superuser, f"/admin/superoffice_hooks/event/{stored.pk}/change/")
         page = page.click("Replay").submit("why", why="Try again")
-        assert page.text.index("Attempt 2, asked for by replay") < page.text.index("Attempt 1")
+        assert page.text.index("Asked for by replay") < page.text.index("Attempt 1")
         assert f"{Replay.objects.get().pk} by sue" in page.text
         assert page.html.count("<details open>") == 1
 

@@ -11,7 +11,7 @@ from .page import Page
 from .test_events import QUERIES, ours
 
 pytestmark = [
-    pytest.mark.hard,
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.usefixtures("many_rows"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="reads plans of PostgreSQL"),

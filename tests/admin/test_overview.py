@@ -12,9 +12,10 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from superoffice_hooks import signals
-from superoffice_hooks.models import Event, Rejection
-from superoffice_hooks.watching import Window, now
+from superoffice_hooks import signals, spool
+from superoffice_hooks.models import Dispatcher, Event, Rejection
+from superoffice_hooks.notification import Delivery
+from superoffice_hooks.watching import OVERDUE_SECONDS, Window, dispatching_problems, now
 
 from ..conftest import body
 from .conftest import EVENTS, logged_in, raises
@@ -145,8 +146,8 @@ class TestEventsPerHour:
         move(event("ticket.changed"), 1)
         page = Page.get(viewer, OVERVIEW)
         earlier, this_hour = rows(page, "hours")
-        assert earlier.endswith(" 1 0 1 0 0 0 0")
-        assert this_hour.endswith(" 3 0 2 0 0 0 1")
+        assert earlier.endswith(" 1 0 1 0 0 0")
+        assert this_hour.endswith(" 3 0 2 0 0 1")
         start = timezone.localtime(Window.latest().until - timedelta(hours=1))
         assert this_hour.startswith(start.strftime("%Y-%m-%d %H:00 C"))
         assert page.click("3").cells("event_name") == [
@@ -267,6 +268,70 @@ class TestPending:
             event()
         Event.objects.update(status="pending", next_attempt_at=timezone.now())
         assert "2 events or more are pending." in Page.get(viewer, OVERVIEW).text
+
+
+def spooled() -> Delivery:
+    return Delivery(
+        endpoint="default",
+        body=b"{}",
+        headers={},
+        remote_addr=None,
+        received_at=timezone.now(),
+        signed=True,
+    )
+
+
+class TestDispatching:
+    """Who dispatches, what is due, what is in the spool, and what is wrong with all that."""
+
+    @pytest.fixture
+    def dispatcher(self) -> Dispatcher:
+        seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
+        seen.say()
+        return seen
+
+    def test_dispatchers_are_shown_with_their_lanes(self, viewer, dispatcher):
+        page = Page.get(viewer, OVERVIEW)
+        (row,) = rows(page, "dispatching")
+        assert row.startswith(f"{dispatcher} superoffice_dispatch 4 0 20")
+        assert "No event is due." in page.text
+        assert 'class="superoffice-warning"' not in content(page)
+
+    def test_where_nobody_dispatches_it_says_since_when_in_the_words_of_the_command(
+        self, event, viewer, dispatcher
+    ):
+        event()
+        overdue = timezone.now() - timedelta(seconds=OVERDUE_SECONDS + 60)
+        Dispatcher.objects.update(seen_at=overdue)
+        Event.objects.update(status="pending", next_attempt_at=overdue)
+        page = Page.get(viewer, OVERVIEW)
+        problems = dispatching_problems()
+        assert len(problems) == 2
+        # The seconds have moved on.
+        assert "1 events are due, the oldest for 36" in page.text
+        assert problems[1] in page.text
+        assert "1 event is due." in page.text
+        assert "The longest due since 20" in page.text
+        assert "A dispatcher was last seen 20" in page.text
+
+    def test_many_are_not_counted_to_the_end(self, event, viewer, monkeypatch):
+        monkeypatch.setattr(now, "MOST_PENDING", 2)
+        monkeypatch.setattr("superoffice_hooks.watching.MOST_PENDING", 2)
+        for _ in range(3):
+            event()
+        Event.objects.update(status="pending", next_attempt_at=timezone.now())
+        assert "2 events or more are due." in Page.get(viewer, OVERVIEW).text
+
+    def test_what_is_in_the_spool_is_shown(self, viewer, settings, tmp_path):
+        settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "SPOOL_DIR": tmp_path}
+        assert "In the spool of this machine 0 deliveries wait" in Page.get(viewer, OVERVIEW).text
+        for _ in range(3):
+            spool.put(spooled())
+        spool.set_aside(next(spool.waiting()), "nobody can read it")
+        text = Page.get(viewer, OVERVIEW).text
+        assert "In the spool of this machine 2 deliveries wait (" in text
+        assert "The oldest there since 20" in text
+        assert "1 delivery can never be stored and needs a person." in text
 
 
 def test_failing_receivers_lead_to_the_events_they_failed_for(event, connect, viewer):

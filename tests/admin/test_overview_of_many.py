@@ -14,7 +14,7 @@ from .page import Page
 from .test_overview import OVERVIEW
 
 pytestmark = [
-    pytest.mark.hard,
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.skipif(
         "connection.vendor != 'postgresql'", reason="the plans are read as PostgreSQL writes them"

@@ -1,13 +1,14 @@
-"""The progress page: it carries a replay on, says how far it is, and cancels it."""
+"""The progress page: it says how far a replay is, and cancels it; dispatchers carry it on."""
 
 import re
+import time
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks import replaying, signals
+from superoffice_hooks import dispatcher, replaying, signals
 from superoffice_hooks.admin.events import EventAdmin
 from superoffice_hooks.models import Event, Replay
 
@@ -19,12 +20,22 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def many(post, calls, monkeypatch) -> None:
+def many(post, calls, monkeypatch, settings) -> None:
     """More events than are replayed at once: six, and two in a batch."""
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
     monkeypatch.setattr(EventAdmin, "AT_ONCE", 5)
     monkeypatch.setattr(replaying, "BATCH_EVENTS", 2)
     for number in range(6):
         post(body(PrimaryKey=number))
+    call_command("superoffice_dispatch")
+
+
+def a_dispatcher_looks() -> None:
+    """Let a dispatcher carry the replay on, by one batch."""
+    replay = replaying.next_waiting()
+    assert replay
+    for _ in replaying.batch(replay):
+        pass
 
 
 def begin(browser, **values: str) -> Page:
@@ -46,46 +57,67 @@ def progress_of(replay: Replay) -> str:
     return f"{REPLAYS}{replay.pk}/progress/"
 
 
-@pytest.mark.hard
-def test_three_hundred_events_are_carried_by_the_pages_own_requests(post, calls, replayer):
-    for number in range(300):
-        post(body(PrimaryKey=number))
-    page = begin(replayer)
-    replay = Replay.objects.get()
-    assert page.url == progress_of(replay)
-    assert counts(page) == {"planned": 300, "done": 0, "failed": 0, "remaining": 300}
-    seen = []
-    for _ in range(20):
-        page = page.click("Look again")
-        seen.append(counts(page)["done"])
-        if "Look again" not in page.links:
-            break
-    assert seen == sorted(set(seen))
-    assert seen[-1] == 300
-    assert calls == list(range(300))
-    assert "finished 300 events replayed: 300 succeeded, 0 failed." in page.text
-
-
-def test_a_few_are_replayed_at_once(post, calls, many, replayer):
+def test_a_few_are_replayed_at_once(post, calls, many, replayer, monkeypatch):
+    monkeypatch.setattr(replaying, "BATCH_EVENTS", 5)
     Event.objects.latest("pk").delete()
     page = begin(replayer)
     assert "5 events replayed: 5 succeeded, 0 failed." in page.text
     assert page.url == EVENTS
 
 
-def test_each_look_tries_a_batch_after_it_was_answered(many, calls, replayer):
+def test_a_look_changes_nothing_and_shows_what_dispatchers_have_done(many, calls, replayer):
     page = begin(replayer)
-    assert counts(page)["done"] == 0
+    assert "planned" in page.text
+    assert counts(page) == {"planned": 6, "done": 0, "failed": 0, "remaining": 6}
+    seen = Replay.objects.values().get()
+    page = page.click("Look again")
+    assert Replay.objects.values().get() == seen
+    assert calls == []
+    a_dispatcher_looks()
+    page = page.click("Look again")
+    assert "running" in page.text
+    assert counts(page) == {"planned": 6, "done": 2, "failed": 0, "remaining": 4}
     assert calls == [0, 1]
-    assert "running" in page.click("Look again").text
-    assert calls == [0, 1, 2, 3]
-    assert Replay.objects.get().claimed_until is None
 
 
-def test_a_batch_also_ends_with_its_time(many, calls, replayer, monkeypatch):
+def test_a_few_that_take_long_are_left_to_dispatchers_after_their_time(
+    many, calls, replayer, monkeypatch
+):
+    monkeypatch.setattr(EventAdmin, "AT_ONCE", 6)
     monkeypatch.setattr(replaying, "BATCH_SECONDS", 0)
-    begin(replayer)
+    monkeypatch.setattr(replaying, "_TOGETHER_SECONDS", 0)
+    page = begin(replayer)
+    assert page.url == progress_of(Replay.objects.get())
+    assert counts(page)["done"] == 1
     assert calls == [0]
+    call_command("superoffice_dispatch")
+    assert calls == [0, 1, 2, 3, 4, 5]
+
+
+def test_after_an_error_of_ours_a_few_are_left_to_dispatchers(
+    many, calls, replayer, monkeypatch, caplog
+):
+    def ends(*args):
+        raise ConnectionError("the database is gone")
+
+    monkeypatch.setattr(EventAdmin, "AT_ONCE", 6)
+    with monkeypatch.context() as patch:
+        patch.setattr(Replay, "advance", ends)
+        page = begin(replayer)
+    replay = Replay.objects.get()
+    assert page.url == progress_of(replay)
+    assert f"{replay} was cut short" in caplog.text
+    call_command("superoffice_dispatch")
+    assert calls == [0, 1, 2, 3, 4, 5]
+
+
+def test_without_a_dispatcher_of_its_own_a_testcase_sees_all_of_them_replayed(
+    many, calls, replayer, settings
+):
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "in_process"}
+    page = begin(replayer)
+    assert "6 events replayed: 6 succeeded, 0 failed." in page.text
+    assert calls == [0, 1, 2, 3, 4, 5]
 
 
 def test_without_javascript_the_page_loads_itself_until_the_end(many, replayer):
@@ -93,21 +125,24 @@ def test_without_javascript_the_page_loads_itself_until_the_end(many, replayer):
     reload = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
     assert reload in page.html
     assert "<script>" in page.html
-    while "Look again" in page.links:
-        page = page.click("Look again")
+    call_command("superoffice_dispatch")
+    page = page.click("Look again")
+    assert "Look again" not in page.links
     assert reload not in page.html
     assert "<script>" not in page.html
 
 
 def test_the_page_says_who_why_and_how_much_is_left(many, connect, replayer):
     connect(signals.any_event, raises)
-    page = begin(replayer).click("Look again")
+    page = begin(replayer)
+    a_dispatcher_looks()
+    page = page.click("Look again")
     assert counts(page) == {"planned": 6, "done": 0, "failed": 2, "remaining": 4}
     assert "Asked for by rita: to <b>see</b>" in page.text
     assert re.search(r'<progress [^>]*value="2" max="6"', page.html)
 
 
-def test_what_a_closed_page_left_is_finished_by_the_dispatcher(many, calls, replayer):
+def test_a_dispatcher_finishes_it_whether_anybody_looks_or_not(many, calls, replayer):
     begin(replayer)
     call_command("superoffice_dispatch")
     assert calls == [0, 1, 2, 3, 4, 5]
@@ -115,17 +150,11 @@ def test_what_a_closed_page_left_is_finished_by_the_dispatcher(many, calls, repl
     assert "6 events replayed: 6 succeeded, 0 failed." in page.text
 
 
-def test_while_another_process_has_it_the_page_only_looks(many, calls, replayer):
-    begin(replayer)
-    assert Replay.objects.get().claim()
-    page = Page.get(replayer, progress_of(Replay.objects.get()))
-    assert counts(page)["done"] == 2
-    assert calls == [0, 1]
-
-
 class TestCancelling:
     def test_the_button_ends_it(self, many, calls, replayer):
-        page = begin(replayer).submit("cancel")
+        page = begin(replayer)
+        a_dispatcher_looks()
+        page = page.submit("cancel")
         assert page.url == progress_of(Replay.objects.get())
         assert "cancelled 2 events replayed: 2 succeeded, 0 failed." in page.text
         assert "Cancelled by rita, with 4 events to go." in page.text
@@ -145,13 +174,15 @@ class TestCancelling:
         url = f"{REPLAYS}{Replay.objects.get().pk}/cancel/"
         assert replayer.get(url).status_code == 405
         assert replayer.post(url).status_code == 403
-        assert Replay.objects.get().state == "running"
+        assert Replay.objects.get().state == "planned"
 
 
 class TestPermissions:
     @pytest.fixture
     def url(self, many, replayer) -> str:
-        return begin(replayer).url
+        url = begin(replayer).url
+        a_dispatcher_looks()
+        return url
 
     def test_who_may_view_looks_and_does_nothing(self, url, calls, viewer):
         page = Page.get(viewer, url)
@@ -176,7 +207,7 @@ class TestPermissions:
         page = Page.get(browser, url)
         assert page.status == 200
         assert "The replay and its receiver runs" not in page.links
-        assert calls == [0, 1, 2, 3]
+        assert calls == [0, 1]
 
     def test_there_is_no_progress_of_no_replay(self, viewer, replayer):
         assert viewer.get(f"{REPLAYS}999/progress/").status_code == 404
@@ -191,14 +222,14 @@ def test_the_page_takes_as_many_queries_whatever_the_replay_has_done(many, viewe
 
     url = begin(replayer).url
     early = queries()
-    Page.get(replayer, url)
+    a_dispatcher_looks()
     assert queries() == early
 
 
 def test_the_replays_page_leads_to_its_progress(many, viewer, replayer):
     begin(replayer)
     page = Page.get(replayer, f"{REPLAYS}{Replay.objects.get().pk}/change/")
-    assert page.click("Carry on or cancel").url == progress_of(Replay.objects.get())
+    assert page.click("Progress, or cancel").url == progress_of(Replay.objects.get())
     page = Page.get(viewer, page.url)
     assert page.click("Progress").status == 200
     call_command("superoffice_dispatch")
@@ -206,12 +237,25 @@ def test_the_replays_page_leads_to_its_progress(many, viewer, replayer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_batch_does_is_committed_event_by_event_under_atomic_requests(
-    post, connect, replayer, monkeypatch
-):
+def test_what_a_few_do_is_committed_event_by_event_under_atomic_requests(post, connect, replayer):
     savepoints = []
-    monkeypatch.setattr(EventAdmin, "AT_ONCE", 0)
     post(body())
     connect(signals.any_event, lambda **kwargs: savepoints.append(len(connection.savepoint_ids)))
     begin(replayer)
     assert savepoints == [0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lanes_of_the_process_carry_many_on(post, calls, replayer, monkeypatch):
+    monkeypatch.setattr(EventAdmin, "AT_ONCE", 0)
+    for number in range(3):
+        post(body(PrimaryKey=number))
+    page = begin(replayer)
+    assert page.url == progress_of(Replay.objects.get())
+    give_up_at = time.monotonic() + 30
+    while not Replay.objects.get().finished_at and time.monotonic() < give_up_at:
+        dispatcher.wake()
+        assert dispatcher.wait_until_idle(30)
+        time.sleep(0.05)
+    assert "3 events replayed: 3 succeeded, 0 failed." in Page.get(replayer, page.url).text
+    assert calls == [0, 1, 2]

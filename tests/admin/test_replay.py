@@ -181,7 +181,7 @@ class TestChoosingReceivers:
 
     def test_only_some(self, failed, replayer):
         page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay some receivers")
-        note = signals.receivers_of("ticket.changed", sender=Event)[1].path
+        note = signals.receivers_of("ticket.changed")[1].path
         assert note.endswith("note")
         nobody = page.submit("why", why="some")
         assert "Choose at least one receiver." in nobody.text
@@ -315,13 +315,13 @@ def test_the_counts_tell_failed_and_skipped_from_succeeded(event, connect, repla
     assert 'class="warning"' in page.html
 
 
-def test_an_event_in_other_hands_is_left_to_them(event, calls, replayer):
+def test_an_unfinished_event_is_left_to_its_ordinary_dispatch(event, calls, replayer):
     stored = event()
     later = timezone.now() + timedelta(minutes=5)
-    Event.objects.update(status=Event.Status.RUNNING, claimed_until=later)
+    Event.objects.update(status=Event.Status.PENDING, next_attempt_at=later)
     page = Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("why", why="impatience")
     assert "1 event replayed: 0 succeeded, 1 failed." in page.text
-    assert "1 of the failed was being dispatched by another process." in page.text
+    assert "1 of the failed was unfinished and is left to its ordinary dispatch." in page.text
     assert calls == []
 
 

@@ -41,7 +41,7 @@ def test_the_page_has_the_runs_with_failed_ones_first(replay, viewer):
     assert page.text.index("sale.sold 12") < page.text.index("sale.changed 12")
     assert "Traceback (most recent call last)" in page.text
     assert "<i>" not in page.html
-    assert "failed after 2 attempts" in page.click("sale.sold 12").text
+    assert "failed after 1 attempt. It was replayed once." in page.click("sale.sold 12").text
 
 
 def test_who_may_not_view_events_gets_no_links_to_them(replay):

@@ -47,7 +47,7 @@ def test_what_a_receiver_got_wrong_is_put_right_with_a_click(post, connect, repl
 
     page = page.submit("why", why="the ticket type is known again")
     assert "1 event replayed: 1 succeeded, 0 failed." in page.text
-    assert "succeeded after 2 attempts" in page.text
+    assert "and has succeeded. It was replayed once." in page.text
     assert "the ticket type is known again" in page.text
     replay = Replay.objects.get()
     assert (replay.who, replay.why) == ("rita", "the ticket type is known again")

@@ -122,6 +122,7 @@ print(Client(SERVER_NAME="localhost").get("/api/schema/").status_code)
 """
 
 
+@pytest.mark.slow
 def test_the_example_project_is_logged_in_to_and_looked_at(tmp_path):
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", OPEN_THE_EXAMPLE],

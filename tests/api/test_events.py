@@ -2,10 +2,12 @@
 
 import json
 from base64 import b64decode
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.exceptions import GiveUp, RetryLater
@@ -21,12 +23,12 @@ pytestmark = pytest.mark.django_db
 EVENT_ID = "1fc5752a-6de8-412d-847a-12d5529a0ec6"
 LISTED = [
     "id", "event_id", "event", "entity", "action", "primary_key", "tenant", "associate_id", "own",
-    "webhook", "endpoint", "occurred_at", "received_at", "happened_at", "status", "attempts",
-    "next_attempt_at", "finished_at", "problems", "changes", "payload",
+    "webhook", "endpoint", "occurred_at", "received_at", "happened_at", "status", "stage",
+    "attempts", "next_attempt_at", "finished_at", "problems", "changes", "payload",
 ]  # fmt: skip
 DETAILED = [
-    "superseded", "claimed_until", "handled_by", "handled_why", "pruned_at", "remote_addr",
-    "headers", "body", "changed_fields", "redeliveries", "runs",
+    "superseded", "deaths", "begun_at", "begun_by", "calling", "handled_by", "handled_why",
+    "pruned_at", "remote_addr", "headers", "body", "changed_fields", "redeliveries", "runs",
 ]  # fmt: skip
 
 
@@ -54,6 +56,7 @@ def test_the_list_has_what_was_sent_and_what_became_of_it(viewer, event, connect
         "webhook": "Name you provided",
         "endpoint": "default",
         "status": "failed",
+        "stage": None,
         "attempts": 1,
         "problems": [],
         "changes": ["priority", "Title"],
@@ -311,3 +314,40 @@ def test_an_error_of_the_database_is_no_reason_to_hold_a_transaction_open(viewer
         assert viewer.get("events/", status="lost").status_code == 400
     assert not [q for q in captured if "SAVEPOINT" in q["sql"]]
     assert not connection.needs_rollback
+
+
+BEGUN = {"claim": 7, "begun_at": timezone.now(), "attempts": 1}
+
+
+@pytest.mark.parametrize(
+    ("due_in", "columns", "stage"),
+    [
+        (-2, {}, "waiting"),
+        (200, {"claim": 7}, "waiting"),
+        (200, BEGUN, "running"),
+        (-2, BEGUN, "waiting"),
+        (60, {"attempts": 1}, "retry"),
+        (-301, {}, "overdue"),
+        (-301, BEGUN, "overdue"),
+    ],
+)
+@pytest.mark.parametrize("fields", ["", "id,stage"])
+def test_an_unfinished_event_has_a_stage(viewer, event, due_in, columns, stage, fields):
+    due_at = timezone.now() + timedelta(seconds=due_in)
+    event()
+    Event.objects.update(status="pending", attempts=0, next_attempt_at=due_at)
+    Event.objects.update(**columns)
+    query = {"fields": fields} if fields else {}
+    (row,) = viewer.rows("events/", **query)
+    assert row["stage"] == stage
+    assert detail(viewer, Event.objects.get(), **query)["stage"] == stage
+
+
+def test_the_detail_says_who_began_with_which_receiver(viewer, event):
+    event()
+    begun = {"begun_by": "web1 pid 42", "calling": "desk.follow", "deaths": 2}
+    Event.objects.update(status="pending", next_attempt_at=timezone.now(), **BEGUN, **begun)
+    told = detail(viewer, Event.objects.get())
+    assert {name: told[name] for name in begun} == begun
+    assert told["begun_at"]
+    assert "claim" not in told

@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 
 from superoffice_hooks import signals
 from superoffice_hooks.api.schema import EXAMPLES
-from superoffice_hooks.models import Event
+from superoffice_hooks.models import Dispatcher, Event
 
 from ..conftest import documented
 from .asking import REPLAYS, WHY, ask
@@ -32,6 +32,9 @@ SETTLED = {
     "replay": 17,
     "seconds": 0.012,
     "age": 73.4,
+    "host": "web1",
+    "pid": 4711,
+    "begun_by": "web1 pid 4711",
     "traceback": "Traceback (most recent call last):\n…\nRuntimeError: the mail server is away\n",
 }
 MOMENT = "2026-05-19T09:56:34.215000+02:00"
@@ -78,6 +81,7 @@ def answers(post, connect, replayer, settings) -> dict[str, Any]:
         post(documented("ticket-events-02-ticket.changed"))
     post(documented("ticket-events-01-ticket.created"), secret=None)
     small = Event.objects.latest("pk")
+    Dispatcher.of_this_process(Dispatcher.Kind.WEB, 2).say()
 
     events = replayer.read("events/", event="ticket.*", status="failed", search="1fc5", page_size=1)
     detail = replayer.read(f"events/{small.pk}/")

@@ -12,7 +12,7 @@ from .. import many
 from ..many import BOUND, explained
 
 pytestmark = [
-    pytest.mark.hard,
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.usefixtures("many_rows"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="reads plans of PostgreSQL"),

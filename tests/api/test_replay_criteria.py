@@ -141,7 +141,7 @@ class TestMistakes:
         response = ask(replayer, {"criteria": wrong, "receivers": ["<b>"], "dry_run": "<b>"})
         found = mistakes(response)
         assert len(found) == 6
-        assert found["criteria.status"].startswith("Expected one of pending, running,")
+        assert found["criteria.status"].startswith("Expected one of pending, succeeded,")
         assert "<b>" not in response.content.decode()
 
     def test_more_keys_than_one_query_should_name(self, replayer):

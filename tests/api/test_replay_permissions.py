@@ -14,10 +14,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def urls(event, calls, superuser, monkeypatch) -> list[str]:
+def urls(event, calls, superuser, monkeypatch, settings) -> list[str]:
     """What starts a replay, what replays one event, and what ends a replay that is under way."""
     monkeypatch.setattr(replaying, "BATCH_EVENTS", 1)
     events = [event(PrimaryKey=number) for number in range(3)]
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
     replay = started(superuser)
     assert calls == [0]
     return [REPLAYS, f"{API}events/{events[0].pk}/replay/", f"{REPLAYS}{replay['id']}/cancel/"]

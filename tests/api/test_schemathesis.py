@@ -25,7 +25,7 @@ from .asking import ask, started
 from .conftest import raises
 
 pytestmark = [
-    pytest.mark.hard,
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
         connection.vendor != "postgresql",

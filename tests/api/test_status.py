@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from superoffice_hooks import signals, watching
-from superoffice_hooks.models import Event
+from superoffice_hooks import signals, spool, watching
+from superoffice_hooks.models import Dispatcher, Event
+from superoffice_hooks.models.dispatcher import GONE_AFTER_SECONDS
+from superoffice_hooks.notification import Delivery
 
 from .conftest import raises
 
@@ -69,3 +71,87 @@ def test_an_endpoint_says_when_it_last_heard_of_superoffice(viewer, event):
     assert endpoint["name"] == "default"
     assert endpoint["last_delivery"] == endpoint["last_test"]
     assert Event.objects.get(pk=test.pk).received_at > sent.received_at
+
+
+class TestDispatching:
+    @pytest.fixture
+    def waiting(self, event, settings):
+        """Three events that nobody dispatches."""
+        settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
+        return [event() for _ in range(3)]
+
+    @pytest.fixture
+    def dispatcher(self) -> Dispatcher:
+        """A dispatcher that was seen just now."""
+        seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
+        seen.say()
+        return seen
+
+    def test_who_dispatches_is_told(self, viewer, dispatcher):
+        told = viewer.read("status/")["dispatching"]
+        (one,) = told["dispatchers"]
+        assert one.pop("started_at") <= one.pop("seen_at") == told["last_seen"]
+        assert one == {
+            "host": dispatcher.host,
+            "pid": dispatcher.pid,
+            "kind": "command",
+            "lanes": 4,
+            "hung": 0,
+        }
+        assert (told["due"], told["at_least"], told["oldest_due"]) == (0, False, 0)
+
+    def test_one_that_is_gone_was_seen_last(self, viewer, dispatcher):
+        ago = timedelta(seconds=GONE_AFTER_SECONDS + 2)
+        Dispatcher.objects.update(seen_at=timezone.now() - ago)
+        told = viewer.read("status/")["dispatching"]
+        assert told["dispatchers"] == []
+        assert told["last_seen"]
+
+    def test_what_is_due_is_counted_with_how_long_it_waits(self, viewer, waiting, monkeypatch):
+        first, _, later = waiting
+        due_at = timezone.now() - timedelta(seconds=100)
+        Event.objects.filter(pk=first.pk).update(next_attempt_at=due_at)
+        due_at = timezone.now() + timedelta(seconds=100)
+        Event.objects.filter(pk=later.pk).update(next_attempt_at=due_at)
+        told = viewer.read("status/")["dispatching"]
+        assert (told["due"], told["at_least"]) == (2, False)
+        assert 100 <= told["oldest_due"] < 130
+        monkeypatch.setattr(watching.now, "MOST_PENDING", 2)
+        monkeypatch.setattr(watching, "MOST_PENDING", 2)
+        assert viewer.read("status/")["dispatching"]["at_least"] is True
+
+    def test_what_is_wrong_is_said_in_the_words_of_the_command(self, viewer, waiting, dispatcher):
+        Dispatcher.objects.update(hung=1)
+        due_at = timezone.now() - timedelta(seconds=watching.OVERDUE_SECONDS + 10)
+        Event.objects.update(next_attempt_at=due_at)
+        problems = viewer.read("status/")["problems"]
+        assert len(problems) == 2
+        assert problems[0].startswith("3 events are due, the oldest for 31")
+        assert problems[1].startswith(f"{dispatcher} has 1 of 4 lanes in a call")
+
+    def test_where_all_is_well_nothing_is_wrong(self, viewer, waiting, dispatcher):
+        assert viewer.read("status/")["problems"] == []
+
+
+class TestSpool:
+    def test_without_one_nothing_is_in_it(self, viewer):
+        empty = {"length": 0, "age": None, "bytes": 0, "set_aside": 0}
+        assert viewer.read("status/")["spool"] == empty
+
+    def test_what_is_in_it_is_counted_with_how_long_it_waits(self, viewer, settings, tmp_path):
+        settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "SPOOL_DIR": tmp_path}
+        delivery = Delivery(
+            endpoint="default",
+            body=b"{}",
+            headers={},
+            remote_addr=None,
+            received_at=timezone.now(),
+            signed=True,
+        )
+        for _ in range(3):
+            spool.put(delivery)
+        spool.set_aside(next(spool.waiting()), "nobody can read it")
+        told = viewer.read("status/")["spool"]
+        assert (told["length"], told["set_aside"]) == (2, 1)
+        assert told["bytes"] > 0
+        assert 0 <= told["age"] < 60

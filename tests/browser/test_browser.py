@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 
 def test_the_browser_that_is_named_starts(chromium):

@@ -7,7 +7,7 @@ from .conftest import DESKTOP, PHONE
 from .helpdesk import ERROR
 from .places import PLACES
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 WINDOWS = {"desktop": DESKTOP, "phone": PHONE}
 A4 = {"width": 794, "height": 1123}

@@ -12,7 +12,7 @@ from superoffice_hooks.models import Event, Replay
 from ..admin.conftest import EVENTS, REPLAY, REPLAYS
 from .places import PLACES
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 # Each is shorter than the shortest column, so none is cut off where it would do no harm. What gets
 # through has the class "hostile", or opens a dialog.

@@ -12,7 +12,7 @@ from .conftest import DESKTOP, IMAGES
 from .helpdesk import ERROR
 from .places import PLACES
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 SHOWN = (

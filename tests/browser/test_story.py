@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from playwright.sync_api import expect
 
 from superoffice_hooks import replaying
@@ -15,7 +16,7 @@ from ..admin.conftest import EVENTS, REPLAY, REPLAYS, VIEW
 from .conftest import PHONE
 from .helpdesk import ERROR, TICKET
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 RECORD = f"ticket {TICKET}"
 WHY = "Category 7 has a queue now."
@@ -41,7 +42,7 @@ def replay(admin):
 
 def it_succeeded(admin, helpdesk):
     admin.says("1 event replayed: 1 succeeded, 0 failed.")
-    admin.says("succeeded after 2 attempts")
+    admin.says("has succeeded. It was replayed once.")
     admin.says(WHY)
     assert helpdesk.escalated == [TICKET]
     runs = Replay.objects.get().runs.values_list("receiver", flat=True)
@@ -163,7 +164,9 @@ class TestManyEvents:
         admin.says(f"{self.MANY} events replayed: {self.MANY} succeeded, 0 failed.")
         assert Replay.objects.get().state == "finished"
 
-    def test_it_is_cancelled(self, browse, helpdesk, many_events):
+    def test_it_is_cancelled(self, browse, helpdesk, many_events, settings):
+        # Nobody carries it on so fast that there is nothing left to cancel.
+        settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
         admin = browse("rita")
         self.plan(admin)
         admin.button("Cancel the replay").click()
@@ -179,6 +182,7 @@ class TestManyEvents:
         admin = browse("rita", java_script_enabled=False)
         admin.open(f"{REPLAYS}{planned.pk}/progress/")
         admin.says("Remaining")
+        call_command("superoffice_dispatch")
         # The page reloads itself.
         expect(admin.tab.get_by_role("status")).to_contain_text("finished", timeout=60_000)
 

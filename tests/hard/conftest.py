@@ -1,50 +1,139 @@
-"""A database of its own for each hard test, and the sender."""
+"""A database of its own for each hard test, the project on it, and the rig around it."""
 
 import os
+import random
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from ..databases import connected
+from .own_postgres import OwnPostgres, own_postgres
 from .processes import Project
+from .rig import LEASE, Rig
 
 URL = os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3")
 IS_SQLITE = URL.startswith("sqlite")
+IS_POSTGRES = URL.startswith("postgresql")
+
+
+@pytest.fixture(scope="session")
+def template(django_db_blocker) -> Iterator[str]:
+    """A migrated database to copy, where the server can: migrating takes longer than some tests."""
+    if not IS_POSTGRES:
+        yield ""
+        return
+    with django_db_blocker.unblock(), new_database() as url:
+        # With the tables of the queue in the database, which only some tests want.
+        Project(url, {"HARD_QUEUE": "database"}).migrate()
+        yield url
 
 
 @pytest.fixture
-def database_url(tmp_path, django_db_blocker) -> Iterator[str]:
+def database_url(tmp_path, template, django_db_blocker) -> Iterator[str]:
     """A new database on the server the suite runs on."""
     if IS_SQLITE:
         yield f"sqlite:///{tmp_path}/hard.sqlite3"
         return
+    with django_db_blocker.unblock(), new_database(template) as url:
+        yield url
+
+
+@contextmanager
+def new_database(template: str = "") -> Iterator[str]:
     name = f"hard_{uuid.uuid4().hex[:12]}"
-    force = " WITH (FORCE)" if URL.startswith("postgresql") else ""
-    execute(django_db_blocker, f"CREATE DATABASE {name}")
+    copied = f" TEMPLATE {template.rpartition('/')[2]}" if template else ""
+    force = " WITH (FORCE)" if IS_POSTGRES else ""
+    execute(f"CREATE DATABASE {name}{copied}")
     try:
         yield urlunsplit(urlsplit(URL)._replace(path=f"/{name}"))
     finally:
-        execute(django_db_blocker, f"DROP DATABASE {name}{force}")
+        execute(f"DROP DATABASE {name}{force}")
 
 
-def execute(blocker, statement: str) -> None:
+def execute(statement: str) -> None:
     """Run a statement on the server the suite runs on, beside the test database."""
-    with blocker.unblock(), connected(URL) as connection, connection.cursor() as cursor:
+    with connected(URL) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
 
 
+def is_migrated(url: str) -> bool:
+    with connected(url) as connection:
+        return "superoffice_hooks_event" in connection.introspection.table_names()
+
+
 @pytest.fixture
-def project_on() -> Iterator[Callable[..., Project]]:
+def project_on(django_db_blocker) -> Iterator[Callable[..., Project]]:
     """``project_on(url, **hooks)``: everything it started has ended when the test has."""
     projects: list[Project] = []
 
     def start(url: str, environment: Mapping[str, str] | None = None, **hooks: Any) -> Project:
         projects.append(Project(url, environment, **hooks))
+        if not is_migrated(url):
+            projects[-1].migrate()
         return projects[-1]
 
-    yield start
-    for project in projects:
-        project.end()
+    with django_db_blocker.unblock():
+        try:
+            yield start
+        finally:
+            for project in projects:
+                project.end()
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Chance with a seed that is printed, so that a failure says which one it was."""
+    seed = int(os.environ.get("HARD_SEED") or random.randrange(10**6))
+    print(f"\nseed {seed}")  # noqa: T201
+    return random.Random(seed)
+
+
+@pytest.fixture
+def rig_on(project_on, chance, capsys) -> Iterator[Callable[..., Rig]]:
+    """``rig_on(url, **hooks)``: what it prints is shown, and its senders end with the test."""
+    rigs: list[Rig] = []
+
+    def start(url: str, environment: Mapping[str, str] | None = None, **hooks: Any) -> Rig:
+        project = project_on(url, environment, **{"LEASE_SECONDS": LEASE, **hooks})
+        rigs.append(Rig(project, chance, capsys.disabled))
+        return rigs[-1]
+
+    try:
+        yield start
+    finally:
+        for rig in rigs:
+            rig.thaw()
+            rig.load.stop()
+
+
+@pytest.fixture
+def server(monkeypatch, django_db_blocker) -> Iterator[OwnPostgres]:
+    """A PostgreSQL server that the test may stop."""
+    if not IS_POSTGRES:
+        pytest.skip("PostgreSQL's troubles are tried once, where the suite runs on PostgreSQL.")
+    with django_db_blocker.unblock(), own_postgres(monkeypatch) as started:
+        yield started
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A directory on a disk of one megabyte."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
+    if (
+        not shutil.which("mount")
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("No small disk can be mounted here, so a full one was not tried.")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)

@@ -1,4 +1,4 @@
-"""Pending events by the thousand: ``python -m tests.hard.fill COUNT``."""
+"""Pending events by the thousand: ``python -m tests.hard.fill COUNT [NAME]``."""
 
 import sys
 import uuid
@@ -11,22 +11,24 @@ from django.utils import timezone  # noqa: E402
 
 from superoffice_hooks.models import Event  # noqa: E402
 
+count, name, *_ = [*sys.argv[1:], "ticket.changed"]
+entity, _, action = name.rpartition(".")
 now = timezone.now()
 Event.objects.bulk_create(
     [
         Event(
             endpoint="default",
             event_id=uuid.uuid4(),
-            name="ticket.changed",
-            entity="ticket",
-            action="changed",
+            name=name,
+            entity=entity,
+            action=action,
             primary_key=number,
             received_at=now,
             next_attempt_at=now,
             payload={},
             body=b"{}",
         )
-        for number in range(int(sys.argv[1]))
+        for number in range(int(count))
     ],
     batch_size=500,
 )

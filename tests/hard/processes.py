@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -15,7 +14,14 @@ from typing import Any
 
 import psutil
 
+from ..databases import connected
+
 ROOT = Path(__file__).parent.parent.parent
+UNFINISHED = """
+    SELECT (SELECT count(*) FROM superoffice_hooks_event WHERE status IN ('pending', 'running'))
+        + (SELECT count(*) FROM superoffice_hooks_replay WHERE finished_at IS NULL)
+"""
+COMMAND_SECONDS = 300
 
 
 class Project:
@@ -24,6 +30,8 @@ class Project:
     def __init__(
         self, database_url: str, environment: Mapping[str, str] | None = None, **hooks: Any
     ) -> None:
+        self.url = database_url
+        self.hooks = hooks
         self.environment = {
             **os.environ,
             **(environment or {}),
@@ -32,49 +40,70 @@ class Project:
             "HARD_HOOKS": json.dumps(hooks),
         }
         self.started: list[subprocess.Popen[bytes]] = []
+
+    def migrate(self) -> None:
         self.run("django", "migrate", "--run-syncdb", "--verbosity=0")
 
     def run(self, module: str, *arguments: str) -> str:
-        """What a command prints; it must succeed."""
+        """Return what a command prints; it must succeed."""
         command = [sys.executable, "-m", module, *arguments]
         ended = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log(module).open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**self.environment, **(environment or {})},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         self.started.append(process)
         return process
 
-    def serve(self, workers: int = 3) -> tuple[str, subprocess.Popen[bytes]]:
-        """The webhook's URL, and gunicorn's master."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        options = (f"--bind=127.0.0.1:{port}", f"--workers={workers}", "--graceful-timeout=5")
-        master = self.start("gunicorn", "tests.hard.wsgi", *options)
-        wait_until(lambda: answers(port))
-        return f"http://127.0.0.1:{port}/superoffice/webhook/", master
+    def log(self, module: str) -> Path:
+        """The file for what a process says: in HARD_LOGS, if that names a directory."""
+        if "HARD_LOGS" not in os.environ:
+            return Path(os.devnull)
+        name = f"{module}-{int(time.time())}-{len(self.started)}.log"
+        return Path(os.environ["HARD_LOGS"]) / name
 
-    def dispatch(self, *options: str) -> subprocess.Popen[bytes]:
-        return self.start("django", "superoffice_dispatch", *options)
+    def dispatch(self, *options: str, **rest: Any) -> subprocess.Popen[bytes]:
+        return self.start("django", "superoffice_dispatch", *options, **rest)
+
+    def watch(self, **rest: Any) -> subprocess.Popen[bytes]:
+        return self.dispatch("--watch", "--interval=0.1", **rest)
+
+    def unfinished(self) -> int:
+        """Count the events and replays that are not finished."""
+        return self.ask(UNFINISHED)
+
+    def ask(self, question: str) -> int:
+        """Return the number that a SELECT finds."""
+        with connected(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(question)
+            return int(cursor.fetchone()[0])
 
     def settle(self) -> dict[str, Any]:
         """Dispatch until nothing is left to do; what the database says then."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             self.run("django", "superoffice_dispatch")
-            report: dict[str, Any] = self.report()
-            if not {"pending", "running"} & report["statuses"].keys():
-                return report
+            if not self.unfinished():
+                return self.report()
             time.sleep(0.5)
         raise AssertionError(f"It does not come to rest: {self.report()['statuses']}")
 
@@ -96,15 +125,13 @@ def suppress_gone() -> AbstractContextManager[None]:
     return suppress(psutil.NoSuchProcess, ProcessLookupError)
 
 
-def workers(master: subprocess.Popen[bytes]) -> list[int]:
+def send(pid: int, number: int) -> None:
     with suppress_gone():
-        return [child.pid for child in psutil.Process(master.pid).children()]
-    return []
+        os.kill(pid, number)
 
 
 def kill(pid: int) -> None:
-    with suppress_gone():
-        os.kill(pid, signal.SIGKILL)
+    send(pid, signal.SIGKILL)
 
 
 def answers(port: int) -> bool:
@@ -118,8 +145,8 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def wait_until(condition: Any, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "It took too long."
+        assert time.monotonic() < deadline, f"Waited {seconds} s in vain for {what}."
         time.sleep(0.05)

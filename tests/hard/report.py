@@ -2,34 +2,50 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import django
 
 django.setup()
 
-from superoffice_hooks.models import Event, ReceiverRun, Replay  # noqa: E402
+from superoffice_hooks.models import Event, ReceiverRun, Rejection, Replay  # noqa: E402
 
 from .arrivals.models import Arrival  # noqa: E402
+from .arrivals.receivers import ASKED  # noqa: E402
 
 
-def counts(values) -> dict[str, int]:
-    return Counter(map(str, values))
+def report() -> dict[str, Any]:
+    events = list(Event.objects.order_by("pk").values_list("event_id", "name", "status"))
+    runs = ReceiverRun.objects.order_by("pk")
+    arrivals = Arrival.objects.order_by("pk")
+    bodies = Rejection.objects.filter(verified=True).values_list("body", flat=True)
+    return {
+        "events": [str(event_id) for event_id, _, _ in events],
+        "status_of": {str(event_id): status for event_id, _, status in events},
+        "asked_by": {str(event_id): sorted(ASKED.get(name, ())) for event_id, name, _ in events},
+        "statuses": Counter(status for _, _, status in events),
+        "arrivals": [
+            [str(event_id), *rest]
+            for event_id, *rest in arrivals.values_list("event_id", "receiver", "replay_id", "key")
+        ],
+        "runs": [
+            [str(event_id), receiver.rpartition(".")[2], *rest]
+            for event_id, receiver, *rest in runs.values_list(
+                "event__event_id", "receiver", "replay_id", "outcome"
+            )
+        ],
+        "kept": [bytes(body).decode(errors="replace") for body in bodies],
+        "replays": list(
+            Replay.objects.order_by("pk").values(
+                "id", "planned", "position", "done", "failed", "busy"
+            )
+        ),
+        "receivers_of": {
+            replay.pk: [path.rpartition(".")[2] for path in replay.receivers]
+            for replay in Replay.objects.all()
+        },
+    }
 
 
-print(  # noqa: T201
-    json.dumps(
-        {
-            "events": list(
-                map(str, Event.objects.order_by("pk").values_list("event_id", flat=True))
-            ),
-            "statuses": counts(Event.objects.values_list("status", flat=True)),
-            "arrivals": counts(Arrival.objects.values_list("event_id", flat=True)),
-            "replays": list(Replay.objects.values("planned", "position", "done", "failed", "busy")),
-            "successes": counts(
-                ReceiverRun.objects.filter(outcome="succeeded").values_list(
-                    "event__event_id", flat=True
-                )
-            ),
-        }
-    )
-)
+if __name__ == "__main__":
+    print(json.dumps(report()))  # noqa: T201

@@ -7,6 +7,7 @@ from django.db.models import F, Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ... import watching
 from ...models import Event, ReceiverRun, Redelivery
 from ...notification import changed_names
 from .rows import BodySerializer, RowSerializer, ToldSerializer, body_of, exact, headers_of
@@ -23,6 +24,7 @@ class EventSerializer(RowSerializer):
         "webhook": ("webhook_name",),
         "own": ("is_own",),
         "happened_at": ("occurred_at", "received_at"),
+        "stage": ("next_attempt_at", "claim", "begun_at", "attempts"),
         "changes": (),
     }
 
@@ -32,6 +34,7 @@ class EventSerializer(RowSerializer):
     happened_at = serializers.DateTimeField(
         help_text="When it occurred; where that is unreadable, when it was received."
     )
+    stage = serializers.SerializerMethodField()
     problems = serializers.ListField(
         child=serializers.CharField(), help_text="What was odd about it, in sentences."
     )
@@ -56,6 +59,7 @@ class EventSerializer(RowSerializer):
             "received_at",
             "happened_at",
             "status",
+            "stage",
             "attempts",
             "next_attempt_at",
             "finished_at",
@@ -71,6 +75,13 @@ class EventSerializer(RowSerializer):
         if "changes" in chosen and "payload" not in chosen:
             rows = rows.annotate(sent_changes=F("payload__Changes"))
         return super().rows(rows, chosen)
+
+    @extend_schema_field(
+        serializers.ChoiceField([stage.value for stage in watching.Stage], allow_null=True)
+    )
+    def get_stage(self, event: Event) -> str | None:
+        """Where an unfinished event is; null once it is finished."""
+        return watching.stage(event)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_changes(self, event: Event) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ...models import Event
+from ...models import Dispatcher, Event
+from ...spool import Standing
+from .rows import ToldSerializer
 
 
 class FieldCountSerializer(serializers.Serializer[Any]):
@@ -89,6 +92,44 @@ class EndpointSerializer(serializers.Serializer[Any]):
     last_test = serializers.DateTimeField(allow_null=True)
 
 
+class DispatcherSerializer(ToldSerializer):
+    """A dispatcher that was seen lately."""
+
+    class Meta:
+        model = Dispatcher
+        fields = ("host", "pid", "kind", "lanes", "hung", "started_at", "seen_at")
+
+
+class DispatchingSerializer(serializers.Serializer[Any]):
+    """Whether what is due is dispatched."""
+
+    due = serializers.IntegerField(help_text="How many events are due.")
+    at_least = serializers.BooleanField(help_text="Whether there may be more.")
+    oldest_due = serializers.FloatField(
+        help_text="For how many seconds the longest due of them has waited; 0 if none is due."
+    )
+    dispatchers = DispatcherSerializer(many=True)
+    last_seen = serializers.DateTimeField(
+        allow_null=True, help_text="When any dispatcher was seen last; null for never."
+    )
+
+
+class SpoolSerializer(serializers.Serializer[Any]):
+    """The spool of the machine that answers."""
+
+    length = serializers.IntegerField(help_text="How many deliveries wait in it.")
+    age = serializers.SerializerMethodField()
+    bytes = serializers.IntegerField(help_text="How much room they take.")
+    set_aside = serializers.IntegerField(
+        help_text="How many deliveries can never be stored and need a person."
+    )
+
+    @extend_schema_field(serializers.FloatField(allow_null=True))
+    def get_age(self, standing: Standing) -> float | None:
+        """For how many seconds the oldest of them has waited."""
+        return None if standing.age is None else standing.age.total_seconds()
+
+
 class StatusSerializer(serializers.Serializer[Any]):
     """How things stand."""
 
@@ -97,3 +138,9 @@ class StatusSerializer(serializers.Serializer[Any]):
     oldest_pending = OldestSerializer(allow_null=True)
     lately = LatelySerializer()
     endpoints = EndpointSerializer(many=True)
+    dispatching = DispatchingSerializer()
+    spool = SpoolSerializer()
+    problems = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What is wrong with the dispatching, in sentences; empty if nothing is.",
+    )

@@ -22,6 +22,9 @@ _BATCH = 500
 _LARGEST_BATCH = 10_000
 """Databases take no more than some ten thousand keys in one statement."""
 
+_EXAMPLES = 10
+"""So many of the rows that cannot be pruned are named."""
+
 _DEEDS = {
     "events": ("Deleted", "delete", "succeeded, skipped or handled event", ""),
     "failed": ("Deleted", "delete", "failed event", ""),
@@ -74,13 +77,16 @@ class Command(BaseCommand):
         watched = self.stderr.isatty()
         total = sum(_counts(planned).values()) if watched else None
         pruned: Counter[str] = Counter()
+        kept, examples = 0, list[str]()
         with (
             _stop_on_signals() as stopping,
             tqdm(total=total, unit="row", file=sys.stderr, disable=not watched) as bar,
         ):
             began = time.monotonic()
-            for what, rows in prune(planned, batch):
+            for what, rows, reasons in prune(planned, batch):
                 pruned[what] += rows
+                kept += len(reasons)
+                examples += reasons[: _EXAMPLES - len(examples)]
                 bar.update(rows)
                 took = time.monotonic() - began
                 if stopping.wait(2 * took if pause is None else pause):
@@ -89,6 +95,10 @@ class Command(BaseCommand):
         self._tell(planned, pruned, dry=False)
         if stopping.is_set():
             self.stdout.write("Stopped; the next run goes on from here.")
+        if kept:
+            listed = "".join(f"\n  {reason}" for reason in examples)
+            more = f"\n  and {kept - len(examples)} more" if kept > len(examples) else ""
+            raise CommandError(f"{counted(kept, 'row')} could not be pruned:{listed}{more}")
 
     def _tell(self, planned: list[Step], numbers: Counter[str], *, dry: bool) -> None:
         """One sentence for each kind of rows."""

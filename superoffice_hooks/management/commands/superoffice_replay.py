@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError, router
 from tqdm import tqdm
 
-from ...models import Event, Replay
+from ...calling import BrokenOff
+from ...models import Event, ReceiverRun, Replay
 from ...replaying import Criteria, Preview, carry_on, plan
 from ...signals import connected
 from ..options import counted, moment_of, number_of, text_of, texts_of, wrong
@@ -86,16 +88,22 @@ class Command(BaseCommand):
             except KeyboardInterrupt:
                 # Who stops it means to: nobody is to go on behind their back.
                 planned.cancel(planned.who)
+            except (BrokenOff, DatabaseError, InterfaceError) as error:
+                raise CommandError(
+                    f"Replay {planned.pk} was broken off, and dispatchers go on with it. It is not"
+                    f" to be planned again. The reason: {error.__cause__ or error}"
+                ) from error
         self._tell(planned)
 
     def _tell(self, replayed: Replay) -> None:
         """What came of it; an error unless everything went well."""
         state = replayed.state
+        runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun)).filter(replay=replayed)
         self.stdout.write(
             f"Replay {replayed.pk} is {state}: of {counted(replayed.planned, 'event')},"
             f" {replayed.done - replayed.skipped} succeeded, {replayed.skipped} had no receiver and"
             f" {replayed.failed} failed. Receivers were called"
-            f" {counted(replayed.runs.count(), 'time')}."
+            f" {counted(runs.count(), 'time')}."
         )
         if state != Replay.State.FINISHED:
             raise CommandError(

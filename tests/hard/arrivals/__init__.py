@@ -1,1 +1,1 @@
-"""An app whose receiver leaves one row each time it is called."""
+"""An app whose receivers leave one row each time they are called."""

@@ -4,10 +4,13 @@ from django.db import models
 
 
 class Arrival(models.Model):
-    """One call of the receiver that was committed."""
+    """One call of a receiver that was committed."""
 
     event_id = models.UUIDField(db_index=True)
-    primary_key = models.BigIntegerField(null=True)
+    receiver = models.CharField(max_length=50)
+    replay_id = models.BigIntegerField(null=True)
+    key = models.BigIntegerField(null=True)
+    """The primary key of the event's record."""
 
     def __str__(self) -> str:
-        return str(self.event_id)
+        return f"{self.receiver} {self.event_id}"

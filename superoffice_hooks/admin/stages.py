@@ -1,0 +1,25 @@
+"""The status of an event and, while it is unfinished, its stage, in words."""
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Event
+from ..watching import Stage, stage
+from . import showing
+
+WORDS = {
+    Stage.RUNNING: _("running"),
+    Stage.RETRY: _("to be retried"),
+    Stage.OVERDUE: _("overdue"),
+}
+"""What is added to the status; of an event that waits, the status says enough."""
+
+
+def status(event: Event) -> SafeString:
+    """Return the status of an event, with its stage."""
+    word = showing.status(event.status, event.get_status_display())
+    now = stage(event)
+    if now not in WORDS:
+        return word
+    return format_html("{} {}", word, showing.status(now, str(WORDS[now])))

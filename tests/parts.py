@@ -1,0 +1,79 @@
+"""The parts of the suite: fast tests, slow ones, hard ones, and one of each as a smoke test.
+
+Slow are those that start a process, drive a browser or fill a table; pytest's markers in
+pyproject.toml say the same. A test that starts a process without that mark fails, since a suite
+gets slow by one such test after the other.
+"""
+
+import sys
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+MINUTES = 20
+"""The bound of a slow or hard test: a quiet machine needs two, and a slow one four times as many.
+
+Fast tests have that of pyproject.toml.
+"""
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+"""What Python audits where a process starts another."""
+
+in_hand: list[pytest.Item] = []
+"""The test that this process is at."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    without = "leave out tests that use no database"
+    parser.addoption("--only-with-database", action="store_true", help=without)
+    smoke = "run each test with the first of its parameters only"
+    parser.addoption("--smoke", action="store_true", help=smoke)
+
+
+# Before pytest-randomly: the first of the parameters is the one that is written first.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_long(item) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(MINUTES * 60))
+    chosen = items
+    if config.getoption("--only-with-database"):
+        chosen = list(filter(uses_database, chosen))
+    if config.getoption("--smoke"):
+        chosen = list({without_parameters(item): item for item in reversed(chosen)}.values())[::-1]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
+def is_long(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("slow") or item.get_closest_marker("hard"))
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test is given the database that the suite runs on."""
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures or item.get_closest_marker("django_db"))
+
+
+def without_parameters(item: pytest.Item) -> tuple[str, str]:
+    parent = item.parent.nodeid if item.parent else ""
+    return parent, getattr(item, "originalname", item.name)
+
+
+def pytest_configure() -> None:
+    sys.addaudithook(refuse_processes_to_fast_tests)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note the test in hand, with the fixtures that are set up for it."""
+    in_hand.append(item)
+    try:
+        return (yield)
+    finally:
+        in_hand.pop()
+
+
+def refuse_processes_to_fast_tests(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in STARTS and in_hand and not is_long(in_hand[-1]):
+        pytest.fail(f"It starts a process, so mark it slow: {in_hand[-1].nodeid}")

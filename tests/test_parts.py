@@ -1,0 +1,83 @@
+"""A test that starts a process says so, and what takes too long is ended."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from . import coverage_record
+from .bounded import TooLong, run_bounded
+from .hard.processes import wait_until
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_fast_test_that_starts_a_process_fails():
+    with pytest.raises(pytest.fail.Exception, match=r"mark it slow: .*that_starts_a_process"):
+        subprocess.run(python(""), check=True)
+
+
+@pytest.mark.slow
+class TestBounds:
+    def test_a_process_that_ends_in_time_gives_its_status(self):
+        assert run_bounded(python("raise SystemExit(3)"), os.environ, 300) == 3
+
+    @pytest.mark.parametrize("ending", ["KeyboardInterrupt", "ZeroDivisionError"])
+    def test_one_that_does_not_is_interrupted_and_takes_down_what_it_started(
+        self, ending, tmp_path
+    ):
+        """One that does not heed it is killed with its children."""
+        program = (
+            "import pathlib, subprocess, sys, time\n"
+            "child = subprocess.Popen(['sleep', '600'])\n"
+            f"pathlib.Path({str(tmp_path / 'child')!r}).write_text(str(child.pid))\n"
+            "while True:\n"
+            "    try:\n"
+            "        time.sleep(600)\n"
+            f"    except {ending}:\n"
+            "        pass\n"
+        )
+        started = time.monotonic()
+        with pytest.raises(TooLong):
+            run_bounded(python(program), os.environ, 10, grace=1)
+        assert time.monotonic() - started < 300
+        child = int((tmp_path / "child").read_text())
+        wait_until(lambda: is_gone(child))
+
+
+class TestCoverageRecord:
+    @pytest.fixture
+    def root(self, tmp_path):
+        for name in ("superoffice_hooks/app.py", "tests/test_app.py", "pyproject.toml"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(name)
+        return tmp_path
+
+    def test_it_is_of_what_the_files_hold_and_not_of_their_times(self, root):
+        before = coverage_record.fingerprint(root)
+        (root / "superoffice_hooks/app.py").write_text("superoffice_hooks/app.py")
+        (root / "tests/app.pyc").write_text("compiled")
+        assert coverage_record.fingerprint(root) == before
+
+    @pytest.mark.parametrize("name", ["superoffice_hooks/app.py", "tests/test_app.py"])
+    def test_a_file_that_is_changed_gone_or_new_makes_it_another(self, root, name):
+        before = coverage_record.fingerprint(root)
+        (root / name).write_text("changed")
+        changed = coverage_record.fingerprint(root)
+        (root / name).unlink()
+        gone = coverage_record.fingerprint(root)
+        (root / "tests/test_new.py").write_text("")
+        new = coverage_record.fingerprint(root)
+        assert len({before, changed, gone, new}) == 4
