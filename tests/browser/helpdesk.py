@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from superoffice_hooks import replaying, signals
 from superoffice_hooks.exceptions import GiveUp, RetryLater
-from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection, Replay
+from superoffice_hooks.models import Dispatcher, Event, ReceiverRun, Redelivery, Rejection, Replay
 from superoffice_hooks.testing import Attempt, notification
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -129,6 +129,7 @@ class HelpDesk:
         self.deliver(notification("contact.deleted"), secret="the secret of last year")
         self.sale_is_replayed()
         self.let_time_pass()
+        Dispatcher(kind=Dispatcher.Kind.WEB, host="web1", pid=4711, lanes=2).say()
 
     def sale_is_replayed(self) -> None:
         """In vain: the exchange rate is missing still."""
