@@ -13,7 +13,7 @@ from superoffice_hooks.testing import SuperOffice, Webhook, notification
 from . import SECRET
 from .processes import wait_until
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
