@@ -85,7 +85,7 @@ def test_a_few_that_take_long_are_left_to_dispatchers_after_their_time(
 ):
     monkeypatch.setattr(EventAdmin, "AT_ONCE", 6)
     monkeypatch.setattr(replaying, "BATCH_SECONDS", 0)
-    monkeypatch.setattr(replaying, "_TOGETHER_SECONDS", 0)
+    monkeypatch.setattr("superoffice_hooks.trying.TOGETHER_SECONDS", 0)
     page = begin(replayer)
     assert page.url == progress_of(Replay.objects.get())
     assert counts(page)["done"] == 1
