@@ -1,6 +1,7 @@
 """Backlogs of due work, on any database: events of ours, and jobs of those we are compared with."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Model
@@ -87,7 +88,8 @@ def procrastinated(count: int) -> None:
     from .contenders.procrastinated import write_one_row  # noqa: PLC0415
 
     have = ProcrastinateJob.objects.filter(status="todo").count()
-    write_one_row.batch_defer(*({"event": notification("ticket.changed")},) * (count - have))
+    jobs: list[Any] = [{"event": notification("ticket.changed")} for _ in range(count - have)]
+    write_one_row.batch_defer(*jobs)
     analyze(ProcrastinateJob)
 
 

@@ -1,9 +1,10 @@
 """The queue: one column, claims by token, and steps that say whether they applied."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -52,7 +53,7 @@ def seconds_until(event: Event) -> float:
         .values_list("next_attempt_at", "now")
         .get(pk=event.pk)
     )
-    return (at - now).total_seconds()
+    return float((at - now).total_seconds())
 
 
 class TestTaking:
@@ -209,6 +210,30 @@ class TestAttempts:
         queue.renew({one.pk: one.claim})
         assert seconds_until(one) > 99
         assert seconds_until(other) <= 5
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no rows")
+def test_renewing_waits_for_no_row_that_a_lane_is_concluding(due):
+    """Or each would hold a row that the other waits for."""
+    due(2)
+    first, second = take(2)
+    renewed: list[int] = []
+
+    def renew() -> None:
+        try:
+            renewed.append(queue.renew({first.pk: first.claim, second.pk: second.claim}))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        assert queue.finish(first, Event.Status.SUCCEEDED)
+        thread = threading.Thread(target=renew)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert queue.begin(second, calling="", alone=False)
+    assert renewed == [1]
 
 
 class TestDeaths:

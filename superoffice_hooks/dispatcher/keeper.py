@@ -15,7 +15,7 @@ from .lanes import Lanes
 logger = get_logger(__name__)
 
 _WAIT_MILLISECONDS = 1000
-"""How long a renewal waits for a lock: a receiver's transaction may hold one on its event."""
+"""How long a renewal waits for the lock of SQLite, which a receiver's transaction may hold."""
 
 
 class Keeper:
@@ -73,22 +73,19 @@ class Keeper:
         now = time.monotonic()
         if now - self._renewed_at > lease / 3:
             self._renewed_at = now
-            if claims := self._lanes.claims():
-                _wait_shortly()
-                queue.renew(claims)
+            claims = self._lanes.claims()
+            if claims and _renew(claims) < len(claims):
+                # Some were locked.
+                self._renewed_at = now - lease / 3 + lease / 9
         if now - self._seen_at > SEEN_EVERY_SECONDS:
             self._seen_at = now
             self._lanes.row.say()
 
 
-def _wait_shortly() -> None:
-    """Let statements of this session wait for a lock for a second at most."""
+def _renew(claims: dict[int, int | None]) -> int:
+    """Renew claims; SQLite, which skips no row, waits for its lock for a second at most."""
     connection = connections[queue.using()]
-    with connection.cursor() as cursor:
-        match connection.vendor:
-            case "postgresql":
-                cursor.execute(f"SET lock_timeout = {_WAIT_MILLISECONDS}")
-            case "mysql":
-                cursor.execute(f"SET innodb_lock_wait_timeout = {_WAIT_MILLISECONDS // 1000}")
-            case "sqlite":
-                cursor.execute(f"PRAGMA busy_timeout = {_WAIT_MILLISECONDS}")
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {_WAIT_MILLISECONDS}")
+    return queue.renew(claims)

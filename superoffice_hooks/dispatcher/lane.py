@@ -6,6 +6,7 @@ the replays, rests, and looks again.
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -95,7 +96,7 @@ class Lane:
                     return
         finally:
             self.is_idle = False
-            connections.close_all()
+            self.end()
 
     def _is_surplus(self) -> bool:
         """Whether lanes that were stuck have come back, so that there are too many."""
@@ -211,6 +212,12 @@ class Lane:
             following = ahead.settle(is_committed=is_concluded)
         return following
 
+    def end(self) -> None:
+        """Give back what it has left, as it ends; if that fails, the claims lapse."""
+        with suppress(DatabaseError, InterfaceError):
+            self._return_events()
+        close_connections()
+
     def _return_events(self) -> None:
         """Give back events that could not be given back when their attempt broke off."""
         while self._unreturned:
@@ -222,7 +229,7 @@ class Lane:
         """Get ready for the next look after an error, most often of a database that is away."""
         self.error = error
         if isinstance(error, DatabaseError | InterfaceError):
-            logger.warning("The database cannot be used now, and is tried again: %s", error)
+            self._lanes.note_away(error)
             close_connections()
         else:
             logger.error("Unexpected error in a lane", exc_info=error)

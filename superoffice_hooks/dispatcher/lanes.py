@@ -26,6 +26,7 @@ _AHEAD_SECONDS = 0.5
 
 _MOST_AHEAD = 50
 _UPKEEP_SECONDS = 1.0
+_SILENT_SECONDS = 60.0
 
 
 class Lanes:
@@ -75,6 +76,7 @@ class Lanes:
         self._upkept = True
         self._stopping = threading.Event()
         self._pace = 0.05
+        self._silent_until = 0.0
 
     # The life of the lanes.
 
@@ -248,13 +250,20 @@ class Lanes:
     def _ahead(self) -> int:
         return max(1, min(self._most, int(_AHEAD_SECONDS / max(self._pace, 0.0001))))
 
+    def note_away(self, error: BaseException) -> None:
+        """Log that the database is away, once a minute while it is."""
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _SILENT_SECONDS
+            logger.warning("The database cannot be used now, and is tried again: %s", error)
+
     # What lanes are doing.
 
     @property
     def is_busy(self) -> bool:
         """Whether a lane has something to do, or is to look whether there is something."""
         with self.changed:
-            return self.has_work or not all(lane.is_idle for lane in self.lanes)
+            is_to_look = bool(self.lanes) and self.pause.is_over
+            return is_to_look or self.has_work or not all(lane.is_idle for lane in self.lanes)
 
     def may_call(self, path: str) -> bool:
         """Whether one more lane may call this receiver: a slow one leaves a lane to others."""

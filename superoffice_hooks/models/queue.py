@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.utils import timezone
 
 from .. import conf
@@ -211,13 +211,27 @@ def to_pardon(event: Event) -> Step:
     return _step(event, deaths=0)
 
 
-def renew(claims: Mapping[int, int | None]) -> None:
-    """Let claims, by the events' primary keys, last for another lease."""
-    tokens = {token for token in claims.values() if token is not None}
+def renew(claims: Mapping[int, int | None]) -> int:
+    """Let claims, by the events' primary keys, last for another lease; return for how many.
+
+    A row that is locked is skipped where the database can: it is being concluded now, and who holds
+    one row while it waits for another ends up in a deadlock with the lane that concludes both.
+    """
+    connection = connections[using()]
+    features = connection.features
     columns = {"next_attempt_at": InSeconds(conf.current().LEASE_SECONDS)}
-    for token in tokens:
+    renewed = 0
+    for token in {token for token in claims.values() if token is not None}:
         keys = [key for key, of in claims.items() if of == token]
-        update(Event, columns, keys, "claim = %s", [token])
+        with transaction.atomic(using=using()):
+            if features.has_select_for_update_skip_locked:
+                # A foreign key to the event locks it too, but not against this.
+                no_key = features.has_select_for_no_key_update
+                free = events().filter(pk__in=keys, claim=token)
+                locked = free.select_for_update(skip_locked=True, no_key=no_key)
+                keys = list(locked.values_list("pk", flat=True))
+            renewed += update(Event, columns, keys, "claim = %s", [token])
+    return renewed
 
 
 def hurry(event: Event) -> bool:

@@ -200,7 +200,9 @@ class Replay(models.Model):
         self._step(self._held(), stalls=0)
 
     def release(self) -> None:
-        """Give the claim back, for others to go on from here."""
+        """Give the claim back, or end its rest, for others to go on from here at once."""
+        if self.held is None:
+            self._row().filter(claim=None).update(claimed_until=None)
         self._end()
 
     def rest(self) -> None:

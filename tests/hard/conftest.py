@@ -2,12 +2,9 @@
 
 import os
 import random
-import shutil
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -120,20 +117,3 @@ def server(monkeypatch, django_db_blocker) -> Iterator[OwnPostgres]:
         pytest.skip("PostgreSQL's troubles are tried once, where the suite runs on PostgreSQL.")
     with django_db_blocker.unblock(), own_postgres(monkeypatch) as started:
         yield started
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A directory on a disk of one megabyte."""
-    directory = tmp_path / "small"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
-    if (
-        not shutil.which("mount")
-        or subprocess.run(mount, check=False, capture_output=True).returncode
-    ):
-        pytest.skip("No small disk can be mounted here, so a full one was not tried.")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)

@@ -1,4 +1,4 @@
-"""What must be 0 in the end: lost, doubled, stuck, unasked, wrong answers, overtaken."""
+"""What must be 0 in the end: lost, doubled, stuck, unasked, blamed, wrong answers, overtaken."""
 
 import json
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import Any
 
 MAY_FAIL = {"kill_the_process"}
 """Receivers that are to blame if their event fails."""
+STUMBLED = "the first attempt of this record fails"
 EXAMPLES = 5
 
 
@@ -20,6 +21,8 @@ class Figures:
     doubled: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     unasked: list[str] = field(default_factory=list)
+    blamed: list[str] = field(default_factory=list)
+    """Failed runs of receivers that did not fail."""
     wrong_answers: list[str] = field(default_factory=list)
     overtaken: list[str] = field(default_factory=list)
     """Only counted with ORDERED."""
@@ -76,6 +79,11 @@ def count(
         f"{who} for {event_id} in replay {replay}"
         for event_id, who, replay in calls
         if who not in asked.of(event_id, replay)
+    ]
+    figures.blamed += [
+        f"{who} for {event_id}: {error}"
+        for event_id, who, error in report["failures"]
+        if who not in MAY_FAIL and STUMBLED not in error
     ]
     return figures
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from ..databases import connected
 
 
@@ -28,6 +30,20 @@ class OwnPostgres:
     def start(self) -> None:
         self.server.ensure_postgres_running()
         assert self.server.get_uri() == self.url
+
+    @contextmanager
+    def stopped_where_it_is(self) -> Iterator[None]:
+        """As a host whose disk hangs: processes neither work nor end."""
+        pidfile = Path(self.server.pgdata) / "postmaster.pid"
+        postmaster = psutil.Process(int(pidfile.read_text().split()[0]))
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def execute(self, *statements: str) -> None:
         with connected(self.url) as connection, connection.cursor() as cursor:

@@ -34,6 +34,12 @@ def report() -> dict[str, Any]:
                 "event__event_id", "receiver", "replay_id", "outcome"
             )
         ],
+        "failures": [
+            [str(event_id), receiver.rpartition(".")[2], error]
+            for event_id, receiver, error in runs.exclude(outcome="succeeded").values_list(
+                "event__event_id", "receiver", "error"
+            )
+        ],
         "kept": [bytes(body).decode(errors="replace") for body in bodies],
         "replays": list(
             Replay.objects.order_by("pk").values(

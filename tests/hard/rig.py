@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ class Rig:
         for process in running:
             send(process.pid, signal.SIGTERM)
         for process in running:
-            wait_until(lambda process=process: process.poll() is not None, "an end after SIGTERM")
+            wait_until(partial(_has_ended, process), "an end after SIGTERM")
 
     def judge(
         self, title: str, replayed: Mapping[int, Collection[str]] | None = None
@@ -199,3 +200,7 @@ class Rig:
         """Print a line that pytest does not swallow."""
         with self.shown():
             print(line)  # noqa: T201
+
+
+def _has_ended(process: subprocess.Popen[Any]) -> bool:
+    return process.poll() is not None

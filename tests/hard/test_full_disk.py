@@ -11,9 +11,11 @@ import pytest
 from superoffice_hooks.testing import SuperOffice, Webhook, notification
 
 from . import SECRET
+from .figures import count
 from .processes import wait_until
+from .servers import WebServer
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def test_a_full_disk_refuses_and_is_drained_to_the_last_delivery(
 ):
     project = project_on(database_url, SPOOL_DIR=str(small_disk / "spool"))
     project.environment["HARD_DATABASE_AWAY"] = "1"
-    url, master = project.serve(workers=2)
+    server = WebServer(project)
+    url, master = server.url, server.master
     superoffice = SuperOffice(delays=(0,), timeout=20)
     accepted: list[str] = []
     refused = 0
@@ -46,7 +49,7 @@ def test_a_full_disk_refuses_and_is_drained_to_the_last_delivery(
             assert attempt.status == 503
             refused += 1
     master.terminate()
-    wait_until(lambda: master.poll() is not None)
+    wait_until(lambda: master.poll() is not None, "the server to end")
     # Not a byte is left, either.
     with suppress(OSError), (small_disk / "rest").open("wb", buffering=0) as rest:
         while True:
@@ -58,4 +61,5 @@ def test_a_full_disk_refuses_and_is_drained_to_the_last_delivery(
         print(f"\nFull disk: {len(accepted)} accepted, {refused} refused, all drained")  # noqa: T201
     assert len(accepted) > 20
     assert sorted(report["events"]) == sorted(accepted)
+    assert not count(report, accepted).examples
     assert not list(small_disk.rglob("*.delivery"))

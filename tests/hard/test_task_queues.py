@@ -22,7 +22,7 @@ pytestmark = [
     ),
 ]
 
-EVENTS = 200
+EVENTS = 100
 WORKERS = {
     "database": ("db_worker", "--interval=0.1"),
     "redis": ("rqworker", "--job-class=django_tasks_rq.Job"),
@@ -57,7 +57,7 @@ def work(project: Project, queue: dict[str, str]) -> subprocess.Popen[bytes]:
 def test_workers_dispatch_each_event_once_though_one_is_killed(
     queue, database_url, project_on, capsys
 ):
-    project = project_on(database_url, queue, DISPATCH="task", LEASE_SECONDS=10)
+    project = project_on(database_url, queue, DISPATCH="task", LEASE_SECONDS=5)
     sent = send(project, EVENTS)
     first = work(project, queue)
     wait_until(lambda: project.unfinished() < EVENTS, "the first event", seconds=180)
@@ -65,7 +65,7 @@ def test_workers_dispatch_each_event_once_though_one_is_killed(
     work(project, queue)
     wait_until(lambda: project.unfinished() < EVENTS * 0.1, "nine tenths", seconds=180)
     by_workers = EVENTS - project.unfinished()
-    time.sleep(10)
+    time.sleep(5)
     report = project.settle()
     with capsys.disabled():
         done = f"{by_workers} of {EVENTS} events were dispatched by its workers"

@@ -125,6 +125,7 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {error}") from error
         finally:
+            lane.end()
             lanes.stop(_STOP_SECONDS)
             keeper.stop()
 
