@@ -98,7 +98,7 @@ def dispatching_problems(
     """
     now = dispatching() if now is None else now
     problems = []
-    if now.oldest_due > max_age:
+    if now.due and now.oldest_due > max_age:
         many = "events are" if now.due != 1 else "event is"
         problems.append(
             f"{now.due} {many} due, the oldest for {now.oldest_due:.0f} seconds."
