@@ -83,8 +83,7 @@ class Replay(models.Model):
 
     held: int | None = None
     """The token of this instance's claim; not stored."""
-    _sure_until = 0.0
-    """Until when nobody else can have the claim, by the monotonic clock of this process."""
+    _sure_until = 0.0  # nobody else can have the claim before, by the monotonic clock
 
     objects = models.Manager.from_queryset(ReplayQuerySet)()
 
