@@ -7,7 +7,8 @@ key of the run lets one of two processes commit, however they got hold of the sa
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
@@ -111,7 +112,8 @@ def call(
     except BaseException as error:
         if not committed:
             return _not_committed(error, run, conclude, session)
-        run.note(error)
+        with suppress(DatabaseError, InterfaceError):
+            on_a_live_connection(partial(run.note, error))
         logger.exception(
             "An on_commit hook of receiver %s raised for %s. What the receiver did is committed.",
             run.receiver,

@@ -25,6 +25,7 @@ from .selecting import Criteria, select
 from .trying import TOGETHER, Calling, Together
 
 __all__ = [
+    "Calling",
     "Criteria",
     "Preview",
     "batch",
@@ -81,10 +82,13 @@ def replay(planned: Replay, progress: Callable[[Event], None] = lambda event: No
     return planned
 
 
-def batch(planned: Replay) -> Generator[Event, None, None]:
-    """Carry a replay on for BATCH_EVENTS or BATCH_SECONDS, whichever is less."""
+def batch(planned: Replay, calling: Calling | None = None) -> Generator[Event, None, None]:
+    """Carry a replay on for BATCH_EVENTS or BATCH_SECONDS, whichever is less.
+
+    ``calling`` is kept up to date.
+    """
     enough = time.monotonic() + BATCH_SECONDS
-    with closing(carry_on(planned)) as events:
+    with closing(carry_on(planned, calling)) as events:
         for event in islice(events, BATCH_EVENTS):
             yield event
             if time.monotonic() > enough:
@@ -97,7 +101,7 @@ def next_waiting(after: int = 0) -> Replay | None:
     return waiting.filter(pk__gt=after).first() or waiting.first()
 
 
-def carry_on(planned: Replay) -> Generator[Event, None, None]:
+def carry_on(planned: Replay, calling: Calling | None = None) -> Generator[Event, None, None]:
     """Carry a replay on from where it is; nothing happens if another process does, or it has ended.
 
     Yields each event after it was tried; closing the generator gives the claim back. After an error
@@ -109,7 +113,7 @@ def carry_on(planned: Replay) -> Generator[Event, None, None]:
     """
     if not planned.take():
         return
-    calling = Calling()
+    calling = Calling() if calling is None else calling
     try:
         with _renewed(planned, calling):
             yield from _carry_on(planned, calling)

@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from superoffice_hooks import replaying, signals
 from superoffice_hooks.dispatcher import Upkeep
+from superoffice_hooks.dispatcher.gate import Gate
 from superoffice_hooks.models import Event, Replay, queue
 from superoffice_hooks.models.taking import take
+from superoffice_hooks.replaying import Calling
 
 from .conftest import SECRET, body
 
@@ -180,12 +182,12 @@ def test_a_watcher_that_is_told_to_stop_leaves_the_rest_of_a_replay(post):
     for _ in range(5):
         post(body())
     replaying.plan(replaying.Criteria(), who="anna", why="").release()
-    upkeep = Upkeep(None)
+    upkeep = Upkeep(Gate(), None)
     told = iter([False, True])
-    assert upkeep(lambda: next(told)) == 1
+    assert upkeep(lambda: next(told), Calling()) == 1
     left = Replay.objects.get()
     assert (left.state, left.done, left.claim) == ("running", 1, None)
-    assert upkeep(lambda: True) == 0
+    assert upkeep(lambda: True, Calling()) == 0
 
 
 def wait_until(condition) -> None:

@@ -17,6 +17,7 @@ from ..dispatching import Attempt
 from ..logs import get_logger
 from ..models import Event, queue
 from ..models.turns import next_in_turn, park
+from ..replaying import Calling
 
 if TYPE_CHECKING:
     from .lanes import Lanes
@@ -37,6 +38,7 @@ class Lane:
     def __init__(self, lanes: "Lanes") -> None:
         self._lanes = lanes
         self._attempt: Attempt | None = None
+        self._replaying = Calling()
         self._unreturned: list[Event] = []
         self.error: BaseException | None = None
         """What kept it from its last look."""
@@ -60,8 +62,10 @@ class Lane:
     @property
     def stuck_in(self) -> str:
         """The dotted path of the receiver that it has been calling for STUCK_SECONDS."""
-        attempt = self._attempt
-        return attempt.calling if attempt and attempt.called_for > STUCK_SECONDS else ""
+        if (attempt := self._attempt) is not None:
+            return attempt.calling if attempt.called_for > STUCK_SECONDS else ""
+        replaying = self._replaying
+        return replaying.receiver if replaying.seconds > STUCK_SECONDS else ""
 
     @property
     def is_hung(self) -> bool:
@@ -115,12 +119,12 @@ class Lane:
             self._return_events()
             if event := self._lanes.next_handed():
                 self._work([event], is_begun=True)
-            elif self._lanes.look_after(is_idle=False):
+            elif self._lanes.look_after(self._replaying, is_idle=False):
                 pass
             elif run := self._lanes.next_run():
                 self._work(run)
             else:
-                return self._lanes.look_after(is_idle=True)
+                return self._lanes.look_after(self._replaying, is_idle=True)
         except ENDS_THE_PROCESS:
             raise
         except BaseException as error:

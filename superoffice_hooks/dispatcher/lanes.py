@@ -16,6 +16,7 @@ from ..logs import get_logger
 from ..models import Dispatcher, Event, queue
 from ..models.taking import Taker
 from ..models.turns import runs_in_turn
+from ..replaying import Calling
 from .gate import Gate, Pause
 from .lane import Lane, close_connections
 
@@ -52,7 +53,7 @@ class Lanes:
         ends_when_idle: bool = False,
     ) -> None:
         self.count = lanes
-        self.upkeep: Callable[[Callable[[], bool]], int] = lambda is_stopping: 0
+        self.upkeep: Callable[[Callable[[], bool], Calling], int] = lambda is_stopping, calling: 0
         """What a lane does when nothing is due; returns how much there was to do."""
         self.row = Dispatcher.of_this_process(kind, lanes)
         self.outcomes = Counter[str]()
@@ -69,7 +70,6 @@ class Lanes:
         self._handed = deque[Event]()
         self._reserved = 0
         self._taking = threading.Lock()
-        self._upkeeping = threading.Lock()
         self._upkeep_pause = Pause(_UPKEEP_SECONDS, _UPKEEP_SECONDS)
         # What is due comes first; if nothing is, it is the upkeep's turn.
         self._upkeep_pause.begin()
@@ -219,25 +219,20 @@ class Lanes:
         with self.changed:
             self._runs.appendleft(run)
 
-    def look_after(self, *, is_idle: bool) -> bool:
-        """Do a little of the upkeep, in one lane at a time; return whether there was any.
+    def look_after(self, calling: Calling, *, is_idle: bool) -> bool:
+        """Do a little of the upkeep; return whether there was any.
 
         It is its turn once a second, whatever is due; or at once, if nothing is and there was
         something to do the last time.
         """
         if not (self._upkeep_pause.is_over or (is_idle and self._upkept)):
             return False
-        if not self._upkeeping.acquire(blocking=False):
-            return False
-        try:
-            self._upkept = self.upkeep(lambda: self.is_stopping) > 0
-            self._upkeep_pause.begin()
-            if self._upkept:
-                # What was drained is due.
-                self.pause.end()
-            return self._upkept
-        finally:
-            self._upkeeping.release()
+        self._upkeep_pause.begin()
+        self._upkept = self.upkeep(lambda: self.is_stopping, calling) > 0
+        if self._upkept:
+            # What was drained is due.
+            self.pause.end()
+        return self._upkept
 
     def tried(self, event: Event, seconds: float) -> None:
         """Note that an event was tried, and how long it took."""

@@ -53,13 +53,20 @@ def hand_over_replay(replay: Replay) -> None:
     replay.release()
     match conf.current().DISPATCH:
         case "in_process" if calls_in_this_thread():
-            replaying.replay(replay)
+            _replay(replay)
         case "in_process":
             _after_commit(wake)
         case "task":
             from ..tasks import enqueue_replay  # noqa: PLC0415
 
             _after_commit(partial(enqueue_replay, replay))
+
+
+def _replay(replay: Replay) -> None:
+    try:
+        replaying.replay(replay)
+    except Exception:
+        logger.exception("Unexpected error in %s, which dispatchers carry on", replay)
 
 
 def calls_in_this_thread() -> bool:
@@ -154,7 +161,7 @@ def _start() -> Lanes:
     count = settings.LANES if dispatches and not is_sqlite else 1
     lanes = Lanes(Dispatcher.Kind.WEB, count, dispatches=dispatches, ends_when_idle=_is_test())
     row = lanes.row if dispatches and not _is_test() else None
-    lanes.upkeep = Upkeep(row, replays=dispatches, enqueue=_enqueue)
+    lanes.upkeep = Upkeep(lanes.gate, row, replays=dispatches, enqueue=_enqueue)
     lanes.start()
     if not _is_test():
         Keeper(lanes).start()

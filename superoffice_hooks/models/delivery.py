@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..values import one_line
+from . import errors
 from .event import Event
 from .identifier import IdentifierField
 
@@ -39,7 +40,12 @@ class RedeliveryManager(models.Manager["Redelivery"]):
             webhook_name=notification.webhook_name,
             body=delivery.body if differs else None,
         )
-        self._thin_out(event)
+        try:
+            self._thin_out(event)
+        except DatabaseError as error:
+            # Others hold the rows, and they thin out too; or the next redelivery does.
+            if errors.kind_of(error) != errors.Kind.BUSY:
+                raise
         return redelivery
 
     def _thin_out(self, event: Event) -> None:

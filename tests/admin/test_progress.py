@@ -113,7 +113,6 @@ def test_after_an_error_of_ours_a_few_are_left_to_dispatchers(
     replay = Replay.objects.get()
     assert page.url == progress_of(replay)
     assert f"{replay} was cut short" in caplog.text
-    lease_ends(replay)
     call_command("superoffice_dispatch")
     assert calls == [0, 1, 2, 3, 4, 5]
 

@@ -90,7 +90,7 @@ class Command(BaseCommand):
             longest_pause=options["interval"],
             ends_when_idle=not options["watch"],
         )
-        lanes.upkeep = upkeep = Upkeep(lanes.row if options["watch"] else None)
+        lanes.upkeep = upkeep = Upkeep(lanes.gate, lanes.row if options["watch"] else None)
         with _stopped_by_signals(lanes):
             self.watch(lanes) if options["watch"] else self.once(lanes)
         self.stdout.write(_summary(lanes.outcomes, upkeep.replayed))
