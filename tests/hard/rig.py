@@ -21,6 +21,7 @@ LEASE = 2
 PATIENCE = 15
 """Seconds without any progress after which what is left counts as stuck, beside the lease."""
 LONGEST = 180
+WAKE_SECONDS = 3
 OLD_ENOUGH = 3
 """Seconds after which a dispatcher has surely started and obeys SIGTERM."""
 
@@ -156,9 +157,12 @@ class Rig:
         deadline = time.monotonic() + LONGEST
         lease = self.project.hooks.get("LEASE_SECONDS", LEASE)
         left, changed = -1, time.monotonic()
+        woken = 0.0
         while (now := self.left()) and time.monotonic() < deadline:
-            if self.web:
+            # Now and then, for processes that were started meanwhile; requests take their time too.
+            if self.web and time.monotonic() - woken > WAKE_SECONDS:
                 self.web.wake()
+                woken = time.monotonic()
             if now != left:
                 left, changed = now, time.monotonic()
             if time.monotonic() - changed > lease + PATIENCE:
@@ -173,8 +177,7 @@ class Rig:
             running.append(self.web.master)
         for process in running:
             send(process.pid, signal.SIGTERM)
-        for process in running:
-            wait_until(lambda process=process: process.poll() is not None, "an end after SIGTERM")
+        wait_until(lambda: all(p.poll() is not None for p in running), "an end after SIGTERM")
 
     def judge(
         self, title: str, replayed: Mapping[int, Collection[str]] | None = None
