@@ -7,7 +7,6 @@ claimed, is left alone, and so are failed events, unless they have a period of t
 sets stay, and so do rows that cannot be pruned, such as those that a row of the project protects.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +18,10 @@ from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, Rest
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
+from .logs import get_logger
 from .models import Event, ReceiverRun, Redelivery, Rejection, Replay
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Batch(NamedTuple):

@@ -143,7 +143,8 @@ def _carry_on(planned: Replay, calling: Calling) -> Iterator[Event]:
         left = [*together.left, *left[most:]]
         most = min(max(2 * together.tried, 1), TOGETHER)
         if lost:
-            planned.stall()
+            # As if the process had died.
+            planned.note_stalls(planned.stalls + 1)
             most = 1
     planned.finish()
 

@@ -210,7 +210,7 @@ class Together:
         )
 
         def pardon(run: ReceiverRun) -> list[Update]:
-            self._planned.pardon()
+            self._planned.note_stalls(0)
             return []
 
         store(run, pardon)

@@ -33,8 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # Before pytest-randomly: the first of the parameters is the one that is written first.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if is_long(item) and not item.get_closest_marker("timeout"):
+    # An option says it for all of them.
+    for item in filter(is_long, [] if config.getoption("timeout") else items):
+        if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(MINUTES * 60))
     chosen = items
     if config.getoption("--only-with-database"):

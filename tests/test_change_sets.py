@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, router, transaction
 from django.utils import timezone
 
-from superoffice_hooks.models import ChangedField, ChangeSet, Event, changes
+from superoffice_hooks.models import ChangedField, ChangeSet, Event, changes, queue
 from superoffice_hooks.notification import Delivery, Notification
 from superoffice_hooks.samples import TICKET_FIELDS
 
@@ -96,7 +96,7 @@ def test_another_violation_than_a_missing_set_is_not_tried_again():
     )
     nameless = replace(Notification.parse(delivery), webhook_name=None)  # type: ignore[arg-type]
     with pytest.raises(IntegrityError):
-        Event.objects.record(delivery, nameless)
+        Event.objects.record(delivery, nameless, queue.place())
 
 
 def test_many_threads_write_a_new_set_once(post):

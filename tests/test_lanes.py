@@ -10,6 +10,7 @@ from django.test import override_settings
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.dispatcher import Keeper, Lanes, lane
 from superoffice_hooks.dispatcher.gate import Gate, Pause
+from superoffice_hooks.dispatching import Attempt
 from superoffice_hooks.models import Dispatcher, Event, queue
 from superoffice_hooks.models.clock import InSeconds
 from superoffice_hooks.models.taking import take
@@ -187,8 +188,8 @@ class TestLanes:
         assert Event.objects.due().filter(attempts=0, claim=None).count() == 4
 
     def test_a_lane_outlives_whatever_is_raised(self, post, connect, running, monkeypatch):
-        raised = []
-        real = lane.Attempt.make
+        raised: list[int] = []
+        real = Attempt.make
 
         def raises_once(attempt, along):
             if not raised:
@@ -196,7 +197,7 @@ class TestLanes:
                 raise RuntimeError("a bug of ours")
             return real(attempt, along)
 
-        monkeypatch.setattr(lane.Attempt, "make", raises_once)
+        monkeypatch.setattr(Attempt, "make", raises_once)
         monkeypatch.setattr(lane, "_AGAIN_SECONDS", 0.1)
         connect(signals.ticket_changed, lambda **kwargs: None)
         post(body())

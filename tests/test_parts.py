@@ -11,6 +11,7 @@ import pytest
 from . import coverage_record
 from .bounded import TooLong, run_bounded
 from .hard.processes import wait_until
+from .parts import MINUTES
 
 
 def python(program: str) -> list[str]:
@@ -31,6 +32,27 @@ def test_a_fast_test_that_starts_a_process_fails():
 
 @pytest.mark.slow
 class TestBounds:
+    def test_a_test_that_hangs_fails_by_its_name_and_the_next_one_runs(self, tmp_path):
+        (tmp_path / "test_hanging.py").write_text(
+            "import subprocess\n"
+            "def test_hangs():\n    subprocess.run(['sleep', '600'])\n"
+            "def test_ends():\n    pass\n"
+        )
+        options = ["-p", "no:randomly", "--timeout=1", "--rootdir=.", "-q", "-rA"]
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-c", "/dev/null", *options, "test_hanging.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "FAILED test_hanging.py::test_hangs - Failed: Timeout" in ended.stdout
+        assert "PASSED test_hanging.py::test_ends" in ended.stdout
+
+    def test_the_slow_and_the_hard_have_a_bound_of_their_own(self, request):
+        if not request.config.getoption("timeout"):
+            assert request.node.get_closest_marker("timeout").args == (MINUTES * 60,)
+
     def test_a_process_that_ends_in_time_gives_its_status(self):
         assert run_bounded(python("raise SystemExit(3)"), os.environ, 300) == 3
 
@@ -54,7 +76,7 @@ class TestBounds:
             run_bounded(python(program), os.environ, 10, grace=1)
         assert time.monotonic() - started < 300
         child = int((tmp_path / "child").read_text())
-        wait_until(lambda: is_gone(child))
+        wait_until(lambda: is_gone(child), "the end of the child")
 
 
 class TestCoverageRecord:

@@ -53,7 +53,7 @@ def seconds_until(event: Event) -> float:
         .values_list("next_attempt_at", "now")
         .get(pk=event.pk)
     )
-    return (at - now).total_seconds()
+    return float((at - now).total_seconds())
 
 
 class TestTaking:

@@ -171,7 +171,7 @@ class TestKilled:
         assert calls == list(range(EVENTS))
 
     def test_ctrl_c_in_a_receiver_gives_the_claim_back(self, events, connect, calls):
-        pressed = []
+        pressed: list[int] = []
 
         def interrupted(event, replay, **kwargs):
             if replay and event.primary_key == 1 and not pressed:
@@ -294,7 +294,7 @@ class TestLostClaim:
         assert "ERROR" not in caplog.text
 
     def test_what_it_was_calling_is_committed_once(self, events, connect):
-        overtaken = []
+        overtaken: list[Event] = []
 
         def slow(event, replay, **kwargs):
             if replay and not overtaken:

@@ -73,7 +73,7 @@ class TestFailedEvents:
         """Neither may go by what it read before the other had succeeded."""
         post(body())
         broken.clear()
-        nested = []
+        nested: list[Replay] = []
 
         def meanwhile(replay, **kwargs):
             if replay and not nested:

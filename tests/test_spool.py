@@ -239,6 +239,7 @@ def test_how_much_waits_and_for_how_long_is_known_without_making_anything(direct
 # Several processes, several projects ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_process_killed_between_storing_and_deleting_costs_a_redelivery_and_no_more(
     connect, directory
 ):
@@ -259,6 +260,7 @@ def test_a_process_killed_between_storing_and_deleting_costs_a_redelivery_and_no
     assert Event.objects.count() == Redelivery.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_several_processes_fill_it_without_loss(directory):
     with ThreadPoolExecutor() as pool:
         writers = [pool.submit(put_in_another_process, directory, "", 20) for _ in range(3)]

@@ -9,10 +9,11 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from superoffice_hooks import signals, watching
+from superoffice_hooks import signals, spool, watching
 from superoffice_hooks.exceptions import GiveUp, RetryLater
 from superoffice_hooks.models import Dispatcher, Event, ReceiverRun, Redelivery, Rejection
 from superoffice_hooks.models.dispatcher import GONE_AFTER_SECONDS
+from superoffice_hooks.notification import Delivery
 from superoffice_hooks.watching import Endpoint, Field, Stage, Window, lately, now, stage
 
 from .conftest import SECRET, body
@@ -311,7 +312,7 @@ class TestDispatching:
     def test_something_due_for_too_long_is_a_problem(self, event, dispatcher):
         self.waits(event, now.OVERDUE_SECONDS + 1)
         (problem,) = watching.dispatching_problems()
-        assert problem.startswith("1 events are due, the oldest for 30")
+        assert problem.startswith("1 event is due, the oldest for 30")
         assert watching.dispatching_problems(max_age=1000) == []
 
     def test_one_that_has_been_silent_too_long_is_gone(self, event, dispatcher):
@@ -329,6 +330,25 @@ class TestDispatching:
         dispatcher.say()
         (problem,) = watching.dispatching_problems()
         assert problem.startswith(f"{dispatcher} has 1 of 2 lanes in a call")
+
+    def test_what_waits_or_is_stuck_in_the_spool_is_a_problem(self, dispatcher, tmp_path):
+        delivery = Delivery(
+            endpoint="default",
+            body=body(),
+            headers={},
+            remote_addr=None,
+            received_at=timezone.now(),
+            signed=True,
+        )
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "SPOOL_DIR": tmp_path}):
+            spool.put(delivery)
+            assert watching.dispatching_problems() == []
+            (waiting,) = watching.dispatching_problems(max_age=-1)
+            assert waiting.startswith("1 in the spool of this machine, the oldest for 0 seconds")
+            (name,) = spool.waiting()
+            spool.set_aside(name, "damaged")
+            (aside,) = watching.dispatching_problems()
+            assert aside.startswith("1 set aside in the spool")
 
 
 class TestStandings:

@@ -173,7 +173,7 @@ def _dispatching() -> dict[str, Any]:
         "all_due": now.due < watching.MOST_PENDING,
         "due_since": timezone.now() - timedelta(seconds=now.oldest_due),
         "spooled_since": timezone.now() - now.spool.age if now.spool.age else None,
-        "dispatching_problems": watching.dispatching_problems(),
+        "dispatching_problems": watching.dispatching_problems(now=now),
     }
 
 

@@ -1,6 +1,5 @@
 """Replay from the admin: choose, confirm with a reason, and read what came out."""
 
-import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import replaying
 from ..dispatcher import hand_over_replay
+from ..logs import get_logger
 from ..models import Event
 from ..replaying import Criteria, Preview, select
 from ..selecting import frozen
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     _EventAdmin = object
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
 

@@ -35,7 +35,7 @@ class Status(View):
             "endpoints": watching.endpoints(),
             "dispatching": _dispatching(dispatching),
             "spool": dispatching.spool,
-            "problems": watching.dispatching_problems(),
+            "problems": watching.dispatching_problems(now=dispatching),
         }
         return Response(self.get_serializer(told).data)
 

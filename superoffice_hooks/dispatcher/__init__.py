@@ -9,7 +9,6 @@ from .process import (
     hand_over,
     hand_over_replay,
     start,
-    stop,
     wait_until_idle,
     wake,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "hand_over",
     "hand_over_replay",
     "start",
-    "stop",
     "wait_until_idle",
     "wake",
 ]

@@ -136,16 +136,6 @@ def wake() -> None:
         lanes.wake()
 
 
-def stop(seconds: float = _STOP_SECONDS) -> None:
-    """Let the receivers that this process calls finish, and give the rest back.
-
-    A process that leaves the interpreter does so by itself. Call it where a server ends in another
-    way, as in the lifespan of an ASGI application.
-    """
-    if (lanes := _lanes) is not None:
-        lanes.stop(seconds)
-
-
 def wait_until_idle(seconds: float) -> bool:
     """Wait until the lanes of this process have nothing to do; for tests."""
     end = time.monotonic() + seconds

@@ -83,8 +83,7 @@ class Replay(models.Model):
 
     held: int | None = None
     """The token of this instance's claim; not stored."""
-    _sure_until = 0.0
-    """Until when nobody else can have the claim, by the monotonic clock of this process."""
+    _sure_until = 0.0  # nobody else can have the claim before, by the monotonic clock
 
     objects = models.Manager.from_queryset(ReplayQuerySet)()
 
@@ -134,17 +133,15 @@ class Replay(models.Model):
     def take(self) -> bool:
         """Claim the replay for this process; False if it has ended or another process has it.
 
-        What other processes have done meanwhile is read. A claim that was not given back is that of
-        a process that died.
+        A claim that was not given back is that of a process that died.
         """
         since = time.monotonic()
         if self.held is not None:
-            kept = self._step(self._held().filter(finished_at=None), claimed_until=_lease())
-            if kept:
+            if self._step(self._held().filter(finished_at=None), claimed_until=_lease()):
                 self._hold(self.held, since)
-            else:
-                self._end()
-            return kept
+                return True
+            self._end()
+            return False
         token = queue.new_token()
         # Before the claim: MariaDB assigns from left to right.
         stalls = Case(When(claim=None, then=F("stalls")), default=F("stalls") + 1)
@@ -173,10 +170,9 @@ class Replay(models.Model):
         return renewed
 
     def advance(self, position: int, counts: Mapping[str, int]) -> bool:
-        """Count events that were tried and renew the claim; return whether to go on.
+        """Count events that were tried and renew the claim; return whether events are left for us.
 
-        Not after the last event that was planned, not after ``cancel``, and not if the claim was
-        lost: then another process is at these events now and counts them.
+        If the claim was lost, another process is at these events now and counts them.
         """
         since = time.monotonic()
         moved: dict[str, Any] = {name: getattr(self, name) + n for name, n in counts.items()}
@@ -191,16 +187,14 @@ class Replay(models.Model):
             self._end(**moved)
         return self.held is not None
 
-    def stall(self) -> None:
-        """Note that the database session ended during a call, as if the process had died."""
-        self._step(self._held(), stalls=self.stalls + 1)
-
-    def pardon(self) -> None:
-        """Forget the deaths, once the receiver that caused them has been given up."""
-        self._step(self._held(), stalls=0)
+    def note_stalls(self, stalls: int) -> None:
+        """Write down another number of deaths."""
+        self._step(self._held(), stalls=stalls)
 
     def release(self) -> None:
-        """Give the claim back, for others to go on from here."""
+        """Give the claim back, or end its rest, for others to go on from here at once."""
+        if self.held is None:
+            self._row().filter(claim=None).update(claimed_until=None)
         self._end()
 
     def rest(self) -> None:
@@ -242,8 +236,8 @@ class Replay(models.Model):
         if not rows.update(**changes):
             return False
         for name, value in changes.items():
-            is_time = isinstance(value, InSeconds)
-            setattr(self, name, timezone.now() + value.delta if is_time else value)
+            set_to = timezone.now() + value.delta if isinstance(value, InSeconds) else value
+            setattr(self, name, set_to)
         return True
 
     def _read(self) -> None:

@@ -98,9 +98,10 @@ def dispatching_problems(
     """
     now = dispatching() if now is None else now
     problems = []
-    if now.oldest_due > max_age:
+    if now.due and now.oldest_due > max_age:
+        many = "events are" if now.due != 1 else "event is"
         problems.append(
-            f"{now.due} events are due, the oldest for {now.oldest_due:.0f} seconds."
+            f"{now.due} {many} due, the oldest for {now.oldest_due:.0f} seconds."
             " Start a dispatcher, or more of them, and look into its log."
         )
     if not now.dispatchers and _is_dispatcher_meant():
@@ -108,6 +109,17 @@ def dispatching_problems(
         problems.append(
             f"No dispatcher has been seen {seen}. Run superoffice_dispatch --watch, or let the web"
             " processes dispatch: theirs start with the first request."
+        )
+    if now.spool.age is not None and now.spool.age.total_seconds() > max_age:
+        problems.append(
+            f"{now.spool.length} in the spool of this machine, the oldest for"
+            f" {now.spool.age.total_seconds():.0f} seconds. Look into why the database does not"
+            " take them: the log says so."
+        )
+    if now.spool.set_aside:
+        problems.append(
+            f"{now.spool.set_aside} set aside in the spool of this machine, since they can never be"
+            " stored. Look at the files in its folder set_aside, and remove them."
         )
     problems += [
         f"{dispatcher} has {dispatcher.hung} of {dispatcher.lanes} lanes in a call that takes"

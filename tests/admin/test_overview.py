@@ -308,7 +308,7 @@ class TestDispatching:
         problems = dispatching_problems()
         assert len(problems) == 2
         # The seconds have moved on.
-        assert "1 events are due, the oldest for 36" in page.text
+        assert "1 event is due, the oldest for 36" in page.text
         assert problems[1] in page.text
         assert "1 event is due." in page.text
         assert "The longest due since 20" in page.text

@@ -55,7 +55,7 @@ def and_more(post, times: int) -> None:
         ("rejections/", {}, 6),
         ("rejections/first/", {}, 5),
         ("fields/", {}, 6),
-        ("status/", {}, 25),
+        ("status/", {}, 21),
     ],
 )
 def test_an_answer_takes_as_many_queries_for_many_rows_as_for_few(

@@ -11,7 +11,7 @@ from django.utils import timezone  # noqa: E402
 
 from superoffice_hooks.models import Event  # noqa: E402
 
-count, name, *_ = [*sys.argv[1:], "ticket.changed"]
+count, name = [*sys.argv[1:], "ticket.changed"][:2]
 entity, _, action = name.rpartition(".")
 now = timezone.now()
 Event.objects.bulk_create(

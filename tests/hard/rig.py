@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,8 @@ class Rig:
             running.append(self.web.master)
         for process in running:
             send(process.pid, signal.SIGTERM)
-        wait_until(lambda: all(p.poll() is not None for p in running), "an end after SIGTERM")
+        for process in running:
+            wait_until(partial(_has_ended, process), "an end after SIGTERM")
 
     def judge(
         self, title: str, replayed: Mapping[int, Collection[str]] | None = None
@@ -202,3 +204,7 @@ class Rig:
         """Print a line that pytest does not swallow."""
         with self.shown():
             print(line)  # noqa: T201
+
+
+def _has_ended(process: subprocess.Popen[Any]) -> bool:
+    return process.poll() is not None

@@ -15,7 +15,7 @@ from ..databases import connected
 from . import SECRET
 from .processes import answers
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 WSGI = "tests.hard.wsgi"
 ASGI = "tests.hard.asgi:application"

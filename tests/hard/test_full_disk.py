@@ -15,7 +15,7 @@ from .figures import count
 from .processes import wait_until
 from .servers import WebServer
 
-pytestmark = pytest.mark.hard
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

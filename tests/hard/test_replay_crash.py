@@ -45,5 +45,5 @@ def test_a_replay_moves_on_after_a_receiver_has_killed_its_process_often_enough(
         "arrive": BEFORE + AFTER,
         "follow": BEFORE + AFTER,
     }
-    # Some of them as it was one of several events.
-    assert most <= deaths <= most + 4
+    # The others as it was one of several events: each time there are half as many before it.
+    assert most <= deaths <= most + 8

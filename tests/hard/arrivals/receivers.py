@@ -19,7 +19,10 @@ STUMBLES = 20
 def note(who: str, event: Event, replay: Replay | None) -> None:
     """Leave the row by which a test sees that a receiver's work was committed."""
     Arrival.objects.create(
-        event_id=event.event_id, receiver=who, replay_id=replay and replay.pk, key=event.primary_key
+        event_id=event.event_id,
+        receiver=who,
+        replay_id=replay.pk if replay else None,
+        key=event.primary_key,
     )
 
 

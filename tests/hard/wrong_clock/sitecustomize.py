@@ -8,4 +8,4 @@ def sleep(seconds: float) -> None:
     select.select([], [], [], seconds)
 
 
-time.sleep = sleep
+time.sleep = sleep  # type: ignore[assignment]
