@@ -22,6 +22,7 @@ LEASE = 2
 PATIENCE = 15
 """Seconds without any progress after which what is left counts as stuck, beside the lease."""
 LONGEST = 180
+WAKE_SECONDS = 3
 OLD_ENOUGH = 3
 """Seconds after which a dispatcher has surely started and obeys SIGTERM."""
 
@@ -157,9 +158,12 @@ class Rig:
         deadline = time.monotonic() + LONGEST
         lease = self.project.hooks.get("LEASE_SECONDS", LEASE)
         left, changed = -1, time.monotonic()
+        woken = 0.0
         while (now := self.left()) and time.monotonic() < deadline:
-            if self.web:
+            # Now and then, for processes that were started meanwhile; requests take their time too.
+            if self.web and time.monotonic() - woken > WAKE_SECONDS:
                 self.web.wake()
+                woken = time.monotonic()
             if now != left:
                 left, changed = now, time.monotonic()
             if time.monotonic() - changed > lease + PATIENCE:
