@@ -64,6 +64,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 STATIC_URL = "static/"
 
+# Django 6.1 wants to be told by whom mail is sent; older ones do not know the setting.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+
 SUPEROFFICE_HOOKS: dict[str, Any] = {
     "SECRETS": ["a secret of the tests, long enough"],
     # Most tests look at what a failure leaves behind; those of retries say how many they want.
