@@ -87,7 +87,7 @@ class StatusFilter(RowFilter):
     schema: ClassVar = {"type": "string", "enum": Event.Status.values}
 
     def narrow(self, rows: QuerySet[Event], value: str) -> Narrowed:
-        of_status = Event.objects.filter(status=value).order_by("status", "next_attempt_at")
+        of_status = Event.objects.filter(status=value).order_by("status", "received_at")
         return rows.filter(status=value), few(of_status)
 
 

@@ -110,7 +110,7 @@ def test_no_large_table_is_scanned_and_no_more_is_read_than_the_window_has(fille
     assert f"{now.MOST_PENDING} events or more are pending." in page.text
     assert "silent" in page.links
     ours = [query["sql"] for query in captured if 'FROM "superoffice_hooks_' in query["sql"]]
-    assert len(ours) == 13
+    assert len(ours) == 17
     for sql in ours:
         scans = [node for node in plan(sql) if node.get("Relation Name") in LARGE]
         for node in scans:
