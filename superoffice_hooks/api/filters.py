@@ -81,7 +81,7 @@ class RecordNumberFilter(RowFilter):
 
 
 class StatusFilter(RowFilter):
-    """Few events are pending, or failed. Index: superoffice_event_due."""
+    """Few events are pending, or failed. Index: superoffice_event_status."""
 
     field_class = expected.StatusField
     schema: ClassVar = {"type": "string", "enum": Event.Status.values}
