@@ -33,7 +33,7 @@ test: $(DEV) ## Run the fast tests on SQLite, PostgreSQL and, if TEST_MARIADB_UR
 
 # A part that hangs ends with a failure. A quiet machine needs a fifth of these minutes.
 test-hard: $(DEV) ## Run the others: processes, tables and browsers once, kills and races everywhere.
-	$(PYTHON) -m tests.suite --slow --hard --minutes 45 $(ARGS)
+	$(PYTHON) -m tests.suite --slow --hard --minutes 55 $(ARGS)
 
 screenshots: $(DEV) ## Take the pictures of docs/admin.md anew, with the Chromium in TEST_BROWSER.
 	TEST_SCREENSHOTS=docs/images $(PYTHON) -m tests.suite --only sqlite --slow \

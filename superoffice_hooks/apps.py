@@ -1,5 +1,7 @@
 """The app's entry in INSTALLED_APPS."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.signals import request_started
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +16,13 @@ class SuperOfficeHooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and let the first request start the dispatcher."""
-        from . import checks, dispatcher  # noqa: F401, PLC0415  (checks register themselves)
+        from . import checks  # noqa: F401, PLC0415  (checks register themselves on import)
 
-        request_started.connect(dispatcher.start, dispatch_uid="superoffice_hooks")
+        request_started.connect(_start_dispatcher, dispatch_uid="superoffice_hooks")
+
+
+def _start_dispatcher(**kwargs: Any) -> None:
+    """Start the dispatcher of this process, unless it runs."""
+    from .dispatcher import start  # noqa: PLC0415  (of use to processes that serve requests)
+
+    start()

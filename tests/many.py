@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from superoffice_hooks.models import Event, ReceiverRun, Redelivery
 from superoffice_hooks.reaching import FEW, MOST
 
 EVENTS = 200_000
@@ -85,13 +86,29 @@ BOUND = 2 * MOST + 3 * FEW
 small tables."""
 
 
+def alter_defaults(action: str) -> None:
+    """Let the database know the models' defaults, or not: INSERTs may leave those columns out.
+
+    So a new column is no news to them.
+    """
+    with connection.cursor() as cursor:
+        for model in (Event, ReceiverRun, Redelivery):
+            for field in model._meta.concrete_fields:
+                if (default := field.get_default()) is not None:
+                    value = [field.get_db_prep_save(default, connection)]
+                    column = f"ALTER TABLE {model._meta.db_table} ALTER {field.column}"
+                    cursor.execute(f"{column} {action}", value if "%s" in action else None)
+
+
 def fill() -> None:
     """Write the rows, and let the planner know them."""
+    alter_defaults("SET DEFAULT %s")
     with connection.cursor() as cursor:
         for statement in FILL:
             cursor.execute(statement)
         for table in TABLES:
             cursor.execute(f"VACUUM ANALYZE {table}")
+    alter_defaults("DROP DEFAULT")
 
 
 def empty() -> None:

@@ -132,7 +132,7 @@ def test_a_question_about_changed_fields_uses_an_index(ask, queries):
 
 @pytest.mark.parametrize(
     ("what", "index"),
-    [("bodies", "superoffice_event_due"), ("events", "superoffice_event_received")],
+    [("bodies", "superoffice_event_prune"), ("events", "superoffice_event_received")],
 )
 def test_pruning_finds_and_locks_a_batch_by_indexes_and_passes_over_what_is_pruned(what, index):
     """What is done with a batch then, is done by its keys."""

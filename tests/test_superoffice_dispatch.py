@@ -18,7 +18,8 @@ from django.utils import timezone
 from superoffice_hooks import replaying, signals
 from superoffice_hooks.dispatcher import Upkeep
 from superoffice_hooks.dispatcher.gate import Gate
-from superoffice_hooks.models import Event, Replay, queue
+from superoffice_hooks.models import Dispatcher, Event, Replay, queue
+from superoffice_hooks.models.clock import InSeconds
 from superoffice_hooks.models.taking import take
 from superoffice_hooks.replaying import Calling
 
@@ -195,3 +196,32 @@ def wait_until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+class TestCheck:
+    """``--check`` dispatches nothing, and exits with 1 if something is wrong."""
+
+    @WORKER
+    def test_all_is_well_while_a_dispatcher_is_seen_and_nothing_waits_too_long(self, post):
+        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
+        post(body())
+        assert run("--check").startswith("Nothing due has waited too long")
+        assert Event.objects.due().count() == 1
+
+    @WORKER
+    def test_nobody_dispatches(self):
+        with pytest.raises(CommandError, match="No dispatcher has been seen ever"):
+            run("--check")
+
+    @WORKER
+    def test_something_due_has_waited_too_long(self, post):
+        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
+        post(body())
+        Event.objects.update(next_attempt_at=InSeconds(-100))
+        assert run("--check", "--max-age=200").startswith("Nothing due")
+        with pytest.raises(CommandError, match="1 event is due, the oldest for 10"):
+            run("--check", "--max-age=60")
+
+    @override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "LANES": 0})
+    def test_where_each_request_dispatches_no_loop_is_missed(self):
+        assert run("--check").startswith("Nothing due")

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from superoffice_hooks.watching import now
 
+from ..many import alter_defaults
 from .page import Page
 from .test_overview import OVERVIEW
 
@@ -77,6 +78,7 @@ ANALYZE;
 
 @pytest.fixture
 def filled(db) -> None:
+    alter_defaults("SET DEFAULT %s")
     with connection.cursor() as cursor:
         # Several statements take no parameters at once.
         for statement in FILL.split(";"):

@@ -101,7 +101,7 @@ def test_with_workers_it_is_left_to_them(rejected, called, replayer):
     assert [(event.status, event.attempts) for event in Event.objects.all()] == [("pending", 0)] * 3
     assert called == []
     call_command("superoffice_dispatch", verbosity=0)
-    assert called == [0, 1, 2]
+    assert sorted(called) == [0, 1, 2]
 
 
 @committed
@@ -195,7 +195,7 @@ class TestAction:
         assert "1 still makes no event." in page.text
         assert "1 was not signed, or is gone, and was left alone." in page.text
         assert 'class="warning"' in page.html
-        assert called == [1, 2]
+        assert sorted(called) == [1, 2]
         assert sorted(Rejection.objects.values_list("pk")) == sorted((o.pk,) for o in others)
 
     @committed
@@ -209,7 +209,7 @@ class TestAction:
         assert "5 rejections parsed again: 5 made an event." in page.text
         assert 'class="success"' in page.html
         assert page.url == f"{REJECTIONS}?verified__exact=1"
-        assert called == [0, 1, 2, 3, 4]
+        assert sorted(called) == [0, 1, 2, 3, 4]
 
     def test_more_than_one_request_should_parse_are_refused(self, rejected, replayer, monkeypatch):
         monkeypatch.setattr(RejectionAdmin, "MOST", 1)
