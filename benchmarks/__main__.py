@@ -39,6 +39,7 @@ TITLES = {
     "bench-dispatch": "## make bench: what is dispatched",
     "bench-scale": "## make bench-scale",
 }
+ROUNDS = {"bench": 5, "bench-dispatch": 3, "bench-scale": 7}
 PLACES = {
     "bench": ["sqlite", "postgres"],
     "bench-dispatch": ["sqlite", "postgres", "mariadb"],
@@ -53,7 +54,7 @@ def main() -> int:
     what.add_argument("--dispatch", action="store_true", help="what is dispatched, alone")
     what.add_argument("--scale", action="store_true", help="with millions of events")
     parser.add_argument("--only", choices=DATABASES, help="on this database alone")
-    parser.add_argument("--rounds", type=int, default=5, help="how many rounds (default: 5)")
+    parser.add_argument("--rounds", type=int, help="how many rounds")
     parser.add_argument("--events", type=int, default=2_000_000, help="how many with --scale")
     parser.add_argument(
         "--before", type=Path, help="a checkout of an older version, to be compared with"
@@ -82,34 +83,37 @@ def parts_of(options: Namespace) -> list[str]:
 def measured(part: str, options: Namespace) -> str:
     """One part, measured now."""
     started, load = time.monotonic(), os.getloadavg()[0]
+    rounds = options.rounds or ROUNDS[part]
     places, texts, bars = [], [], list[Bar]()
     for key in [options.only] if options.only else PLACES[part]:
         try:
             with place(key) as where:
-                text, reached = measured_there(part, where, options)
+                text, reached = measured_there(part, where, rounds, options)
         except NotAskedFor:
             continue
         places.append(where.described)
         texts.append(text)
         bars += reached
     if part == "bench":
-        bars.append(start_up(options.rounds))
+        bars.append(start_up(rounds))
     minutes = (time.monotonic() - started) / 60
     about = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.0f} minutes, medians of {options.rounds}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.0f} minutes, medians of {rounds}"
         f" alternating rounds. {machine()}; load {load:.1f} before. {'; '.join(places)}."
     )
     return "\n\n".join([TITLES[part], about, *texts, verdicts(bars)])
 
 
-def measured_there(part: str, where: Place, options: Namespace) -> tuple[str, list[Bar]]:
+def measured_there(
+    part: str, where: Place, rounds: int, options: Namespace
+) -> tuple[str, list[Bar]]:
     """One part on one database."""
     match part:
         case "bench-scale":
-            return at_scale(where, options.rounds, options.events)
+            return at_scale(where, rounds, options.events)
         case "bench-dispatch":
-            return dispatching(where, options.rounds, options.before)
-    return contest(where, options.rounds)
+            return dispatching(where, rounds, options.before)
+    return contest(where, rounds)
 
 
 def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, list[Bar]]:
@@ -118,8 +122,8 @@ def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, li
     if where.vendor != "mysql":
         found.insert(0, dispatch_contest(where, rounds, before))
     if where.vendor == "postgresql":
-        found.append(burst(where, min(rounds, 2)))
-        found.append(("", hot_record(where, min(rounds, 3)) + commits(where)))
+        found.append(burst(where))
+        found.append(("", hot_record(where, rounds) + commits(where)))
     texts, bars = zip(*found, strict=True)
     return "\n\n".join(filter(None, texts)), [bar for some in bars for bar in some]
 

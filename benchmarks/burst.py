@@ -21,7 +21,7 @@ MODES = {"store only": "worker", "in process": "in_process"}
 PATH = "/superoffice/webhook/"
 
 
-def burst(place: Place, rounds: int) -> tuple[str, list[Bar]]:
+def burst(place: Place) -> tuple[str, list[Bar]]:
     """The answers of each server, next to those of the same server that only stores."""
     rows: list[list[str]] = []
     bars: list[Bar] = []
@@ -30,14 +30,12 @@ def burst(place: Place, rounds: int) -> tuple[str, list[Bar]]:
         held, busiest = 0, 0
         with ExitStack() as stack:
             servers = [(mode, stack.enter_context(standing(place, kind, mode))) for mode in MODES]
-            for _ in range(rounds):
-                for mode, (server, url) in servers:
-                    with watching(url) as most:
-                        paced = pace(server, PATH, COUNT, PER_SECOND)
-                    answered[mode] += paced.answers
-                    if mode == "in process":
-                        held, busiest = max(held, most()), max(busiest, paced.at_once)
-                    forget(url)
+            for mode, (server, url) in servers:
+                with watching(url) as most:
+                    paced = pace(server, PATH, COUNT, PER_SECOND)
+                answered[mode] = paced.answers
+                held, busiest = most(), paced.at_once
+                forget(url)
         rows += [_row(kind, mode, answers) for mode, answers in answered.items()]
         bars += _bars(kind, answered, held, threads or busiest)
     seconds = COUNT // PER_SECOND

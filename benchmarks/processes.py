@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,16 +26,23 @@ class Worker:
     def begin(self, function: str, **arguments: Any) -> None:
         """Tell it what to do, and do not wait for it."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
-        self._process.stdin.flush()
+        order = json.dumps({"function": function, "arguments": arguments})
+        try:
+            self._process.stdin.write(order + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._raise()
 
     def result(self) -> Any:
         """Wait for what was begun."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"A worker ended with status {self._process.wait()}.")
+            self._raise()
         return json.loads(line)
+
+    def _raise(self) -> NoReturn:
+        raise RuntimeError(f"A worker ended with status {self._process.wait()}.")
 
 
 @contextmanager
