@@ -1,7 +1,7 @@
 """A PostgreSQL server of the test's own, which can be stopped, made read-only and filled."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,12 +38,15 @@ class OwnPostgres:
         postmaster = psutil.Process(int(pidfile.read_text().split()[0]))
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.suspend()
+            # One may have ended since it was listed.
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
         try:
             yield
         finally:
             for process in processes:
-                process.resume()
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def execute(self, *statements: str) -> None:
         with connected(self.url) as connection, connection.cursor() as cursor:
