@@ -1,11 +1,10 @@
 """The dispatcher: a loop that dispatches, in a web process or alone, as it was last seen."""
 
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.db import models, router
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .clock import InSeconds
@@ -60,11 +59,6 @@ class Dispatcher(models.Model):
     def of_this_process(cls, kind: str, lanes: int) -> Self:
         """Return a row for a loop of this process, not stored yet."""
         return cls(kind=kind, host=host(), pid=os.getpid(), lanes=lanes)
-
-    @property
-    def silent_for(self) -> timedelta:
-        """For how long it has not been seen."""
-        return max(timezone.now() - self.seen_at, timedelta())
 
     def say(self) -> None:
         """Note that the loop lives; the first time, forget those that are long gone."""
