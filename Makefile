@@ -14,14 +14,14 @@ PACKAGE := $(VENV)/package.stamp
 DEV := $(VENV)/dev.stamp
 
 CHECKS := check-lint check-format check-types check-imports check-django check-migrations \
-	check-openapi check-coverage
+	check-openapi check-docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-hard screenshots bench bench-scale check $(CHECKS) nox format messages openapi build clean
+.PHONY: help venv demo test coverage test-hard screenshots bench bench-scale check $(CHECKS) nox format messages openapi docs build release-check clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 venv: $(DEV) ## Make .venv with everything that the other targets use.
 
@@ -45,7 +45,10 @@ bench: $(DEV) ## Measure speed on SQLite and PostgreSQL, and write benchmarks/RE
 bench-scale: $(DEV) ## The same with two million events, on PostgreSQL.
 	$(PYTHON) -m benchmarks --scale $(ARGS)
 
-check: $(DEV) ## Check style, types, imports, migrations and coverage.
+coverage: $(DEV) ## Run the fast tests on SQLite, and measure what they cover.
+	$(PYTHON) -m tests.suite --only sqlite --measured $(ARGS)
+
+check: $(DEV) ## Check style, types, imports, migrations and documentation.
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
 
 check-lint: $(DEV)
@@ -69,9 +72,8 @@ check-migrations: $(DEV)
 check-openapi: $(DEV)
 	$(PYTHON) -m tests.openapi --check
 
-# What "make test" recorded of these very files is not measured again.
-check-coverage: $(DEV)
-	$(PYTHON) -m tests.coverage_record
+check-docs: $(DEV)
+	$(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --builder dummy docs dist/docs-checked
 
 nox: $(DEV) ## Run the fast tests on every supported Django and every Python found.
 	$(PYTHON) -m nox $(ARGS)
@@ -89,6 +91,14 @@ openapi: $(DEV) ## Ask the API for its examples anew, and write docs/openapi.yam
 
 build: $(DEV) ## Build the source distribution and the wheel into dist/.
 	$(PYTHON) -m build --no-isolation
+	$(PYTHON) -m twine check --strict dist/*.whl dist/*.tar.gz
+	$(VENV)/bin/check-wheel-contents dist/*.whl
+
+docs: $(DEV) ## Build the site of the documentation into dist/docs.
+	$(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going docs dist/docs
+
+release-check: $(DEV) ## Compare a tag with the version and the changelog: ARGS=v0.2.0
+	$(PYTHON) -m tests.release $(ARGS)
 
 clean: ## Remove everything that was made here, .venv included.
 	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -102,7 +112,7 @@ $(PIP):
 	@touch $@
 
 $(PACKAGE): $(PIP) pyproject.toml
-	$(PYTHON) -m pip install --quiet --editable ".[api]"
+	$(PYTHON) -m pip install --quiet --editable ".[api,superoffice]"
 	@touch $@
 
 $(DEV): $(PIP) pyproject.toml

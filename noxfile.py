@@ -13,8 +13,21 @@ import subprocess
 import nox
 
 PYTHON_NEEDED_BY_DJANGO = {"5.2": (3, 11), "6.0": (3, 12), "6.1": (3, 12)}
+THEMES = ("unfold", "jazzmin", "grappelli", "admin-interface")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-OPTIONAL = ("rest_framework", "django_filters", "drf_spectacular", "psycopg", "django_tasks")
+OPTIONAL = (
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "psycopg",
+    "django_tasks",
+    "httpx",
+    "jwt",
+    "health_check",
+    "opentelemetry",
+    "prometheus_client",
+    "pythonjsonlogger",
+)
 NONE_IS_THERE = (
     f"from importlib.util import find_spec as f; found = list(filter(f, {OPTIONAL!r}));"
     " assert not found, found"
@@ -68,12 +81,24 @@ def newest(session: nox.Session) -> None:
 def minimal(session: nox.Session) -> None:
     """Without the optional dependencies, as a smoke test.
 
-    Those are REST framework with what goes with it, psycopg and Django Tasks.
+    Those are REST framework with what goes with it, psycopg, Django Tasks, tqdm, what
+    SuperOffice's API needs, and what watches us.
     """
     install(session, NEWEST_DJANGO, extra="", group="test-minimal")
     # One that came along with something else would let every import of it pass.
     session.run("python", "-c", NONE_IS_THERE)
     session.run("pytest", "--numprocesses=logical", "--smoke", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+@nox.parametrize("theme", THEMES)
+def themes(session: nox.Session, theme: str) -> None:
+    """The admin's pages in another look, in the browser that TEST_BROWSER names. Not part of CI."""
+    install(session, "5.2", extra="[api]", group="test")
+    pyproject = nox.project.load_toml("pyproject.toml")
+    session.install(*nox.project.dependency_groups(pyproject, "browser"), f"django-{theme}")
+    slow = ("-m", "slow or not slow", "tests/browser/test_themes.py")
+    session.run("pytest", *slow, *session.posargs, env={"TEST_THEME": theme.replace("-", "_")})
 
 
 def run_the_suite(

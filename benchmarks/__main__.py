@@ -24,12 +24,15 @@ from tests.databases import DATABASES, NotAskedFor  # noqa: E402
 
 from .burst import burst  # noqa: E402
 from .commits import commits  # noqa: E402
-from .contest import contest, start_up  # noqa: E402
+from .contest import contest  # noqa: E402
 from .dispatch import dispatch_contest  # noqa: E402
+from .doors import doors  # noqa: E402
 from .figures import Bar, table  # noqa: E402
+from .gathered import gathered  # noqa: E402
 from .lengths import by_length, hot_record  # noqa: E402
 from .places import Place, place  # noqa: E402
 from .scale import at_scale  # noqa: E402
+from .start_up import start_up  # noqa: E402
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MARK = "<!-- {} -->"
@@ -95,7 +98,7 @@ def measured(part: str, options: Namespace) -> str:
         texts.append(text)
         bars += reached
     if part == "bench":
-        bars.append(start_up(rounds))
+        bars += start_up(rounds)
     minutes = (time.monotonic() - started) / 60
     about = (
         f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.0f} minutes, medians of {rounds}"
@@ -113,7 +116,16 @@ def measured_there(
             return at_scale(where, rounds, options.events)
         case "bench-dispatch":
             return dispatching(where, rounds, options.before)
-    return contest(where, rounds)
+    return taking_in(where, rounds)
+
+
+def taking_in(where: Place, rounds: int) -> tuple[str, list[Bar]]:
+    """All that is measured of what comes in on one database."""
+    text, bars = contest(where, rounds)
+    if where.is_server:
+        more, others = doors(where, rounds)
+        text, bars = f"{text}\n\n{more}", [*bars, *others]
+    return text, bars
 
 
 def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, list[Bar]]:
@@ -122,6 +134,7 @@ def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, li
     if where.vendor != "mysql":
         found.insert(0, dispatch_contest(where, rounds, before))
     if where.vendor == "postgresql":
+        found.append(gathered(where, rounds))
         found.append(burst(where))
         found.append(("", hot_record(where, rounds) + commits(where)))
     texts, bars = zip(*found, strict=True)
@@ -129,10 +142,10 @@ def dispatching(where: Place, rounds: int, before: Path | None) -> tuple[str, li
 
 
 def verdicts(bars: list[Bar]) -> str:
-    """The bars, and why those that were missed were."""
+    """The bars, and the reasons for those that were missed."""
     words = {True: "reached", False: "missed", None: "not measured"}
     rows = [[bar.what, bar.bar, bar.measured, words[bar.reached]] for bar in bars]
-    missed = [f"- {bar.what}: {bar.why_not}" for bar in bars if not bar.reached and bar.why_not]
+    missed = [f"- {bar.what}: {bar.reason}" for bar in bars if not bar.reached and bar.reason]
     return "\n\n".join(
         [
             "### The bars",

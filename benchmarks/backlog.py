@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from superoffice_hooks.models import Event
-from superoffice_hooks.samples import notification
+from superoffice_hooks.wire.samples import notification
 
 from .measuring import ingest
 
@@ -41,20 +41,23 @@ _FRESH = {
 }
 
 
-def due(count: int, *, finished: int = 0, hot: bool = False) -> None:
+def due(count: int, *, finished: int = 0, hot: bool = False, records: int = RECORDS) -> None:
     """Bring the due events to so many, and those that are finished to so many at least.
 
-    They are of many records, or of one that is hot.
+    They are of many records, or of so many, or of one that is hot.
     """
     if not Event.objects.exists():
         ingest("store only", 1)
+        # One of the records that the copies are of.
+        Event.objects.update(primary_key=0)
     unfinished = Event.objects.filter(next_attempt_at__isnull=False)
-    _copy(finished - Event.objects.count(), hot=hot, is_due=False)
-    _copy(count - unfinished.count(), hot=hot, is_due=True)
+    record = "primary_key" if hot else f"({{number}} * 7919) % {records}"
+    _copy(finished - Event.objects.count(), record, is_due=False)
+    _copy(count - unfinished.count(), record, is_due=True)
     analyze(Event)
 
 
-def _copy(count: int, *, hot: bool, is_due: bool) -> None:
+def _copy(count: int, record: str, *, is_due: bool) -> None:
     """Store so many events as copies of those that are stored."""
     table = Event._meta.db_table
     fields = [field for field in Event._meta.concrete_fields if not field.primary_key]
@@ -67,7 +70,7 @@ def _copy(count: int, *, hot: bool, is_due: bool) -> None:
         time = _LATER[connection.vendor].format(begun, number)
         values = _FRESH | {
             "event_id": _GUIDS[connection.vendor],
-            "primary_key": "primary_key" if hot else f"(id * 7919) % {RECORDS}",
+            "primary_key": record.format(number=f"({number})"),
             "status": "'pending'" if is_due else "'succeeded'",
             "next_attempt_at": time if is_due else "NULL",
             "finished_at": "NULL" if is_due else time,

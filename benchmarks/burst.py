@@ -95,8 +95,8 @@ def forget(url: str) -> None:
     time.sleep(1)
 
 
-class Most:
-    """The most connections that any one process has had."""
+class Highest:
+    """The highest number of connections that one process has had."""
 
     def __init__(self) -> None:
         self._by_process = Counter[str]()
@@ -109,9 +109,9 @@ class Most:
 
 
 @contextmanager
-def watching(url: str) -> Iterator[Most]:
+def watching(url: str) -> Iterator[Highest]:
     """Notes how many connections each process of the benchmarks' project has."""
-    ended, most = threading.Event(), Most()
+    ended, most = threading.Event(), Highest()
 
     def watch() -> None:
         with connected(url) as connection, connection.cursor() as cursor:

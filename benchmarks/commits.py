@@ -38,7 +38,7 @@ def commits(place: Place) -> list[Bar]:
 def committed(place: Place, url: str) -> int:
     """How many transactions a database has seen, those that only read included.
 
-    Asked for in another database, so that asking is not counted.
+    Read from another database, so that reading is not counted.
     """
     time.sleep(1.5)  # sessions report what they did once a second, and as they end
     with connected(place.url) as connection, connection.cursor() as cursor:

@@ -5,7 +5,7 @@ import random
 from io import BytesIO
 from typing import Any
 
-from superoffice_hooks.samples import headers, notification
+from superoffice_hooks.wire.samples import headers, notification
 
 from . import SECRET
 
@@ -24,7 +24,7 @@ def signed() -> tuple[bytes, dict[str, str]]:
 
 def environs(path: str, count: int) -> list[dict[str, Any]]:
     """Requests as a WSGI server hands them over."""
-    return [_environ(path, *signed()) for _ in range(count)]
+    return [environ(path, *signed()) for _ in range(count)]
 
 
 def requests(path: str, count: int, *, keep_alive: bool = True) -> list[bytes]:
@@ -32,7 +32,8 @@ def requests(path: str, count: int, *, keep_alive: bool = True) -> list[bytes]:
     return [_request(path, *signed(), keep_alive=keep_alive) for _ in range(count)]
 
 
-def _environ(path: str, sent: bytes, named: dict[str, str]) -> dict[str, Any]:
+def environ(path: str, sent: bytes, named: dict[str, str]) -> dict[str, Any]:
+    """A request as a WSGI server hands it over."""
     fields = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in named.items()}
     return {
         **fields,

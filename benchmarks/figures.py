@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from math import ceil
 from statistics import median
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 
 class Round(TypedDict):
-    """What came of some deliveries."""
+    """What came of some deliveries, or of some events that were dispatched."""
 
     count: int
     seconds: float
     cpu: float
     answers: list[float]
+    calls: NotRequired[int]
+    """How often the receiver was called."""
+    handed_over: NotRequired[int]
+    """How many events these calls were for."""
 
 
 class Bar(NamedTuple):
@@ -24,7 +28,7 @@ class Bar(NamedTuple):
     bar: str
     measured: str
     reached: bool | None
-    why_not: str = ""
+    reason: str = ""
 
 
 @dataclass
@@ -51,6 +55,13 @@ class Rounds:
     def cpu(self, contender: str) -> float:
         """Seconds of processor time per delivery."""
         return median(r["cpu"] / r["count"] for r in self.by_contender[contender])
+
+    def cheaper(self, contender: str, than: str) -> float:
+        """How many deliveries a contender takes in with another's time for one, by rounds."""
+        pairs = zip(self.by_contender[contender], self.by_contender[than], strict=True)
+        return median(
+            other["cpu"] / other["count"] * mine["count"] / mine["cpu"] for mine, other in pairs
+        )
 
     def answer(self, contender: str, part: float) -> float:
         """The seconds in which so great a part of the answers was there."""

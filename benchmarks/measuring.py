@@ -1,24 +1,32 @@
 """What a worker process can measure. Each result is JSON."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.test import Client, override_settings
+from prometheus_client import CollectorRegistry, generate_latest
 
-from superoffice_hooks.models import Event
-from superoffice_hooks.replaying import Criteria, plan, replay
+from superoffice_hooks.contrib.prometheus.standing import register
+from superoffice_hooks.models import Event, ReceiverRun
+from superoffice_hooks.replay.running import Criteria, plan, replay
 from tests.tracing import traced
 
 from . import deliveries, filling
+from .contenders import stripes
 from .contenders.models import Seen
 from .contenders.receivers import RECORDS, do_nothing
+from .hops import Hops
+from .striped import NAME as STRIPES
 
 application = get_wsgi_application()
 
@@ -26,6 +34,7 @@ STORE_ONLY = {"DISPATCH": "worker"}
 CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "floor": ("/floor/", STORE_ONLY),
     "by hand": ("/by-hand/", STORE_ONLY),
+    STRIPES: ("", STORE_ONLY),
     "store only": ("/superoffice/webhook/", STORE_ONLY),
     # In the request's own thread, so that all of it is timed.
     "store and dispatch": ("/superoffice/webhook/", {"DISPATCH": "in_process", "LANES": 0}),
@@ -45,8 +54,8 @@ def ingest(contender: str, count: int) -> dict[str, Any]:
     ``seconds`` and ``cpu`` (this process's) include what is done after the answer, ``answers`` are
     the seconds until each answer was there.
     """
-    path, hooks = CONTENDERS[contender]
-    requests = deliveries.environs(path, count)
+    _path, hooks = CONTENDERS[contender]
+    requests = requests_to(contender, count)
     answers = []
     with configured(hooks):
         started, cpu = time.perf_counter(), time.process_time()
@@ -59,14 +68,37 @@ def ingest(contender: str, count: int) -> dict[str, Any]:
     return {"count": count, "seconds": seconds, "cpu": cpu, "answers": answers}
 
 
+def requests_to(contender: str, count: int) -> list[dict[str, Any]]:
+    """The requests of a contender's sender."""
+    if contender == STRIPES:
+        return stripes.environs(count)
+    return deliveries.environs(CONTENDERS[contender][0], count)
+
+
 def trips(contender: str) -> dict[str, Any]:
     """Statements and round trips of one delivery whose change set is known."""
     ingest(contender, 2)
-    path, hooks = CONTENDERS[contender]
-    (environ,) = deliveries.environs(path, 1)
+    _path, hooks = CONTENDERS[contender]
+    (environ,) = requests_to(contender, 1)
     with configured(hooks), traced(connection) as trace:
         application(environ, accept).close()
     return asdict(trace)
+
+
+def hops(lanes: int) -> list[tuple[str, str]]:
+    """Return the calls into the package of one delivery, until its receiver has returned."""
+    with configured({"DISPATCH": "in_process", "LANES": lanes}):
+        hops = Hops()
+        for environ in deliveries.environs("/superoffice/webhook/", 5):
+            # The last one counts, once the lanes are idle again.
+            time.sleep(0.5)
+            hops.calls.clear()
+            hops.is_on = True
+            application(environ, accept).close()
+        time.sleep(0.5)
+    assert not hops.is_on
+    sys.setprofile(None)
+    return hops.calls
 
 
 def fill(count: int, days: int) -> None:
@@ -79,18 +111,31 @@ def fill(count: int, days: int) -> None:
     )
 
 
+def dispatch() -> None:
+    """Call the receivers of all that is due."""
+    call_command("superoffice_dispatch", verbosity=0, stdout=StringIO())
+
+
 def disk() -> dict[str, float]:
     """Bytes per stored event on PostgreSQL: what SuperOffice sent, and what it takes here."""
     with connection.cursor() as cursor:
         table = Event._meta.db_table
-        cursor.execute(f"VACUUM ANALYZE {table}")
+        cursor.execute(f"VACUUM ANALYZE {table}, {ReceiverRun._meta.db_table}")
         cursor.execute(
             "SELECT count(*), avg(octet_length(body)), pg_table_size(%s), pg_indexes_size(%s)"
             f" FROM {table}",
             [table, table],
         )
         count, body, rows, indexes = cursor.fetchone()
-    return {"body": float(body), "rows": rows / count, "indexes": indexes / count}
+        runs = ReceiverRun._meta.db_table
+        cursor.execute("SELECT pg_total_relation_size(%s)", [runs])
+        (of_runs,) = cursor.fetchone()
+    return {
+        "body": float(body),
+        "rows": rows / count,
+        "indexes": indexes / count,
+        "runs": of_runs / count,
+    }
 
 
 def admin_list() -> float:
@@ -111,6 +156,14 @@ def timeline() -> float:
     return timed(lambda: list(Event.objects.for_record(*record(events.pop()))), times=len(events))
 
 
+def scrape() -> float:
+    """Seconds that a scrape by Prometheus takes, of what is read from the database."""
+    connection.ensure_connection()
+    registry = CollectorRegistry()
+    register(registry)
+    return timed(lambda: generate_latest(registry), times=9)
+
+
 def record(event: Event) -> tuple[str, int, str]:
     """The record it concerns."""
     return event.entity, event.primary_key or 0, event.tenant
@@ -120,7 +173,7 @@ def replay_again(count: int) -> dict[str, float]:
     """Replay so many events to a receiver that does nothing; the peak is the process's, in MB."""
     criteria = Criteria(limit=count)
     started = time.perf_counter()
-    done = replay(plan(criteria, who="benchmarks", why="to see how long it takes"))
+    done = replay(plan(criteria, who="benchmarks", reason="to see how long it takes"))
     assert done.done == count, done.failed
     return {"seconds": time.perf_counter() - started, "peak": peak()}
 

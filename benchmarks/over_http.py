@@ -39,11 +39,14 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve(url: str, kind: str, hooks: dict[str, Any], receiver: str = "update") -> Iterator[Server]:
+def serve(
+    url: str, kind: str, hooks: dict[str, Any], receiver: str = "update", door: str = ""
+) -> Iterator[Server]:
     """The benchmarks' project on a database, behind one of the servers, on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = {"BENCH_HOOKS": json.dumps(hooks), "BENCH_RECEIVER": receiver}
+    environment["BENCH_DOOR"] = door
     if kind == "uvicorn":
         bind = ["--host=127.0.0.1", f"--port={port}"]
         environment["BENCH_CONN_MAX_AGE"] = "0"
@@ -62,7 +65,7 @@ def serve(url: str, kind: str, hooks: dict[str, Any], receiver: str = "update") 
 def flood(
     server: Server, path: str, count: int, until: Callable[[], object] = lambda: None
 ) -> Round:
-    """As fast as it goes, over a few connections that stay open.
+    """As fast as it goes, over some connections that stay open.
 
     ``until`` returns when all is done that came of it, and that counts.
     """

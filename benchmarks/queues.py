@@ -14,8 +14,8 @@ from .figures import Round
 from .places import bench_database
 from .processes import Worker, other_code, started, worker
 
-MOST_SECONDS = 90
-"""For one measuring; a worker that needs longer is told to stop and has its rate so far."""
+MAX_SECONDS = 90
+"""For one measuring; a worker that needs longer is stopped and has its rate so far."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Filled:
             environment, pipe = self.environment | meter, subprocess.PIPE
             with started(command, self.url, environment, stdout=pipe, stderr=pipe) as process:
                 try:
-                    _, errors = process.communicate(timeout=MOST_SECONDS)
+                    _, errors = process.communicate(timeout=MAX_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.terminate()
                     _, errors = process.communicate(timeout=20)

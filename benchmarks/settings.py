@@ -35,6 +35,15 @@ INSTALLED_APPS += os.environ.get("BENCH_APPS", "superoffice_hooks benchmarks.con
 # The other queues of the dispatch contest.
 if "django_tasks_db" in INSTALLED_APPS:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+if "djstripe" in INSTALLED_APPS:
+    STRIPE_LIVE_MODE = False
+    STRIPE_TEST_SECRET_KEY = "sk_test_ofTheBenchmarksAloneOfNobody"
+    # Its many migrations take longer than all that is measured with it; nor do any have to wait for
+    # tables that are made before all migrations.
+    MIGRATION_MODULES = dict.fromkeys(
+        ("djstripe", "admin", "auth", "contenttypes", "sessions", "superoffice_hooks")
+    )
+    DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
 PROCRASTINATE_IMPORT_PATHS = ["benchmarks.contenders.procrastinated"]
 MIDDLEWARE = [

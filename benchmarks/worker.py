@@ -1,4 +1,4 @@
-"""A process with Django set up that does what it is told: ``python -m benchmarks.worker``.
+"""A process with Django set up that carries out commands: ``python -m benchmarks.worker``.
 
 A line of JSON names a function of ``measuring`` or ``backlog`` and its arguments; the answer is
 another.

@@ -43,6 +43,8 @@ SUPEROFFICE_HOOKS: dict[str, Any] = {
     "SECRETS": [os.environ.get("SUPEROFFICE_SECRET", "an example secret, for development")],
     # The associate our robot logs in to SuperOffice as: its own writes come back as events.
     "OWN_ASSOCIATES": {"Default": [99]},
+    # The demo of a weekend leaves the dispatching to somebody else.
+    "DISPATCH": os.environ.get("SUPEROFFICE_DISPATCH", "in_process"),
 }
 
 ROOT_URLCONF = "example_project.urls"
@@ -81,7 +83,7 @@ DATABASES = {
             # Simultaneous deliveries wait for each other instead of failing.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            # FULL: what SuperOffice was told is stored survives a power cut.
+            # FULL: what was answered 200 survives a power cut.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         },
     }

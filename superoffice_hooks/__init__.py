@@ -1,3 +1,3 @@
 """SuperOffice CRM webhooks in Django: verified, stored, dispatched as signals, replayable."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,9 +1,10 @@
 """The app's entry in INSTALLED_APPS."""
 
-from typing import Any
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.core.signals import request_started
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,13 +17,7 @@ class SuperOfficeHooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and let the first request start the dispatcher."""
-        from . import checks  # noqa: F401, PLC0415  (checks register themselves on import)
-
-        request_started.connect(_start_dispatcher, dispatch_uid="superoffice_hooks")
-
-
-def _start_dispatcher(**kwargs: Any) -> None:
-    """Start the dispatcher of this process, unless it runs."""
-    from .dispatcher import start  # noqa: PLC0415  (of use to processes that serve requests)
-
-    start()
+        # Neither can be imported before the models.
+        import_module("superoffice_hooks.checks")
+        start = import_string("superoffice_hooks.dispatcher.start")
+        request_started.connect(start, dispatch_uid="superoffice_hooks")

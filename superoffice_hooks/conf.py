@@ -1,25 +1,26 @@
-"""The settings: one dict SUPEROFFICE_HOOKS, read once, when first asked for.
+"""The settings: one dict SUPEROFFICE_HOOKS, read once, when it is first needed.
 
-Values are taken as they are; what is wrong with them is for ``checks`` to say.
+Values are not validated here; ``checks`` reports what is wrong with them.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from . import vocabulary
 from .exceptions import UnknownEndpoint
-from .logs import get_logger
-from .vocabulary import Names
+from .wire import dictionary, event_names
+from .wire.event_names import Names
+from .wire.log_fields import fields as fields_of_a_record
+from .wire.logs import get_logger
 
 logger = get_logger(__name__)
 
@@ -27,22 +28,24 @@ SETTING = "SUPEROFFICE_HOOKS"
 DEFAULT_ENDPOINT = "default"
 
 
-class HooksSettings(NamedTuple):
+@dataclass(frozen=True)
+class HooksSettings:
     """SUPEROFFICE_HOOKS with its defaults. Field names are the dict's keys."""
 
-    SECRETS: Sequence[str] | Mapping[str, Sequence[str]] | str = ()
+    # Not in the repr: Django's error reports show the variables of each frame.
+    SECRETS: Sequence[str] | Mapping[str, Sequence[str]] | str = field(default=(), repr=False)
     """Secrets of the default endpoint, newest first; or {endpoint: secrets}; or the dotted path of
     a callable ``(endpoint: str) -> Iterable[str] | None`` (None: there is no such endpoint)."""
 
     ALLOW_UNSIGNED: bool = False
-    """Let in deliveries without a signature. A wrong signature is refused all the same."""
+    """Accept deliveries without a signature. A wrong signature is still refused."""
 
     MAX_BODY_BYTES: int = 1024 * 1024
-    """The longest body that is read, in bytes. The widest documented one has 2 000."""
+    """The longest body that is read, in bytes. The longest documented one has 2 000."""
 
     MAX_AGE_SECONDS: int | None = None
     """How long after its Timestamp an event may arrive to be dispatched; None for any time. A later
-    one is stored and skipped: whoever captured a signed body can send it years later."""
+    one is stored and skipped: a captured signed body could be sent again years later."""
 
     DISPATCH: Literal["in_process", "task", "worker"] = "in_process"
     """Which process calls the receivers: each web process, in threads of its own; the worker of a
@@ -50,57 +53,77 @@ class HooksSettings(NamedTuple):
 
     LANES: int = 2
     """How many threads of a process call receivers, each with a database connection of its own; one
-    on SQLite, which has one writer. 0: the thread that answers SuperOffice does, before it
-    answers."""
+    on SQLite, which has one writer. With 0, receivers are called before SuperOffice is answered."""
 
     ORDERED: bool = False
     """Dispatch the events of one record (tenant, entity, primary key) one at a time, in the order
     in which they occurred."""
 
     LEASE_SECONDS: int = 300
-    """After how long others dispatch the events of a process that is gone. A living process renews
-    its claims. Also how long ``superoffice_dispatch`` leaves an event to the task queue."""
+    """After how long other processes dispatch the events of a process that has died. A living one
+    renews its claims. Also how long ``superoffice_dispatch`` leaves an event to the task queue."""
 
     CALL_SECONDS: int = 900
-    """How long the call of a receiver may take before it is taken to hang: then that is reported,
-    and the claim on its event is not renewed any more."""
+    """A call of a receiver that takes longer hangs: it is reported, and the claim on its event is
+    not renewed any more."""
 
     MAX_ATTEMPTS: int = 5
-    """After how many failed attempts an event has failed for good."""
+    """After how many failed attempts an event is not retried any more."""
 
     RETRY_DELAYS: Sequence[float] = (60, 300, 1800, 7200)
     """Seconds to wait after the first, second, … attempt; the last one repeats. Up to a tenth is
     added at random, so that a thousand events that failed together do not return together."""
 
     SPOOL_DIR: str | Path | None = None
-    """A directory of this machine for deliveries the database cannot take now. Without one they
-    are answered 503 and SuperOffice has to send them again."""
+    """A directory of this machine for deliveries while the database is away. Without one, they are
+    answered 503 and SuperOffice has to send them again."""
 
-    RETENTION: Mapping[str, float | timedelta | None] = MappingProxyType({})
-    """{what: days} for ``superoffice_prune``; what is not named, or None, is kept for ever. See
-    ``RETAINED``."""
+    RETENTION: Mapping[str, float | timedelta | None] = field(default_factory=dict)
+    """{what: days} for ``superoffice_prune``, see ``RETAINED``.
+    What has no key, or None, is kept for ever."""
 
-    NOISE_FIELDS: Mapping[str, Iterable[str]] = MappingProxyType(
-        {"*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")}
+    NOISE_FIELDS: Mapping[str, Iterable[str]] = field(
+        default_factory=lambda: {
+            "*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")
+        }
     )
-    """{entity: names of fields} that change along with every other; both may be patterns. What is
-    given for "*" replaces the default, what is given for an entity is added to it. A record's own
-    key is noise in any case."""
+    """{entity: names of fields} that change along with every other; both may be patterns. A value
+    for "*" replaces the default, one for an entity is added to it. A record's own key is always
+    noise."""
 
     OWN_ASSOCIATES: Mapping[str, Iterable[int]] | Callable[[str], Iterable[int] | None] | str = (
-        MappingProxyType({})
+        field(default_factory=dict)
     )
     """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
     dotted path, that takes a tenant and returns them."""
 
-    def __repr__(self) -> str:
-        """Show all but the secrets; Django's error reports show what is in each frame."""
-        shown = self._asdict() | {"SECRETS": "…"}
-        return f"HooksSettings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+    REDACT: Sequence[str] = ()
+    """Keys of the body whose values are replaced before anything is kept: names at any depth, or
+    paths from the top (``FieldValues.email``); both may be patterns."""
+
+    FAILURE_FINGERPRINT: Callable[..., str | None] | str | None = None
+    """A callable ``(error, event, receiver) -> str | None``, or its dotted path: failures of a
+    receiver with the same text are one group. None: our own fingerprint."""
+    CONNECTIONS: Mapping[str, Mapping[str, Any]] | Callable[[str], Any] | str = field(
+        default_factory=dict, repr=False
+    )
+    """{tenant: how to sign in to its API}; or a callable that takes a tenant, or its path."""
+
+    WEBHOOKS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """{endpoint: the webhook that SuperOffice is to have for it}, for ``superoffice_subscribe``."""
+
+    API_RATE: float = 5
+    """The maximum number of calls per second to the API of one tenant, for each process."""
+
+    REACTIVATE: int | Literal[False] = False
+    """How often a day a webhook that failed too often is activated again; False for never."""
+
+    WATCH_EVERY: float | None = None
+    """Seconds between two looks of a dispatcher at each of WEBHOOKS; None for no look."""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The endpoints the settings name; a callable names none before it is asked for one."""
+        """Return the endpoints in the settings; none if SECRETS is a callable."""
         match self.SECRETS:
             case str():
                 return ()
@@ -110,91 +133,82 @@ class HooksSettings(NamedTuple):
                 return (DEFAULT_ENDPOINT,)
 
     def secrets_of(self, endpoint: str) -> tuple[str, ...]:
-        """The secrets of an endpoint, newest first.
+        """Return the secrets of an endpoint, newest first.
 
         Raises:
-            UnknownEndpoint: the settings name no such endpoint.
+            UnknownEndpoint: the settings have no such endpoint.
         """
-        secrets = self._lookup(endpoint)
+        secrets: Iterable[str] | str | None
+        match self.SECRETS:
+            case str(path):
+                secrets = import_string(path)(endpoint)
+            case Mapping() as by_endpoint:
+                secrets = by_endpoint.get(endpoint)
+            case of_default:
+                secrets = of_default if endpoint == DEFAULT_ENDPOINT else None
         if secrets is None:
-            raise UnknownEndpoint(endpoint)
+            raise UnknownEndpoint
         # A lone string is one secret, not one secret a character.
         return (secrets,) if isinstance(secrets, str) else tuple(secrets)
 
-    def _lookup(self, endpoint: str) -> Iterable[str] | str | None:
-        match self.SECRETS:
-            case str(path):
-                find: Callable[[str], Iterable[str] | str | None] = import_string(path)
-                return find(endpoint)
-            case Mapping() as by_endpoint:
-                return by_endpoint.get(endpoint)
-            case secrets:
-                return secrets if endpoint == DEFAULT_ENDPOINT else None
-
     def periods(self) -> dict[str, timedelta]:
-        """How long each thing in RETAINED is kept that is not kept for ever.
+        """Return how long each thing in RETAINED is kept that is not kept for ever.
 
         Raises:
-            ValueError: RETENTION has something else than periods. A period that was guessed could
-                delete what was to be kept.
+            ValueError: RETENTION has a wrong key or value. To guess a period could delete too much.
         """
-        given: Any = self.RETENTION
-        if not isinstance(given, Mapping) or set(given) - set(RETAINED):
+        retention: Any = self.RETENTION
+        if not isinstance(retention, Mapping) or set(retention) - set(RETAINED):
             raise ValueError(f"RETENTION is no dict of {', '.join(RETAINED)}.")
-        return {what: _period(period) for what, period in given.items() if period is not None}
-
-    def own_associates(self, tenant: str) -> frozenset[int]:
-        """The associate ids under which we write to this tenant ourselves."""
-        given = self.OWN_ASSOCIATES
-        if isinstance(given, Mapping):
-            return frozenset(given.get(tenant, ()))
-        find = import_string(given) if isinstance(given, str) else given
-        return frozenset(find(tenant) or ())
+        return {what: _period(period) for what, period in retention.items() if period is not None}
 
 
 MODES = ("in_process", "task", "worker")
-"""What DISPATCH may be."""
+"""The values of DISPATCH."""
 
-MOST_LANES = 64
+MAX_LANES = 64
 """The highest LANES."""
 
 RETAINED = ("bodies", "events", "failed", "rejections")
-"""What RETENTION may name: bodies, headers and tracebacks of events that came out well; such events
-themselves; failed events; rejections."""
+"""The keys of RETENTION: bodies, headers and tracebacks of finished events that did not fail; these
+events themselves; failed events; rejections."""
 
 LONGEST = timedelta(days=36_500)
-"""The longest period, far from where dates end. None is longer."""
+"""The longest period, so that dates do not overflow."""
 
-KEYS = frozenset(HooksSettings._fields)
+KEYS = frozenset(key.name for key in fields(HooksSettings))
 
 
 @cache
 def current() -> HooksSettings:
-    """The settings in force. What is no dict or no known key is left out; a check reports it."""
-    given = getattr(settings, SETTING, {})
-    known = given.items() if isinstance(given, Mapping) else ()
-    return HooksSettings(**{key: value for key, value in known if key in KEYS})
+    """Return the current settings, without unknown keys, which a check reports."""
+    value = getattr(settings, SETTING, {})
+    items = value.items() if isinstance(value, Mapping) else ()
+    return HooksSettings(**{key: value for key, value in items if key in KEYS})
 
 
 @lru_cache(maxsize=1000)
 def noise_of(entity: str) -> Names:
-    """The fields of an entity that say nothing by changing, as names and patterns."""
-    from . import dictionary  # noqa: PLC0415  (of use once there are events)
-
-    given = {**HooksSettings().NOISE_FIELDS, **current().NOISE_FIELDS}
-    noise = [given[key] for key in given if vocabulary.pattern(key).fullmatch(entity)]
+    """Return the noise fields of an entity, as names and patterns."""
+    by_entity = {**HooksSettings().NOISE_FIELDS, **current().NOISE_FIELDS}
+    noise = [by_entity[key] for key in by_entity if event_names.pattern(key).fullmatch(entity)]
     return Names(itertools.chain(dictionary.key_of(entity), *noise))
 
 
 def is_own(tenant: str, associate_id: int | None) -> bool:
-    """Whether an associate of a tenant is one that we ourselves write as."""
+    """Return whether we ourselves write to a tenant as this associate."""
     if associate_id is None:
         return False
+    own = current().OWN_ASSOCIATES
     try:
-        return associate_id in current().own_associates(tenant)
-    # The project's callable must not cost an event.
+        if isinstance(own, Mapping):
+            return associate_id in own.get(tenant, ())
+        find = import_string(own) if isinstance(own, str) else own
+        return associate_id in (find(tenant) or ())
+    # An error of the project's callable must not lose the event.
     except Exception:
-        logger.exception("%s['OWN_ASSOCIATES'] could not be asked about %r", SETTING, tenant)
+        extra = fields_of_a_record(tenant=tenant)
+        logger.exception("%s['OWN_ASSOCIATES'] raised for tenant %r", SETTING, tenant, extra=extra)
         return False
 
 
@@ -204,12 +218,12 @@ def is_positive(value: Any) -> bool:
 
 
 def is_late(occurred_at: datetime | None, received_at: datetime) -> bool:
-    """Return whether MAX_AGE_SECONDS had passed between these two."""
-    most = current().MAX_AGE_SECONDS
-    # A check reports what is no number.
-    if occurred_at is None or most is None or not is_positive(most):
+    """Return whether an event was received more than MAX_AGE_SECONDS after it occurred."""
+    max_age = current().MAX_AGE_SECONDS
+    # A check reports a wrong value.
+    if occurred_at is None or max_age is None or not is_positive(max_age):
         return False
-    return (received_at - occurred_at).total_seconds() > most
+    return (received_at - occurred_at).total_seconds() > max_age
 
 
 def _period(value: Any) -> timedelta:
@@ -222,7 +236,7 @@ def _period(value: Any) -> timedelta:
 
 
 def has_tasks() -> bool:
-    """Whether Django Tasks are there: part of Django from 6.0 on, django-tasks before."""
+    """Return whether Django has Tasks, as since 6.0, or django-tasks is installed."""
     return bool(find_spec("django.tasks") or find_spec("django_tasks"))
 
 

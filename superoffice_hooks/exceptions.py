@@ -1,72 +1,56 @@
-"""Why a delivery was not taken in, and what a receiver can raise to steer its retries.
+"""Why a delivery was not taken in, what a receiver can raise, and what a warning says of old names.
 
-The sender of a delivery that was not taken in is told the status code and no more.
+The sender of a delivery that was not taken in gets the status code and nothing else.
 """
 
-from typing import ClassVar
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ENDS_THE_PROCESS = (KeyboardInterrupt, GeneratorExit)
+"""What is no receiver's failure. Everything else that one raises is, cancellations included."""
 
 
 class SuperOfficeHooksError(Exception):
     """Base of all errors this app raises."""
 
 
-class Refused(SuperOfficeHooksError):
-    """A delivery that was not let in; kept as a Rejection under this ``reason``."""
+STATUS_CODES = {
+    "unknown endpoint": 404,
+    "body too large": 413,
+    "body not readable": 503,
+    "body already read by a middleware": 503,
+    "signature missing": 401,
+    "signature wrong": 401,
+}
+"""The reasons to refuse a delivery, each with the status code of the answer."""
 
-    status_code: ClassVar[int]
-    reason: ClassVar[str]
+
+class Refused(SuperOfficeHooksError):
+    """A delivery that was not let in; kept as a Rejection with this ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status_code = STATUS_CODES[reason]
 
 
 class UnknownEndpoint(Refused):
-    """No secrets are configured under the endpoint's name."""
+    """The settings have no secrets for this endpoint."""
 
-    status_code = 404
-    reason = "unknown endpoint"
-
-
-class BodyTooLarge(Refused):
-    """The body has more than MAX_BODY_BYTES bytes."""
-
-    status_code = 413
-    reason = "body too large"
-
-
-class BodyNotReadable(Refused):
-    """The server did not hand the whole body over, as some do not if it is sent in chunks."""
-
-    status_code = 503
-    reason = "body not readable"
-
-
-class BodyAlreadyRead(Refused):
-    """A middleware read the body before the view, and Django has not kept it."""
-
-    status_code = 503
-    reason = "body already read by a middleware"
-
-
-class SignatureMissing(Refused):
-    """There is no X-SuperOffice-Signature: the webhook was saved without a secret."""
-
-    status_code = 401
-    reason = "signature missing"
-
-
-class SignatureWrong(Refused):
-    """None of the endpoint's secrets made the signature."""
-
-    status_code = 401
-    reason = "signature wrong"
+    def __init__(self) -> None:
+        super().__init__("unknown endpoint")
 
 
 class NotStored(SuperOfficeHooksError):
-    """A delivery could not be written down now; SuperOffice should try again."""
+    """A delivery that could not be stored now; SuperOffice should try again."""
 
     status_code = 503
 
 
 class RetryLater(SuperOfficeHooksError):
-    """Raised by a receiver that cannot work now: call it again, but not before then.
+    """Raised by a receiver that cannot work now, to be called again after so many seconds.
 
     It counts as one of the MAX_ATTEMPTS.
     """
@@ -77,11 +61,46 @@ class RetryLater(SuperOfficeHooksError):
 
 
 class GiveUp(SuperOfficeHooksError):
-    """Raised by a receiver that will never succeed with this event: do not call it again.
+    """Raised by a receiver that will never succeed with this event, to be called no more.
 
-    The event has failed, whatever its other receivers do; ``reason`` is for whoever looks at it.
+    The event has failed, even if its other receivers succeed. The admin shows ``reason``.
     """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Failed(SuperOfficeHooksError):
+    """Raised by a receiver that was called for a batch, to say which of its events failed.
+
+    What it did for the others is committed. Each of these is tried again alone, as its error says.
+    """
+
+    def __init__(self, errors: Mapping[Any, BaseException]) -> None:
+        for error in errors.values():
+            if not isinstance(error, BaseException):
+                raise TypeError(f"Failed has an exception for each event, not {error!r}.")
+        super().__init__(", ".join(map(str, errors)))
+        self.errors = dict(errors)
+
+
+class RemovedInSuperofficeHooks03Warning(DeprecationWarning):
+    """A name that works until 0.3."""
+
+
+def renamed(module: str, new_names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module: old names lead to the new ones, and warn."""
+
+    def find(name: str) -> Any:
+        if name not in new_names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+        new = new_names[name]
+        warnings.warn(
+            f"{module}.{name} is called {new} now. The old name goes in 0.3.",
+            RemovedInSuperofficeHooks03Warning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[module], new)
+
+    return find

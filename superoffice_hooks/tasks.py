@@ -1,17 +1,20 @@
-"""The door for Django Tasks: with DISPATCH = "task", each event is one task of the project's queue.
+"""Django Tasks: with DISPATCH = "task", each event is one task of the project's queue.
 
 ``django.tasks`` is part of Django from 6.0 on; before, the package django-tasks provides the same.
 """
 
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from django.db import router
 
-from .dispatching import dispatch_now
-from .logs import get_logger
+from .dispatching.in_thread import dispatch_now
 from .models import Event, Replay, queue
-from .replaying import carry_on
+from .replay.running import carry_on
+from .wire.log_fields import fields
+from .wire.logs import get_logger
 
 if TYPE_CHECKING or find_spec("django.tasks"):
     from django.tasks import task
@@ -20,10 +23,13 @@ else:
 
 logger = get_logger(__name__)
 
+PAUSE_SECONDS = 5.0
+"""How long nothing is enqueued after the queue was out of reach, so that senders need not wait."""
+
 
 @task()
 def dispatch_event(pk: int) -> None:
-    """Dispatch the event with this primary key, unless somebody else has begun to."""
+    """Dispatch the event with this primary key, unless another process has begun to."""
     event = queue.events().filter(pk=pk).first()
     if event is not None and queue.hurry(event):
         dispatch_now(event)
@@ -31,21 +37,37 @@ def dispatch_event(pk: int) -> None:
 
 @task()
 def carry_on_replay(pk: int) -> None:
-    """Carry the replay with this primary key on, unless somebody else does."""
+    """Carry the replay with this primary key on, unless another process does."""
     replay = Replay.objects.using(router.db_for_write(Replay)).filter(pk=pk).first()
     for _ in carry_on(replay) if replay is not None else ():
         pass
 
 
+class Pause:
+    """The time after a failure in which this process enqueues nothing."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + PAUSE_SECONDS
+
+    def end(self) -> None:
+        self._until = 0.0
+
+
+pause = Pause()
+
+
 def enqueue(event: Event) -> None:
     """Hand an event to the queue; never raises.
 
-    If the queue is out of reach, ``superoffice_dispatch`` finds the event when its lease has ended.
+    If the queue is out of reach, ``superoffice_dispatch`` claims the event after a lease.
     """
-    try:
-        dispatch_event.enqueue(event.pk)
-    except Exception:
-        logger.exception("%s could not be enqueued and waits for superoffice_dispatch", event)
+    _enqueue(dispatch_event.enqueue, event, fields(event=event))
 
 
 def enqueue_replay(replay: Replay) -> None:
@@ -53,7 +75,20 @@ def enqueue_replay(replay: Replay) -> None:
 
     If the queue is out of reach, ``superoffice_dispatch`` carries it on.
     """
+    _enqueue(carry_on_replay.enqueue, replay, fields(replay=replay.pk))
+
+
+def _enqueue(
+    enqueue: Callable[[int], object], row: Event | Replay, extra: dict[str, object]
+) -> None:
+    """Enqueue a task for a row, unless the queue was out of reach seconds ago."""
+    if not pause.is_over():
+        said = "%s waits for superoffice_dispatch: the queue was out of reach"
+        logger.warning(said, row, extra=extra)
+        return
     try:
-        carry_on_replay.enqueue(replay.pk)
+        enqueue(row.pk)
     except Exception:
-        logger.exception("%s could not be enqueued and waits for superoffice_dispatch", replay)
+        pause.begin()
+        said = "%s could not be enqueued and waits for superoffice_dispatch"
+        logger.exception(said, row, extra=extra)

@@ -1,6 +1,6 @@
 """``path("superoffice/", include("superoffice_hooks.urls"))``.
 
-With and without the trailing slash, because a redirect is no answer SuperOffice understands.
+With and without the trailing slash, because SuperOffice may not follow redirects.
 """
 
 from django.urls import path

@@ -1,30 +1,39 @@
 """What the tests share: documented bodies, a signed POST, receivers that leave again."""
 
 import json
+import sys
+import threading
+import traceback
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.dispatch import Signal
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from superoffice_hooks import dispatcher, signals
-from superoffice_hooks.models import Event, Rejection
-from superoffice_hooks.pausing import pause
-from superoffice_hooks.signature import sign
+from superoffice_hooks.models import Dispatcher, Event, Rejection
+from superoffice_hooks.receiving.pausing import pause
+from superoffice_hooks.wire.signature import sign
 
 from . import many
+from .emptying import empty_all
 from .parts import (  # noqa: F401  (pytest finds its hooks here)
     pytest_addoption,
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_runtest_protocol,
+    pytest_terminal_summary,
 )
+
+# Of tests that commit; pytest-django makes their class from this one.
+pytest.MonkeyPatch().setattr(TransactionTestCase, "_fixture_teardown", empty_all)
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SECRET: str = settings.SUPEROFFICE_HOOKS["SECRETS"][0]
@@ -36,13 +45,17 @@ def documented(name: str) -> bytes:
     return (PAYLOADS / f"{name}.json").read_bytes()
 
 
+SEED: dict[str, Any] = json.loads(documented("seed-ticket.changed"))
+FEW_CHANGES = ["priority", "status", "title"]
+
+
 def body(name: str = "ticket.changed", **values: Any) -> bytes:
-    """The seed page's ticket.changed (47 fields) with an EventId of its own and these values."""
-    entity = name.rpartition(".")[0]
-    sent = json.loads(documented("seed-ticket.changed"))
-    return json.dumps(
-        {**sent, "EventId": str(uuid.uuid4()), "Event": name, "Entity": entity, **values}
-    ).encode()
+    """The seed page's ticket.changed with an EventId of its own and these values.
+
+    Of its 47 changed fields it keeps three: each test writes them anew, and few look at them.
+    """
+    own = {"EventId": str(uuid.uuid4()), "Event": name, "Entity": name.rpartition(".")[0]}
+    return json.dumps({**SEED, "Changes": FEW_CHANGES, **own, **values}).encode()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,8 +71,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 class Poster:
     """Posts through the real URL, with CSRF checks on, signing like SuperOffice."""
 
-    def __init__(self) -> None:
-        self.client = Client(enforce_csrf_checks=True)
+    def __init__(self, client: Callable[..., Client] = Client) -> None:
+        self.client = client(enforce_csrf_checks=True)
 
     def __call__(
         self,
@@ -76,8 +89,17 @@ class Poster:
             url, sent, content_type="application/json; charset=utf-8", headers=headers
         )
         # Outside of a TestCase's transaction, other threads call the receivers.
-        assert dispatcher.wait_until_idle(30)
+        assert dispatcher.wait_until_idle(30), what_threads_do()
         return answer
+
+
+def what_threads_do() -> str:
+    """Where each thread of this process is, for the message of a test that waited in vain."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"{names.get(thread)}:\n{''.join(traceback.format_stack(frame)[-6:])}"
+        for thread, frame in sys._current_frames().items()
+    )
 
 
 @pytest.fixture
@@ -89,6 +111,13 @@ def post() -> Poster:
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     """``connect(signal, function)`` connects a receiver until the test ends."""
+    with connecting() as connect:
+        yield connect
+
+
+@contextmanager
+def connecting() -> Iterator[Callable[..., Callable[..., Any]]]:
+    """Hand out what ``connect`` is, for a block."""
     connections: list[tuple[Signal, Callable[..., Any], dict[str, Any]]] = []
 
     def _connect(
@@ -102,6 +131,31 @@ def connect() -> Iterator[Callable[..., Callable[..., Any]]]:
     yield _connect
     for signal, function, options in connections:
         signal.disconnect(function, **options)
+
+
+@pytest.fixture(scope="class")
+def rows_of_the_class(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Keep what fixtures of this scope store for all tests of a class.
+
+    Each test works on it in a savepoint that is rolled back, so none may be transactional. It saves
+    the time of tests that look at the same rows with many parameters.
+    """
+    # As the blocks of Django's TestCase, inside of which events are dispatched at once.
+    block = transaction.atomic()
+    vars(block)["_from_testcase"] = True
+    with django_db_blocker.unblock():
+        block.__enter__()
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+            block.__exit__(None, None, None)
+
+
+@pytest.fixture
+def one_attempt(settings) -> None:
+    """An event that fails has failed for good; as shipped, it would wait for another attempt."""
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "MAX_ATTEMPTS": 1}
 
 
 @pytest.fixture
@@ -146,7 +200,7 @@ def before_the_fix() -> Iterator[None]:
         raise KeyError("EventId")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("superoffice_hooks.receiving.Notification.parse", stumble)
+        patch.setattr("superoffice_hooks.receiving.deliveries.Notification.parse", stumble)
         yield
 
 
@@ -160,6 +214,14 @@ def rejected(post) -> Callable[..., Rejection]:
         return Rejection.objects.latest("pk")
 
     return reject
+
+
+@pytest.fixture(name="dispatcher")
+def living_dispatcher(db) -> Dispatcher:
+    """A dispatcher that was seen just now."""
+    seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
+    seen.say()
+    return seen
 
 
 @pytest.fixture
@@ -182,6 +244,29 @@ def database_away() -> Callable[[], AbstractContextManager[None]]:
             connection.close()
             connection.settings_dict = settings_dict
             pause.end()
+
+    return away
+
+
+@pytest.fixture
+def away_in_replay(
+    connect, database_away, monkeypatch
+) -> Callable[[int], AbstractContextManager[None]]:
+    """``with away_in_replay(3):`` a replay's call for the record 3 takes the database away."""
+    monkeypatch.setattr("superoffice_hooks.dispatching.recording._WAITS", (0,))
+
+    @contextmanager
+    def away(number: int) -> Iterator[None]:
+        with ExitStack() as unplugged:
+
+            def pulls_the_plug(event, replay, **kwargs):
+                if replay and event.primary_key == number:
+                    connection.close()
+                    unplugged.enter_context(database_away())
+
+            connect(signals.any_event, pulls_the_plug)
+            yield
+        signals.any_event.disconnect(pulls_the_plug)
 
     return away
 

@@ -13,7 +13,7 @@ _NUMBERS = {
     ),
 }
 _EVENT_ID = {
-    "postgresql": "lpad(to_hex(numbers.n * 100000 + event.id), 32, '0')::uuid",
+    "postgresql": "lpad(to_hex(numbers.n::bigint * 100000 + event.id), 32, '0')::uuid",
     "sqlite": "printf('%%032x', numbers.n * 100000 + event.id)",
 }
 _LATER = {

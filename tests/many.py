@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery
-from superoffice_hooks.reaching import FEW, MOST
+from superoffice_hooks.models.paging.pages import MAX_KEYS, MAX_ROWS
 
 EVENTS = 200_000
 
@@ -32,7 +32,7 @@ FILL = [
     INSERT INTO superoffice_hooks_event (
         endpoint, event_id, name, entity, action, primary_key, tenant, webhook_name, received_at,
         payload, body, headers, problems, status, attempts, finished_at, is_own, handled_by,
-        handled_why, change_set_id
+        handled_reason, change_set_id
     )
     SELECT
         CASE WHEN n = 100 THEN 'old' ELSE 'default' END,
@@ -58,22 +58,41 @@ FILL = [
     ) events
     """,
     """
+    INSERT INTO superoffice_hooks_failuregroup (
+        id, fingerprint, receiver, exception, frame, error, first_seen, last_seen, state, who,
+        reason, said
+    )
+    SELECT n, n::text, receiver, 'ValueError', 'project/x.py:f', 'ValueError', now(), now(), 'open',
+        '', '', ''
+    FROM (VALUES (1, 'project.mail'), (2, 'project.count')) groups (n, receiver)
+    """,
+    # Of the failures of project.mail, one in three still counts.
+    """
     INSERT INTO superoffice_hooks_receiverrun (
-        event_id, receiver, attempt, outcome, started_at, duration, error, traceback, succeeded_in
+        event_id, receiver, attempt, outcome, started_at, duration, error, traceback, succeeded_in,
+        group_id, counts_in_group
     )
     SELECT e.id, r.receiver, 1,
         CASE WHEN r.receiver = 'project.mail' AND e.status = 'failed' THEN 'failed'
              WHEN r.receiver = 'project.count' AND e.name = 'quote.sent' THEN 'gave_up'
              ELSE 'succeeded' END,
-        e.received_at, interval '1 second', '', '',
+        e.received_at, interval '1 second',
+        CASE WHEN e.name = 'quote.sent' THEN 'LookupError: There is no rate.'
+             WHEN e.status = 'failed' THEN 'TimeoutError: The mail server is away.' ELSE '' END,
+        '',
         CASE WHEN r.receiver = 'project.mail' AND e.status = 'failed'
-                  OR r.receiver = 'project.count' AND e.name = 'quote.sent' THEN NULL ELSE 0 END
+                  OR r.receiver = 'project.count' AND e.name = 'quote.sent' THEN NULL ELSE 0 END,
+        CASE WHEN r.receiver = 'project.mail' AND e.status = 'failed' THEN 1
+             WHEN r.receiver = 'project.count' AND e.name = 'quote.sent' THEN 2 END,
+        CASE WHEN r.receiver = 'project.mail' THEN e.status = 'failed' AND e.id % 3 = 0
+             ELSE e.name = 'quote.sent' END
     FROM superoffice_hooks_event e, (VALUES ('project.mail'), ('project.count')) r (receiver)
     ORDER BY e.id
     """,
 ]
 TABLES = (
     "superoffice_hooks_receiverrun",
+    "superoffice_hooks_failuregroup",
     "superoffice_hooks_event",
     "superoffice_hooks_changeset_fields",
     "superoffice_hooks_changeset",
@@ -81,7 +100,7 @@ TABLES = (
 )
 
 
-BOUND = 2 * MOST + 3 * FEW
+BOUND = 2 * MAX_ROWS + 3 * MAX_KEYS
 """What no query may exceed: the rows looked through, a row that belongs to each of them, and the
 small tables."""
 

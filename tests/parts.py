@@ -5,6 +5,7 @@ pyproject.toml say the same. A test that starts a process without that mark fail
 gets slow by one such test after the other.
 """
 
+import gc
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -19,12 +20,15 @@ Fast tests have that of pyproject.toml.
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
 """What Python audits where a process starts another."""
 
+SAID = "said"
+"""The property of a report that has a line with figures."""
+
 in_hand: list[pytest.Item] = []
 """The test that this process is at."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    without = "leave out tests that use no database"
+    without = "leave out tests that use no database, or for which one is enough"
     parser.addoption("--only-with-database", action="store_true", help=without)
     smoke = "run each test with the first of its parameters only"
     parser.addoption("--smoke", action="store_true", help=smoke)
@@ -39,11 +43,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(MINUTES * 60))
     chosen = items
     if config.getoption("--only-with-database"):
-        chosen = list(filter(uses_database, chosen))
+        chosen = [each for each in chosen if uses_database(each) and not is_of_words(each)]
     if config.getoption("--smoke"):
         chosen = list({without_parameters(item): item for item in reversed(chosen)}.values())[::-1]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector away from the thousands of tests, which all live to the end.
+
+    And let it come seldom: with Python's own thresholds it takes a fifth of the processor's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have said, wherever they ran."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    lines = [line for each in reports for name, line in each.user_properties if name == SAID]
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(str(line))
 
 
 def is_long(item: pytest.Item) -> bool:
@@ -54,6 +79,11 @@ def uses_database(item: pytest.Item) -> bool:
     """Whether a test is given the database that the suite runs on."""
     fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
     return bool(fixtures or item.get_closest_marker("django_db"))
+
+
+def is_of_words(item: pytest.Item) -> bool:
+    """Whether no database makes a difference to what a test proves."""
+    return item.get_closest_marker("words") is not None
 
 
 def without_parameters(item: pytest.Item) -> tuple[str, str]:

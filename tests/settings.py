@@ -4,6 +4,8 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
+import django
+
 from .databases import database_from_url
 
 SECRET_KEY = "tests only"
@@ -18,7 +20,10 @@ DATABASES = {
         "ATOMIC_REQUESTS": True,
     }
 }
+THEME = os.environ.get("TEST_THEME", "")
+"""A package that gives Django's admin another look, for tests/browser/test_themes.py."""
 INSTALLED_APPS = [
+    *{"": [], "admin_interface": ["admin_interface", "colorfield"]}.get(THEME, [THEME]),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -36,6 +41,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "superoffice_hooks",
     "DESCRIPTION": "Events of SuperOffice, what became of them, and their replay.",
     "VERSION": "1",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SERVERS": [{"url": "/", "description": "The project that includes the URLs of the API."}],
 }
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -46,6 +53,19 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+# The strictest policy. Browsers say on their console what it keeps them from, and the tests in
+# tests/browser listen.
+POLICY = {"default-src": ["'self'"]}
+if THEME:
+    # Most themes have styles and scripts in their pages. One wants to offer languages.
+    if THEME == "admin_interface":
+        MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")
+elif django.VERSION >= (6,):
+    MIDDLEWARE.append("django.middleware.csp.ContentSecurityPolicyMiddleware")
+    SECURE_CSP = POLICY
+elif find_spec("csp"):
+    MIDDLEWARE.append("csp.middleware.CSPMiddleware")
+    CONTENT_SECURITY_POLICY = {"DIRECTIVES": POLICY}
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -67,8 +87,5 @@ STATIC_URL = "static/"
 # Django 6.1 wants to be told by whom mail is sent; older ones do not know the setting.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
-SUPEROFFICE_HOOKS: dict[str, Any] = {
-    "SECRETS": ["a secret of the tests, long enough"],
-    # Most tests look at what a failure leaves behind; those of retries say how many they want.
-    "MAX_ATTEMPTS": 1,
-}
+# All else is as shipped. A test that needs another value says so, or uses a fixture that does.
+SUPEROFFICE_HOOKS: dict[str, Any] = {"SECRETS": ["a secret of the tests, long enough"]}

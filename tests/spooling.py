@@ -79,8 +79,8 @@ def put_in_another_process(
     program = before + (
         "import django; django.setup()\n"
         "from django.utils import timezone\n"
-        "from superoffice_hooks import spool\n"
-        "from superoffice_hooks.notification import Delivery\n"
+        "from superoffice_hooks.receiving import spool\n"
+        "from superoffice_hooks.wire.notification import Delivery\n"
         "from tests.conftest import body\n"
         f"for number in range({count}):\n"
         "    spool.put(Delivery(endpoint='default', body=body(), headers={}, remote_addr=None,"
@@ -95,6 +95,9 @@ def run_in_another_process(directory: Path, program: str) -> subprocess.Complete
         "DJANGO_SETTINGS_MODULE": "tests.settings_for_watchers",
         "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
         "TEST_SPOOL_DIR": str(directory),
+        # Python keeps what it could write of a module's bytecode when the kernel cuts it short,
+        # and every later process then fails to import that module.
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.run(
         [sys.executable, "-c", program],

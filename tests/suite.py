@@ -16,23 +16,30 @@ import django
 import pytest
 from django.conf import settings
 
-from . import coverage_record
 from .bounded import TooLong, run_bounded
 from .databases import DATABASES, Database, NotAskedFor, product_and_version
 
-SPREAD = ["--numprocesses=logical", "--maxprocesses=4"]
+SPREAD = ["--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal"]
 # What fills a table or starts a server for its whole file stays in one process.
-SPREAD_BY_FILE = [*SPREAD, "--dist=loadfile"]
+SPREAD_BY_FILE = [*SPREAD[:2], "--dist=loadfile"]
 
 
-# Hard tests of what no database makes different: servers, clocks and queues of others.
+# Hard tests spend half of their time waiting for processes, so two of them share the machine.
+SPREAD_ONE_BY_ONE = ["--numprocesses=logical", "--maxprocesses=2", "--dist=loadgroup"]
+
+# Hard tests of what no database makes different: servers, clocks, queues and webhooks of others.
 SAME_EVERYWHERE = [
     "tests/hard/test_chunked.py",
     "tests/hard/test_clocks.py",
     "tests/hard/test_full_disk.py",
     "tests/hard/test_servers.py",
+    "tests/hard/test_subscribing.py",
     "tests/hard/test_task_queues.py",
 ]
+
+
+# Tracing lengthens the tests by more than half. They fail below the floor in pyproject.toml.
+MEASURED = ["--cov", "--cov-report=term"]
 
 
 class Session(NamedTuple):
@@ -40,7 +47,6 @@ class Session(NamedTuple):
 
     tests: str
     arguments: list[str]
-    measured: bool = False
 
 
 class Outcome(NamedTuple):
@@ -54,6 +60,7 @@ def main() -> int:
     parser.add_argument("--only", choices=DATABASES, help="run on this database alone")
     parser.add_argument("--slow", action="store_true", help="run the slow tests, on one database")
     parser.add_argument("--hard", action="store_true", help="run the hard tests")
+    parser.add_argument("--measured", action="store_true", help="measure coverage on SQLite")
     parser.add_argument("--minutes", type=float, help="fail after so many minutes")
     options, arguments = parser.parse_known_args()
 
@@ -81,16 +88,19 @@ def sessions(
     if not (options.slow or options.hard):
         # What uses no database is tried beside the first one.
         left_out = [] if name == names[0] else ["--only-with-database"]
-        measured = name == "sqlite" and not arguments
-        yield Session("", [*SPREAD, *left_out, *arguments], measured)
+        measured = MEASURED if options.measured and name == "sqlite" else []
+        yield Session("", [*SPREAD, *left_out, *measured, *arguments])
     if options.slow and name == ("postgres" if "postgres" in names else names[0]):
         yield Session(", slow tests", ["-m", "slow", "-rs", *SPREAD_BY_FILE, *arguments])
     if options.hard:
-        # They load the machine by themselves, and print figures that xdist would swallow. With
-        # their names, a test that never ends is the last one that was printed.
+        # With their names, tests that never end are the last ones that were printed.
         shown = name == ("postgres" if "postgres" in names else names[0])
         left_out = [] if shown else [f"--ignore={module}" for module in SAME_EVERYWHERE]
-        yield Session(", hard tests", ["-m", "hard", "-rs", "-v", *left_out, *arguments])
+        spread = ["-m", "hard and not alone", *SPREAD_ONE_BY_ONE]
+        yield Session(", hard tests", [*spread, "-rs", "-v", *left_out, *arguments])
+        if shown:
+            alone = ["-m", "hard and alone", "-rs", "-v"]
+            yield Session(", hard tests that want the machine", [*alone, *arguments])
 
 
 def run_on(database: Database, planned: list[Session], deadline: float | None) -> Iterator[Outcome]:
@@ -130,15 +140,10 @@ def run_pytest(session: Session, url: str, seconds: float | None) -> int:
         "TEST_DATABASE_URL": url,
         "TEST_DATABASE_SUFFIX": str(os.getpid()),  # two checkouts may share a server
     }
+    # Each process rewrites the assertions of all tests, unless another has left its bytecode.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "pytest", *session.arguments]
-    if not session.measured:
-        return run_bounded(command, environment, seconds)
-    measured_of = coverage_record.fingerprint(coverage_record.ROOT)
-    coverage_record.drop()
-    status = run_bounded([*command, *coverage_record.OPTIONS], environment, seconds)
-    if status == pytest.ExitCode.OK:
-        coverage_record.keep(measured_of)
-    return status
+    return run_bounded(command, environment, seconds)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter
 
-from superoffice_hooks import conf, receiving, signature
-from superoffice_hooks.notification import Delivery
-from superoffice_hooks.samples import headers, notification
+from superoffice_hooks import conf
+from superoffice_hooks.receiving import deliveries
+from superoffice_hooks.wire import signature
+from superoffice_hooks.wire.notification import Delivery
+from superoffice_hooks.wire.samples import headers, notification
 
 from .conftest import URL, body
 
@@ -70,7 +72,7 @@ def reports_of(delivery: Delivery) -> tuple[str, str]:
     request = RequestFactory().post(URL, b"{}", content_type="application/json")
     request.META["HTTP_X_SUPEROFFICE_SIGNATURE"] = SIGNATURE
     try:
-        receiving.receive(delivery)
+        deliveries.receive(delivery)
     except (ConnectionError, MemoryError):
         reporter = ExceptionReporter(request, *sys.exc_info())
         return reporter.get_traceback_html(), reporter.get_traceback_text()
@@ -102,7 +104,7 @@ def test_djangos_report_of_an_error_hides_them(delivery, monkeypatch, secrets, b
     with override_settings(SUPEROFFICE_HOOKS={"SECRETS": secrets}):
         reports = reports_of(delivery)
     for report in reports:
-        assert "receiving.py" in report
+        assert "deliveries.py" in report
         assert nothing_hidden_in(report)
     # The report has the variables of frames; this one's, at least.
     assert "delivery" in reports[0]

@@ -70,8 +70,18 @@ def test_the_demo_plays_superoffice_and_finds_everything_as_it_should_be():
             "pay_commission gave_up, pay_commission succeeded",
             "3",
         ],
+        ["webhook, subscribed", "-", "webhook (Active)", "watch Active, exit code 0", "0"],
+        ["ticket.changed, refused nine times", "-", "webhook (TooManyErrors)", "none", "0"],
+        [
+            "webhook, noticed to be stopped",
+            "-",
+            "webhook (TooManyErrors)",
+            "watch TooManyErrors, exit code 1",
+            "0",
+        ],
+        ["webhook, restored", "-", "webhook (Active)", "watch Active, exit code 0", "0"],
     ]
-    assert "All 10 deliveries ended as they should." in ended.stdout
+    assert "All 14 scenes ended as they should." in ended.stdout
 
 
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(tmp_path):
@@ -81,8 +91,9 @@ def test_the_demo_fails_if_anything_is_not_as_it_should_be(tmp_path):
     ended = run_manage("demo", "--once", DJANGO_SETTINGS_MODULE="narrow", PYTHONPATH=tmp_path)
     assert ended.returncode == 1
     # The 47 fields make ticket.changed longer than the others.
-    assert ended.stderr.splitlines() == [
-        "CommandError: 3 of 10 deliveries did not end as they should:",
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("The webhook of")]
+    assert said == [
+        "CommandError: 3 of 14 scenes did not end as they should:",
         f"  ticket.changed: expected 200, event (succeeded), {PRIORITIES}, 47;"
         " found 413, rejection (body too large), none, 0",
         f"  ticket.changed, retry 1: expected 200, redelivery, {PRIORITIES}, 47;"
@@ -116,11 +127,27 @@ def test_the_demo_serves_until_it_is_ended_and_can_be_played_again(tmp_path):
                 socket.create_connection((host, int(port))).close()
             finally:
                 demo.terminate()
-        assert "All 10 deliveries ended as they should." in printed
+        assert "All 14 scenes ended as they should." in printed
         assert bool(re.search(r"ticket\.created +200 +redelivery", printed)) is played_before
         assert demo.returncode == 128 + signal.SIGTERM
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)))
+
+
+def test_the_demo_has_a_weekend_in_which_much_went_wrong():
+    ended = run_manage("demo", "--weekend", "--once", "--events", "600")
+    assert ended.returncode == 0, ended.stderr
+    assert "600 events are written" in ended.stdout
+
+
+def test_the_demo_leaves_events_that_are_there_alone(tmp_path):
+    database = tmp_path / "kept.sqlite3"
+    run_manage("migrate", DJANGO_DATABASE=database)
+    written = "from example_project.desk import weekend; weekend.fill(500)"
+    assert run_manage("shell", "-c", written, DJANGO_DATABASE=database).returncode == 0
+    ended = run_manage("demo", "--weekend", "--events", "600", DJANGO_DATABASE=database)
+    assert ended.returncode == 1
+    assert "has events already" in ended.stderr
 
 
 def test_the_demo_is_not_for_production():

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from superoffice_hooks.models import Event, Rejection
-from superoffice_hooks.notification import Delivery, Notification, Unreadable
-from superoffice_hooks.signature import sign
-from superoffice_hooks.values import parse_timestamp, storable
+from superoffice_hooks.wire.notification import Delivery, Notification, Unreadable
+from superoffice_hooks.wire.signature import sign
+from superoffice_hooks.wire.values import parse_timestamp, storable
 
 from .conftest import SECRET, URL
 

@@ -11,13 +11,14 @@ from django.core.management import call_command
 from django.db import connection
 
 from superoffice_hooks.models import Event
-from superoffice_hooks.pruning import steps
+from superoffice_hooks.retention.pruning import steps
 
 from .conftest import Poster, body
 from .filling import multiply_events
 
 pytestmark = [
     pytest.mark.hard,
+    pytest.mark.xdist_group("many events"),
     pytest.mark.django_db,
     pytest.mark.usefixtures("many_events"),
     pytest.mark.skipif(

@@ -40,6 +40,17 @@ def source_distribution(distributions):
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
+def test_the_package_index_would_take_both(distributions):
+    pytest.importorskip("twine")
+    files = sorted(map(str, distributions.iterdir()))
+    for command in (
+        [sys.executable, "-m", "twine", "check", "--strict", *files],
+        [sys.executable, "-m", "check_wheel_contents", *files[:1]],
+    ):
+        ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_the_wheel_holds_every_file_of_the_package(wheel):
     files = {
         path.relative_to(PROJECT).as_posix()
@@ -51,7 +62,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
 
 def test_the_wheel_holds_what_is_not_python_as_well(wheel):
     assert "superoffice_hooks/py.typed" in wheel
-    assert "superoffice_hooks/dictionary.json" in wheel
+    assert "superoffice_hooks/wire/dictionary.json" in wheel
+    assert "superoffice_hooks/static/superoffice_hooks/admin.css" in wheel
     for language in LANGUAGES:
         assert f"superoffice_hooks/locale/{language}/LC_MESSAGES/django.mo" in wheel
     assert "superoffice_hooks/migrations/0001_initial.py" in wheel
@@ -64,7 +76,7 @@ def test_the_licences_go_wherever_the_dictionary_goes(wheel, source_distribution
     [metadata] = {name.partition("/")[0] for name in wheel} - {"superoffice_hooks"}
     licences = {"LICENSE", "LICENSES/superoffice-docs.txt"}
     assert {f"{metadata}/licenses/{name}" for name in licences} <= wheel
-    assert licences | {"superoffice_hooks/dictionary.json"} <= source_distribution
+    assert licences | {"superoffice_hooks/wire/dictionary.json"} <= source_distribution
 
 
 def test_the_wheel_holds_nothing_else(wheel):

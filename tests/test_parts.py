@@ -8,7 +8,6 @@ import time
 import psutil
 import pytest
 
-from . import coverage_record
 from .bounded import TooLong, run_bounded
 from .hard.processes import wait_until
 from .parts import MINUTES
@@ -77,29 +76,3 @@ class TestBounds:
         assert time.monotonic() - started < 300
         child = int((tmp_path / "child").read_text())
         wait_until(lambda: is_gone(child), "the end of the child")
-
-
-class TestCoverageRecord:
-    @pytest.fixture
-    def root(self, tmp_path):
-        for name in ("superoffice_hooks/app.py", "tests/test_app.py", "pyproject.toml"):
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(name)
-        return tmp_path
-
-    def test_it_is_of_what_the_files_hold_and_not_of_their_times(self, root):
-        before = coverage_record.fingerprint(root)
-        (root / "superoffice_hooks/app.py").write_text("superoffice_hooks/app.py")
-        (root / "tests/app.pyc").write_text("compiled")
-        assert coverage_record.fingerprint(root) == before
-
-    @pytest.mark.parametrize("name", ["superoffice_hooks/app.py", "tests/test_app.py"])
-    def test_a_file_that_is_changed_gone_or_new_makes_it_another(self, root, name):
-        before = coverage_record.fingerprint(root)
-        (root / name).write_text("changed")
-        changed = coverage_record.fingerprint(root)
-        (root / name).unlink()
-        gone = coverage_record.fingerprint(root)
-        (root / "tests/test_new.py").write_text("")
-        new = coverage_record.fingerprint(root)
-        assert len({before, changed, gone, new}) == 4

@@ -6,11 +6,11 @@ from django.dispatch import receiver
 from django.test import override_settings
 
 from superoffice_hooks import signals
-from superoffice_hooks.dispatching import dispatch
+from superoffice_hooks.dispatching.in_thread import dispatch
 from superoffice_hooks.models import Event, ReceiverRun
-from superoffice_hooks.models.taking import take
+from superoffice_hooks.models.claiming import take
 from superoffice_hooks.receivers import Reason
-from superoffice_hooks.signals import any_event, on, ticket_changed, verdicts_on
+from superoffice_hooks.signals import any_event, judged, on, ticket_changed
 
 from .conftest import SECRET, body, documented
 
@@ -259,6 +259,7 @@ class TestMistakes:
             connect(ticket_changed, lambda **kwargs: None, unknown_changes="ignore")
         assert signals.receivers_of("ticket.changed") == []
 
+    @pytest.mark.usefixtures("one_attempt")
     @pytest.mark.parametrize(
         "fields",
         [
@@ -301,20 +302,20 @@ class TestMistakes:
 def test_every_verdict_has_its_reason(post, connect, options, sent, reason, called):
     post(body(**sent))
     connect(ticket_changed, lambda **kwargs: None, **options)
-    (verdict,) = verdicts_on(Event.objects.get())
-    assert (verdict.reason, verdict.is_call) == (reason, called)
+    (receiver,) = judged(Event.objects.get())
+    assert (receiver.reason, receiver.is_called) == (reason, called)
 
 
 def test_the_test_event_concerns_nobody(post, connect):
     connect(any_event, lambda **kwargs: None)
     post(documented("test-event-01-test"))
-    assert verdicts_on(Event.objects.get()) == []
+    assert judged(Event.objects.get()) == []
 
 
 def test_a_replay_asks_the_filters_again(post, told, connect):
-    from superoffice_hooks.replaying import Criteria, plan, replay
+    from superoffice_hooks.replay.running import Criteria, plan, replay
 
     post(body(Changes=["priority"]))
     passed, wanted = told(any_event, fields="title"), told(any_event, fields="priority")
-    replay(plan(Criteria(), who="anna", why="why not"))
+    replay(plan(Criteria(), who="anna", reason="why not"))
     assert (passed, wanted) == ([], [("priority",)])

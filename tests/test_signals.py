@@ -5,13 +5,21 @@ import functools
 import pytest
 from django.dispatch import Signal, receiver
 
-from superoffice_hooks import signals, vocabulary
+from superoffice_hooks import signals
 from superoffice_hooks.models import Event
 from superoffice_hooks.receivers import dotted_path
-from superoffice_hooks.signals import any_event, connected, on, receivers_of, ticket_changed
+from superoffice_hooks.signals import (
+    any_event,
+    calls_for,
+    connected,
+    on,
+    receivers_of,
+    ticket_changed,
+)
+from superoffice_hooks.wire import event_names
 
 
-@pytest.mark.parametrize("name", vocabulary.EVENT_NAMES)
+@pytest.mark.parametrize("name", event_names.EVENT_NAMES)
 def test_every_documented_event_has_a_named_signal(name):
     named = getattr(signals, name.replace(".", "_"))
     assert isinstance(named, Signal)
@@ -54,11 +62,27 @@ def test_a_pattern_reaches_the_names_it_matches(connect, pattern, name):
     assert [r.function for r in receivers_of(name)] == [function]
 
 
+@pytest.mark.parametrize("pattern", ["*", "superoffice_hooks.*", "superoffice_hooks.pin*"])
+def test_the_ping_reaches_those_that_name_it_alone(connect, pattern):
+    calls = []
+
+    def of_a_pattern(**kwargs): ...
+
+    def of_the_ping(event, **kwargs):
+        calls.append(event)
+
+    connect(on(pattern), of_a_pattern)
+    assert receivers_of(event_names.PING) == []
+    connect(on(event_names.PING), of_the_ping)
+    assert [receiver.function for receiver in receivers_of(event_names.PING)] == [of_the_ping]
+
+
 def test_a_receiver_of_several_matching_signals_is_called_once(connect):
     function = connect(ticket_changed, lambda **kwargs: None)
     connect(any_event, function)
     connect(on("ticket.*"), function)
-    assert [r.function for r in receivers_of("ticket.changed")] == [function]
+    event = Event(name="ticket.changed", payload={})
+    assert [r.function for r in calls_for(event)] == [function]
     assert len(list(connected())) == 3
 
 
@@ -126,7 +150,7 @@ class TestDottedPath:
     """The path says in the database who ran, so it must be one receiver's alone."""
 
     def test_of_functions_methods_and_objects(self):
-        assert dotted_path(connected) == "superoffice_hooks.signals.connected"
+        assert dotted_path(connected) == "superoffice_hooks.receivers.event_signals.connected"
         assert dotted_path(self.method).endswith("test_signals.TestDottedPath.method")
         assert dotted_path(functools.partial(connected)) == "functools.partial"
 
@@ -159,7 +183,7 @@ class TestDottedPath:
 
         connect(ticket_changed, once)
         connect(any_event, once)
-        assert len(receivers_of("ticket.changed")) == 1
+        assert len(calls_for(Event(name="ticket.changed", payload={}))) == 1
 
 
 def test_a_signal_says_what_it_is_for():

@@ -8,10 +8,10 @@ from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks import conf, signals
-from superoffice_hooks.models import Event, queue
-from superoffice_hooks.models.taking import take
-from superoffice_hooks.tasks import dispatch_event
+from superoffice_hooks import conf, signals, tasks
+from superoffice_hooks.models import Event, steps
+from superoffice_hooks.models.claiming import take
+from superoffice_hooks.tasks import dispatch_event, pause
 
 from .conftest import SECRET, body
 
@@ -20,23 +20,34 @@ pytestmark = pytest.mark.django_db
 TASKS = type(dispatch_event).__module__.partition(".base")[0]
 
 
-def tasks(backend: str) -> override_settings:
+def with_queue(backend: str) -> override_settings:
     return override_settings(
         SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "task", "LEASE_SECONDS": 100},
         TASKS={"default": {"BACKEND": backend}},
     )
 
 
-IMMEDIATE = tasks(f"{TASKS}.backends.immediate.ImmediateBackend")
-DUMMY = tasks(f"{TASKS}.backends.dummy.DummyBackend")
-AWAY = tasks("tests.test_tasks.BackendThatIsAway")
+IMMEDIATE = with_queue(f"{TASKS}.backends.immediate.ImmediateBackend")
+DUMMY = with_queue(f"{TASKS}.backends.dummy.DummyBackend")
+AWAY = with_queue("tests.test_tasks.BackendThatIsAway")
 
 
 class BackendThatIsAway(type(dispatch_event.get_backend())):  # type: ignore[misc]
     """Its broker is out of reach."""
 
+    tries = 0
+
     def enqueue(self, task, args, kwargs):
+        type(self).tries += 1
         raise ConnectionError("nobody listens there")
+
+
+@pytest.fixture(autouse=True)
+def reached(monkeypatch):
+    """No test is held up by the queue of another one."""
+    monkeypatch.setattr(BackendThatIsAway, "tries", 0)
+    yield
+    pause.end()
 
 
 @pytest.fixture
@@ -90,6 +101,19 @@ def test_a_queue_out_of_reach_costs_nothing_but_time(post, called, caplog):
     assert len(called) == 1
 
 
+@AWAY
+def test_a_queue_out_of_reach_is_left_alone_for_some_seconds(post, monkeypatch, caplog):
+    post(body())
+    post(body())
+    assert BackendThatIsAway.tries == 1
+    assert "the queue was out of reach" in caplog.text
+    pause.end()
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    post(body())
+    post(body())
+    assert BackendThatIsAway.tries == 3
+
+
 @IMMEDIATE
 def test_a_task_for_an_event_that_is_done_or_gone_does_nothing(post, called):
     post(body())
@@ -103,7 +127,7 @@ def test_a_task_for_an_event_somebody_is_dispatching_does_nothing(post, called):
     with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "worker"}):
         post(body())
     (event,) = take(1)
-    assert queue.begin(event, calling="", alone=False)
+    assert steps.begin(event, calling="", alone=False).apply()
     dispatch_event.call(event.pk)
     assert called == []
 

@@ -1,4 +1,7 @@
-"""The one door: exactly the listed answers, and nothing behind them is lost or leaked."""
+"""The webhook view: exactly the listed answers, and nothing behind them is lost or leaked.
+
+Also through the door, in front of either kind of application.
+"""
 
 import json
 import logging
@@ -14,16 +17,23 @@ from django.urls import reverse
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection, inserting
-from superoffice_hooks.signature import sign
+from superoffice_hooks.wire.signature import sign
 
 from .conftest import PAYLOADS, SECRET, URL, Poster, body, documented
-from .test_notification import BROKEN
+from .door.through import CLIENTS
+from .wire.test_notification import BROKEN
 
 pytestmark = pytest.mark.django_db
 
 TWO_ENDPOINTS = {
     "SECRETS": {"default": [SECRET], "tønsberg-2": ["another secret, as long as it should be"]}
 }
+
+
+@pytest.fixture(params=CLIENTS)
+def post(request) -> Poster:
+    """Each way to the view."""
+    return Poster(CLIENTS[request.param])
 
 
 def secrets_from_somewhere(endpoint: str) -> list[str] | None:
@@ -328,7 +338,7 @@ class TestDatabaseTrouble:
         def stumble(delivery):
             raise KeyError("EventId")
 
-        monkeypatch.setattr("superoffice_hooks.receiving.Notification.parse", stumble)
+        monkeypatch.setattr("superoffice_hooks.receiving.deliveries.Notification.parse", stumble)
         sent = body()
         assert post(sent).status_code == 200
         rejection = Rejection.objects.get()
@@ -353,7 +363,7 @@ def test_under_atomic_requests_the_view_is_not_in_a_transaction(post, connect):
         real(event, using)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("superoffice_hooks.models.event.insert", insert)
+        patch.setattr("superoffice_hooks.models.event_queryset.insert", insert)
         post(body())
     assert connection.settings_dict["ATOMIC_REQUESTS"] is True
     assert in_transaction == [False]

@@ -32,7 +32,7 @@ class HandField(models.Model):
 
 
 class Seen(models.Model):
-    """What the receiver writes to: one row for each of a few records."""
+    """What the receiver writes to: one row for each of some records."""
 
     times = models.PositiveIntegerField(default=0)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import F
@@ -45,6 +45,16 @@ def write_a_third(event: Event, **kwargs: Any) -> None:
     Written.objects.create(event=event.pk)
 
 
+def write_settled(events: Sequence[Event], **kwargs: Any) -> None:
+    meter.called(len(events))
+    Written.objects.bulk_create([Written(event=event.pk) for event in events])
+
+
+def write_batch(events: Sequence[Event], **kwargs: Any) -> None:
+    meter.called(len(events))
+    Written.objects.bulk_create([Written(event=event.pk) for event in events])
+
+
 RECEIVERS: dict[str, list[Callable[..., None]]] = {
     "update": [update_one_row],
     "sleep": [sleep],
@@ -52,9 +62,17 @@ RECEIVERS: dict[str, list[Callable[..., None]]] = {
     "sleep long": [sleep_long],
     "nothing": [do_nothing],
     "write": [write_one_row],
+    "write settled": [write_settled],
+    "write batch": [write_batch],
     "write three": [write_one_row, write_a_second, write_a_third],
+}
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "sleep outside": {"atomic": False},
+    "write settled": {"settle": 3},
+    "write batch": {"batch": 100},
 }
 
 _name = os.environ.get("BENCH_RECEIVER", "update")
 for _receiver in RECEIVERS[_name]:
-    ticket_changed.connect(_receiver, atomic=_name != "sleep outside")
+    ticket_changed.connect(_receiver, **OPTIONS.get(_name, {}))

@@ -32,7 +32,7 @@ class PriorityChange(models.Model):
     tenant = models.CharField(max_length=100)
     ticket = models.BigIntegerField()
     before = models.IntegerField(null=True)
-    """Null if SuperOffice did not tell."""
+    """Null if SuperOffice did not send it."""
     after = models.IntegerField(null=True)
 
     def __str__(self) -> str:

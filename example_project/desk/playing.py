@@ -1,4 +1,4 @@
-"""SuperOffice, played against the running project."""
+"""Send events to the running project, as SuperOffice does."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,7 +27,7 @@ DOCUMENTED = {
 }
 """What SuperOffice's documented ticket.created and ticket.changed have in common."""
 
-TOLD_OF_PRIORITIES = (
+CALLED_FOR_PRIORITIES = (
     "follow_ticket succeeded",
     "flag_ticket succeeded",
     "note_priority succeeded",
@@ -82,7 +82,7 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="event (succeeded)",
-            receivers=TOLD_OF_PRIORITIES,
+            receivers=CALLED_FOR_PRIORITIES,
             changed_fields=47,
         )
         return self.delivered("ticket.changed", self.changed, expected)
@@ -91,7 +91,7 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="redelivery",
-            receivers=TOLD_OF_PRIORITIES,
+            receivers=CALLED_FOR_PRIORITIES,
             changed_fields=47,
         )
         return self.delivered("ticket.changed, retry 1", self.changed, expected, retry=1)
@@ -100,7 +100,7 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="event (succeeded)",
-            receivers=TOLD_OF_PRIORITIES,
+            receivers=CALLED_FOR_PRIORITIES,
             changed_fields=2,
         )
         return self.delivered("ticket.changed, priority alone", self.urgent, expected)
@@ -115,7 +115,7 @@ class Play:
         expected = Outcome(
             answer=200,
             stored_as="event (succeeded)",
-            receivers=TOLD_OF_PRIORITIES[:-1],
+            receivers=CALLED_FOR_PRIORITIES[:-1],
             changed_fields=2,
         )
         return self.delivered("ticket.changed, by our robot", ours, expected)
@@ -165,11 +165,11 @@ class Play:
             receivers=("pay_commission gave_up", "pay_commission succeeded"),
             changed_fields=len(self.sold["Changes"]),
         )
-        found = outcome_of(event) if event else Outcome(stored_as="nothing")
-        return Scene("sale.sold, replayed after the fix", found, expected)
+        actual = outcome_of(event) if event else Outcome(stored_as="nothing")
+        return Scene("sale.sold, replayed after the fix", actual, expected)
 
     def another_sale_is_sold(self) -> int:
-        """Leave a failure behind for whoever is watching: a currency without a rate."""
+        """Leave a failure for the admin's pages: a currency without a rate."""
         sold = sale_in_an_unknown_currency()
         self.superoffice.attempt(self.webhook, sold)
         return currency_of(sold)

@@ -1,7 +1,7 @@
 """What the help desk does when something happens in SuperOffice.
 
-Events come in no particular order, and a replay calls a receiver for the same event again. So each
-of these leaves the same rows behind however often, and after whatever else, it is called.
+Events come in no particular order, and a replay calls a receiver again for the same event. So each
+of these leaves the same rows, however often it is called, and after any other.
 """
 
 from decimal import Decimal
@@ -39,7 +39,7 @@ def flag_ticket(event: Event, **kwargs: Any) -> None:
     ticket.save()
 
 
-# Our own robot sets priorities too; nobody needs to be told of those.
+# Our own robot sets priorities too; nobody needs to know.
 @receiver(ticket_changed, fields="priority", unknown_changes="skip", ignore_own=True)
 def note_priority(event: Event, changes: tuple[str, ...], **kwargs: Any) -> None:
     (priority,) = changes
@@ -68,7 +68,7 @@ def pay_commission(event: Event, **kwargs: Any) -> None:
     currency_id = event.field_values["currency_id"]
     rate = ExchangeRate.objects.filter(currency_id=currency_id).first()
     if rate is None:
-        # Trying again will not help. The reason is stored for whoever looks into it in the admin.
+        # Trying again will not help. The admin shows the reason.
         raise GiveUp(
             f"Currency {currency_id} has no exchange rate. Add it under Help desk, Exchange rates,"
             " and replay this event."

@@ -1,4 +1,4 @@
-"""A delivery, what became of it, and what should have."""
+"""A delivery with its outcome and the expected one."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PATIENCE = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a delivery."""
+    """The outcome of a delivery."""
 
     answer: int | None = None
     stored_as: str
@@ -26,15 +26,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Scene:
-    """A delivery, what became of it, and what should have."""
+    """A delivery with its outcome and the expected one."""
 
     title: str
-    found: Outcome
+    actual: Outcome
     expected: Outcome
 
     @property
     def is_right(self) -> bool:
-        return self.found == self.expected
+        return self.actual == self.expected
 
 
 def watched(title: str, send: Callable[[], Attempt], expected: Outcome) -> Scene:
@@ -46,11 +46,11 @@ def watched(title: str, send: Callable[[], Attempt], expected: Outcome) -> Scene
         rejection = Rejection.objects.filter(pk__gt=before[Rejection]).first()
         stored_as = f"rejection ({rejection.reason})" if rejection else "nothing"
         return Scene(title, Outcome(answer=attempt.status, stored_as=stored_as), expected)
-    found = replace(outcome_of(event), answer=attempt.status)
+    actual = replace(outcome_of(event), answer=attempt.status)
     if event.pk <= before[Event]:
         repeated = event.redeliveries.filter(pk__gt=before[Redelivery]).exists()
-        found = replace(found, stored_as="redelivery" if repeated else "nothing")
-    return Scene(title, found, expected)
+        actual = replace(actual, stored_as="redelivery" if repeated else "nothing")
+    return Scene(title, actual, expected)
 
 
 def concluded(event_id: str, name: str) -> Event | None:

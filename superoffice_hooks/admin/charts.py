@@ -6,24 +6,31 @@ from math import ceil
 from typing import NamedTuple
 
 from django.utils.formats import date_format, localize
-from django.utils.timezone import is_aware, localtime
+from django.utils.translation import gettext
 
 from ..models import Event
-from ..watching import Hour
+from ..reports.recent import Hour, totals
+from . import showing
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 1000, 20, 240
 """The edges of the plot; the words beside it are outside."""
-LEAST = 2
-"""The height of the lowest part: one failed event among ten thousand must be seen."""
+LOWEST = 2
+"""The smallest height of a part: one failed event of ten thousand must be visible."""
+
+MAX_COLUMNS = 72
+LENGTHS = (1, 3, 6, 12, 24)
+"""The numbers of hours that a column may have; the last is enough for the longest window."""
+MAX_DAYS_MARKED = 8
 
 STACK = (
     Event.Status.FAILED,
     Event.Status.HANDLED,
     Event.Status.PENDING,
+    Event.Status.WAITING,
     Event.Status.SKIPPED,
     Event.Status.SUCCEEDED,
 )
-"""From the bottom up: what wants a person stands on the line, where heights can be compared."""
+"""From the bottom up: what needs a person stands on the line, where heights can be compared."""
 
 
 class Part(NamedTuple):
@@ -62,7 +69,7 @@ class Chart(NamedTuple):
 
 
 def chart(hours: Sequence[Hour]) -> Chart:
-    """Events per hour, stacked by status."""
+    """Return a chart of the events per hour, stacked by status."""
     highest = max(map(total, hours))
     step = grid_step(highest)
     lines = max(1, ceil(highest / step))
@@ -78,16 +85,28 @@ def chart(hours: Sequence[Hour]) -> Chart:
             Mark(round(BOTTOM - line * step * unit, 2), localize(line * step))
             for line in range(lines + 1)
         ],
-        hours=[
-            Mark(round(LEFT + number * slot, 2), label)
-            for number, hour in enumerate(hours)
-            if (label := _label(hour.start))
-        ],
+        hours=list(_marks(hours, slot)),
     )
 
 
+def columns(hours: Sequence[Hour]) -> list[Hour]:
+    """Return the events of these hours, in up to MAX_COLUMNS periods of equal length."""
+    length = next(n for n in LENGTHS if len(hours) <= n * MAX_COLUMNS)
+    return [
+        Hour(hours[start].start, dict(totals(hours[start : start + length])), length)
+        for start in range(0, len(hours), length)
+    ]
+
+
+def heading(length: int) -> str:
+    """Return what the chart is called whose columns have so many hours."""
+    if length == 1:
+        return gettext("Events per hour")
+    return gettext("Events per %(hours)d hours") % {"hours": length}
+
+
 def grid_step(highest: int) -> int:
-    """The distance of the grid's lines: 1, 2 or 5 with zeros, so that there are four at most."""
+    """Return the distance of the grid's lines: 1, 2 or 5 with zeros, for up to four lines."""
     magnitude = 1
     while True:
         for step in (magnitude, 2 * magnitude, 5 * magnitude):
@@ -97,12 +116,12 @@ def grid_step(highest: int) -> int:
 
 
 def total(hour: Hour) -> int:
-    """How many events were received in the hour."""
+    """Return how many events were received in the hour."""
     return sum(hour.events.values())
 
 
 def words(hour: Hour) -> str:
-    """``2026-11-23 13:00 CET: 3 failed, 77 succeeded``."""
+    """Return an hour in words: ``2026-11-23 13:00 CET: 3 failed, 77 succeeded``."""
     counts = (
         f"{localize(hour.events[status])} {status.label}"
         for status in STACK
@@ -112,9 +131,9 @@ def words(hour: Hour) -> str:
 
 
 def at(hour: datetime) -> str:
-    """When an hour begins. The zone tells two hours apart when the clocks are set back."""
-    local = _local(hour)
-    # Django's format "T" says nothing in just these two hours.
+    """Return when an hour begins, with the zone: two hours have the same time in autumn."""
+    local = showing.local(hour)
+    # Django's format "T" is empty in exactly these two hours.
     return f"{date_format(local, 'Y-m-d H:i')} {local.tzname() or ''}".strip()
 
 
@@ -122,17 +141,21 @@ def _stacked(hour: Hour, x: float, width: float, unit: float) -> Iterator[Part]:
     y = float(BOTTOM)
     for status in STACK:
         if events := hour.events.get(status):
-            height = max(events * unit, LEAST)
+            height = max(events * unit, LOWEST)
             y -= height
             yield Part(status, round(x, 2), round(y, 2), round(width, 2), round(height, 2))
 
 
-def _label(hour: datetime) -> str:
-    local = _local(hour)
-    if local.hour % 6:
-        return ""
-    return date_format(local, "H:i" if local.hour else "Y-m-d")
-
-
-def _local(moment: datetime) -> datetime:
-    return localtime(moment) if is_aware(moment) else moment
+def _marks(hours: Sequence[Hour], slot: float) -> Iterator[Mark]:
+    """Yield a mark for each quarter of a day; where columns have several hours, for some days."""
+    begun = [showing.local(hour.start) for hour in hours]
+    if hours[0].hours == 1:
+        at_quarters = (n for n, time in enumerate(begun) if time.hour % 6 == 0)
+        for number in at_quarters:
+            time = begun[number]
+            words = date_format(time, "H:i" if time.hour else "Y-m-d")
+            yield Mark(round(LEFT + number * slot, 2), words)
+        return
+    new_days = [n for n in range(1, len(begun)) if begun[n].date() != begun[n - 1].date()]
+    for number in new_days[:: ceil(len(new_days) / MAX_DAYS_MARKED) or 1]:
+        yield Mark(round(LEFT + number * slot, 2), date_format(begun[number], "Y-m-d"))

@@ -1,165 +1,191 @@
-"""The page of one event: what happened, what was sent, who was called and what came of it."""
+"""The page of one event: what happened, what failed, what was sent, and what can be done."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Event
-from ..signals import verdicts_on
-from . import event_parts, showing, stages
-from .listeners import listener
-from .summary import record, summary
+from ..models import Event, ReceiverRun, Redelivery
+from ..receivers import Receiver, judged
+from . import changes, event_runs, showing, stages, timeline
+from .event_runs import MAX_ERRORS
+from .gatherings import together
+from .readonly import ReadOnlyAdmin
+from .summary import summary
 
-if TYPE_CHECKING:
-    _EventAdmin = admin.ModelAdmin[Event]
-else:
-    _EventAdmin = object
-
+MAX_SHOWN = 100_000
+"""Characters of the payload, and bytes of the body, that are on the page."""
 NEWEST = 200
-"""So many runs and redeliveries are shown on the page of an event; hardly any event has ten."""
+"""The number of runs and of redeliveries on the page; an event seldom has ten."""
+
+_RECORD = (
+    "event_name",
+    "all_of_record",
+    "newer_event",
+    "tenant_sent",
+    "associate",
+    "occurred",
+    "webhook_sent",
+    ("entity_sent", "action_sent", "primary_key"),
+)
+_DISPATCH = (
+    "status_word",
+    "attempts",
+    "deaths",
+    "next_attempt",
+    "begun",
+    "begun_by_process",
+    "calling_receiver",
+    "finished",
+)
+_DELIVERY = (
+    "received",
+    "endpoint_sent",
+    "event_id",
+    "remote_addr",
+    "problems_shown",
+    "headers_sent",
+)
+FIELDSETS: Any = (
+    (None, {"fields": _RECORD}),
+    (_("Dispatch"), {"fields": _DISPATCH}),
+    (_("Delivery"), {"fields": _DELIVERY}),
+    (_("Payload"), {"fields": ("payload_sent",), "classes": ("superoffice-wide",)}),
+    (_("Body"), {"fields": ("body_sent",), "classes": ("collapse", "superoffice-wide")}),
+)
 
 
-class EventPage(_EventAdmin):
-    """Gives the event admin its page."""
+class Button(NamedTuple):
+    """A link to a page that does something."""
 
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "event_name",
-                    "all_of_record",
-                    "newer_event",
-                    "tenant",
-                    "associate",
-                    "occurred",
-                    "webhook_name",
-                    ("entity", "action", "primary_key"),
-                )
-            },
-        ),
-        (
-            _("Dispatch"),
-            {
-                "fields": (
-                    "status_word",
-                    "attempts",
-                    "deaths",
-                    "next_attempt",
-                    "begun",
-                    "begun_by",
-                    "calling",
-                    "finished",
-                )
-            },
-        ),
-        (
-            _("Delivery"),
-            {
-                "fields": (
-                    "received",
-                    "endpoint",
-                    "event_id",
-                    "remote_addr",
-                    "problems_found",
-                    "headers_sent",
-                )
-            },
-        ),
-        (_("Payload"), {"fields": ("payload_sent",), "classes": ("superoffice-wide",)}),
-        (_("Body"), {"fields": ("body_sent",), "classes": ("collapse", "superoffice-wide")}),
-    )
+    words: str
+    url: str
 
-    received = showing.moment("received_at", _("received"))
-    occurred = showing.moment("occurred_at", _("occurred"))
-    next_attempt = showing.moment("next_attempt_at", _("next attempt"))
-    begun = showing.moment("begun_at", _("begun"))
-    finished = showing.moment("finished_at", _("finished"))
 
-    def page_context(self, request: HttpRequest, event: Event) -> dict[str, Any]:
-        """What happened, and what became of the event."""
-        runs = list(event.runs.select_related("replay").order_by("-pk")[:NEWEST])
-        replays = {run.replay_id: run.replay for run in runs if run.replay}
-        again = event.redeliveries.order_by("pk")[:NEWEST]
-        return {
-            "summary": summary(event, len(replays)),
-            "fields": event_parts.fields(event),
-            "attempts": list(event_parts.attempts(runs)),
-            "is_cut": len(runs) == NEWEST,
-            "receivers": [listener(verdict) for verdict in verdicts_on(event)],
-            "deliveries": event_parts.deliveries(event, again),
-            "replays": replays.values(),
-            "newest": NEWEST,
-            "has_replay_permission": self.has_replay_permission(request),  # type: ignore[attr-defined]
-            "can_be_handled": event.status == Event.Status.FAILED,
-        }
+def context(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, event: Event, *, may_act: bool
+) -> dict[str, Any]:
+    """Return what the template needs besides the columns."""
+    runs = list(event.runs.select_related("replay", "gathering").order_by("-pk")[:NEWEST])
+    replays = {run.replay_id: run.replay for run in runs if run.replay}
+    again = event.redeliveries.order_by("pk")[:NEWEST]
+    changed = event.diff()
+    errors = event_runs.errors(admin, event, runs)
+    fields = changes.fields(event, changed)
+    receivers = judged(event)
+    return {
+        "title": changes.headline(event, changed),
+        "subtitle": f"{showing.line(event.name)} {event.event_id}".strip(),
+        "status": stages.status(event),
+        "summary": showing.visible(summary(event, runs)),
+        "timeline_url": timeline.url(admin, event) if event.primary_key is not None else "",
+        "buttons": _buttons(admin, request, event, runs, receivers) if may_act else (),
+        "copy_url": admin.url("event_copy", event.pk),
+        "undo_url": _undo_url(admin, request, event) if may_act else "",
+        "receiver_errors": errors[:MAX_ERRORS],
+        "more_errors": len(errors[MAX_ERRORS:]),
+        "fields": fields[: changes.MAX_SHOWN],
+        "more_fields": fields[changes.MAX_SHOWN :],
+        "runs": event_runs.table(admin, runs, errors[:MAX_ERRORS]),
+        "is_cut": len(runs) == NEWEST,
+        "receivers": [_ConnectedReceiver.of(receiver) for receiver in receivers],
+        "deliveries": list(_deliveries(event, again)),
+        "handlings": event.handlings.order_by("-pk")[:NEWEST],
+        "replays": replays.values(),
+        "newest": NEWEST,
+    }
 
-    @admin.display(description=_("event name"))
-    def event_name(self, event: Event) -> str:
-        return event.name or gettext("(no name)")
 
-    @admin.display(description=_("record"))
-    def all_of_record(self, event: Event) -> str:
-        """The record, and the way to everything that happened to it."""
-        if event.primary_key is None:
-            return record(event)
-        return format_html(
-            '{} (<a href="{}">{}</a>)',
-            record(event),
-            self.record_url(event),  # type: ignore[attr-defined]
-            gettext("all its events"),
+def _buttons(
+    admin: ReadOnlyAdmin[Event],
+    request: HttpRequest,
+    event: Event,
+    runs: Sequence[ReceiverRun],
+    receivers: Sequence[Receiver],
+) -> Iterator[Button]:
+    """Yield what can be done, and would do something."""
+    called = any(receiver.is_called for receiver in receivers)
+    replay = admin.with_filters(request, f"{admin.url('event_replay')}?ids={event.pk}")
+    # An event that is not finished is left to its ordinary dispatch.
+    if event.is_finished and called:
+        if event_runs.still_failed(runs):
+            yield Button(gettext("Replay what failed"), f"{replay}&only_failed=on")
+        yield Button(gettext("Replay"), replay)
+    if event.status == Event.Status.FAILED:
+        yield Button(gettext("Mark as handled"), admin.url("event_handle", event.pk))
+
+
+def _undo_url(admin: ReadOnlyAdmin[Event], request: HttpRequest, event: Event) -> str:
+    """Return the URL that a POST undoes "handled" by; empty if the event is not handled."""
+    if event.status != Event.Status.HANDLED:
+        return ""
+    return admin.with_filters(request, admin.url("event_undo_handled", event.pk))
+
+
+class _ConnectedReceiver(NamedTuple):
+    """A receiver that is connected now, and whether it would be called."""
+
+    path: SafeString
+    pattern: str
+    is_called: bool
+    reason: str
+    deciding_fields: SafeString
+    together: str
+    """How it is called for several events; empty if it is called for each."""
+
+    @classmethod
+    def of(cls, receiver: Receiver) -> "_ConnectedReceiver":
+        return cls(
+            showing.bounded(receiver.path),
+            showing.line(receiver.pattern),
+            receiver.is_called,
+            str(receiver.reason.label) if receiver.reason else "",
+            showing.chips([*receiver.deciding_fields]),
+            together(receiver.options),
         )
 
-    @admin.display(description=_("associate"))
-    def associate(self, event: Event) -> str:
-        """Whose doing it was, and whether that is us."""
-        number = "" if event.associate_id is None else str(event.associate_id)
-        return gettext("%(id)s (our own)") % {"id": number} if event.is_own else number
 
-    @admin.display(description=_("newer event"))
-    def newer_event(self, event: Event) -> str:
-        """The newest event of the record, if this is not it."""
-        newest = event.newest_for_record
-        if newest == event:
-            return gettext("none: this is the record's newest")
-        url = reverse(
-            "admin:superoffice_hooks_event_change",
-            args=[newest.pk],
-            current_app=self.admin_site.name,
-        )
-        return format_html(
-            '<a href="{}">{}</a> {}', url, newest.name, showing.at(newest.happened_at)
-        )
-
-    @admin.display(description=_("status"))
-    def status_word(self, event: Event) -> SafeString:
-        return stages.status(event)
-
-    @admin.display(description=_("problems"))
-    def problems_found(self, event: Event) -> str:
-        return showing.lines(event.problems) or gettext("none")
-
-    @admin.display(description=_("headers"))
-    def headers_sent(self, event: Event) -> str:
-        return _pruned(event) or showing.headers(event.headers)
-
-    @admin.display(description=_("as read"))
-    def payload_sent(self, event: Event) -> SafeString:
-        return showing.as_json(event.payload)
-
-    @admin.display(description=_("as sent"))
-    def body_sent(self, event: Event) -> str:
-        return _pruned(event) or showing.text(event.body)
-
-
-def _pruned(event: Event) -> str:
-    """Why there is nothing left of what was sent; empty if there is."""
+def pruned(event: Event) -> str:
+    """Return when the body and headers were pruned, in words; empty if they were not."""
     if not event.pruned_at:
         return ""
     return gettext("pruned on %(when)s") % {"when": showing.at(event.pruned_at)}
+
+
+def start_of(sent: str | bytes | memoryview, url: str) -> SafeString:
+    """Return a payload or a body; of a long one the start, with a link to all of it."""
+    shown = showing.text(sent[:MAX_SHOWN])
+    if len(sent) <= MAX_SHOWN:
+        return shown
+    cut = gettext("This is the start of it.")
+    return format_html('{}<p>{} <a href="{}">{}</a></p>', shown, cut, url, gettext("Download all"))
+
+
+class Delivery(NamedTuple):
+    """One delivery of an event."""
+
+    received_at: datetime
+    webhook_name: SafeString
+    is_first: bool = False
+    retry: int | None = None
+    body: SafeString | None = None
+    """The body, if it differs from the first and is not pruned."""
+    is_pruned: bool = False
+
+
+def _deliveries(event: Event, redeliveries: Iterable[Redelivery]) -> Iterator[Delivery]:
+    """Yield the delivery that made the event, and those that repeated it, oldest first."""
+    yield Delivery(event.received_at, showing.bounded(event.webhook_name), is_first=True)
+    for again in redeliveries:
+        yield Delivery(
+            again.received_at,
+            showing.bounded(again.webhook_name),
+            retry=again.retry,
+            body=showing.head(again.body) if again.body else None,
+            is_pruned=again.body is not None and not again.body,
+        )

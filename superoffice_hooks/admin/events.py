@@ -1,37 +1,52 @@
-"""Events in the admin: the columns of the list, and what it can be filtered by."""
+"""Events in the admin: their list, the page of one, and the pages to act on them."""
+
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
-from ..notification import changed_names
-from . import filters, showing
-from .event_list import EventList
-from .event_page import EventPage
-from .handling import Handling
-from .overview import Overview
+from ..models.event_queryset import EventQuerySet
+from ..wire.notification import changed_names
+from . import (
+    copying,
+    event_page,
+    filters,
+    handling,
+    overview,
+    receivers,
+    replay,
+    showing,
+    stages,
+    timeline,
+    traffic,
+)
+from .event_list import EventList, ListedEvent
+from .failures import in_short
+from .progress import may_replay
 from .readonly import ReadOnlyAdmin
-from .replay import Replaying
 from .summary import record
-from .timeline import Timeline
+
+READ = ("GET", "HEAD")
 
 
-class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdmin[Event]):
+class EventAdmin(ReadOnlyAdmin[Event]):
     """What happened in SuperOffice, and what our receivers made of it."""
 
     list_display = (
+        "status_word",
         "received",
         "event_name",
         "record",
         "changed",
-        "status_word",
-        "attempts",
-        "redelivered",
-        "tenant",
+        "failure",
     )
     list_display_links = ("received", "event_name")
     list_filter = (
@@ -45,16 +60,68 @@ class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdm
         filters.WebhookFilter,
         filters.ReceiverFilter,
         filters.OwnFilter,
+        *filters.OTHERS,
     )
-    # The list knows one order, see EventList.
+    # EventList has one order.
     sortable_by = ()
     list_defer = ("payload", "body", "headers", "problems")
-    # Shows the box; what it finds is in search.py.
+    # Shows the search box; search.py does the search.
     search_fields = ("event_id",)
     search_help_text = _(
-        "An EventId, the number of a record (527331, ticket 527331), or how the name of a webhook"
-        " begins, among the newest events."
+        "An EventId, the number of a record (527331, ticket 527331), a tenant, a changed field, a"
+        " receiver, words of the error of a recent run, or how the name of a webhook begins."
     )
+    actions = ("replay", "handle", "undo_handled")
+    fieldsets = event_page.FIELDSETS
+
+    class Media:
+        css: ClassVar = {"all": ["superoffice_hooks/events.css"]}
+
+    received = showing.time_column("received_at", _("received"))
+    occurred = showing.time_column("occurred_at", _("occurred"))
+    next_attempt = showing.time_column("next_attempt_at", _("next attempt"))
+    begun = showing.time_column("begun_at", _("begun"))
+    finished = showing.time_column("finished_at", _("finished"))
+    tenant_sent = showing.text_column("tenant", _("tenant"))
+    webhook_sent = showing.text_column("webhook_name", _("webhook"))
+    entity_sent = showing.text_column("entity", _("entity"))
+    action_sent = showing.text_column("action", _("action"))
+    endpoint_sent = showing.text_column("endpoint", _("endpoint"))
+    begun_by_process = showing.text_column("begun_by", _("begun by"))
+    calling_receiver = showing.text_column("calling", _("calling"))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.page("overview/", overview.view, self.has_view_permission, methods=READ),
+            self.page("receivers/", receivers.view, self.has_view_permission, methods=READ),
+            self.page("traffic/", traffic.view, self.has_view_permission, methods=READ),
+            self.page("record/", timeline.view, self.has_view_permission),
+            self.page(
+                "<int:pk>/copy/", copying.view(self.has_replay_permission), self.has_view_permission
+            ),
+            self.page("<int:pk>/body/", copying.body, self.has_view_permission),
+            self.page("<int:pk>/payload/", copying.payload, self.has_view_permission),
+            self.page("<int:pk>/handle/", handling.view, self.has_replay_permission),
+            self.page(
+                "<int:pk>/undo-handled/",
+                handling.undo,
+                self.has_replay_permission,
+                methods=["POST"],
+            ),
+            self.page(
+                "handle-selected/",
+                handling.view_selected,
+                self.has_replay_permission,
+                methods=["POST"],
+            ),
+            # A transaction around it would undo the runs of receivers after an error.
+            self.page("replay/", replay.view, self.has_replay_permission, is_atomic=False),
+            *super().get_urls(),
+        ]
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may replay events and mark them as handled."""
+        return self.has_view_permission(request) and may_replay(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return EventList
@@ -62,20 +129,98 @@ class EventAdmin(EventPage, Handling, Overview, Replaying, Timeline, ReadOnlyAdm
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """All of them: EventList searches, because what it finds decides how far it looks."""
+        """Return all events: EventList does the search."""
         return queryset, False
 
+    def page_context(self, request: HttpRequest, event: Event) -> dict[str, Any]:
+        """Return what happened, what became of the event, and what can be done."""
+        may_act = self.has_replay_permission(request)
+        return event_page.context(self, request, event, may_act=may_act)
+
+    @admin.action(description=_("Replay selected events"), permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
+        """Ask for a confirmation, and replay the events after it."""
+        return replay.confirm_selected(self, request, queryset)
+
+    @admin.action(description=_("Mark selected events as handled"), permissions=["replay"])
+    def handle(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
+        """Ask what was done, and mark the events after it."""
+        return handling.confirm_selected(self, request, queryset)
+
+    @admin.action(description=_("Undo “handled” of selected events"), permissions=["replay"])
+    def undo_handled(self, request: HttpRequest, queryset: EventQuerySet) -> None:
+        """Let the events be failed again."""
+        handling.undo_selected(self, request, queryset)
+
     @admin.display(description=_("record"))
-    def record(self, event: Event) -> str | None:
-        return record(event) or None
+    def record(self, event: Event) -> SafeString | None:
+        """Return the record, and its tenant below it."""
+        if not record(event):
+            return None
+        names = showing.line(record(event), 80), showing.line(event.tenant, 80)
+        return format_html('{} <span class="superoffice-tenant">{}</span>', *names)
+
+    @admin.display(description=_("failure"))
+    def failure(self, event: ListedEvent) -> SafeString:
+        """Return the receiver that failed last, and its error."""
+        return in_short(event.failures)
 
     @admin.display(description=_("changed fields"))
-    def changed(self, event: Event) -> SafeString | None:
-        """The first of the changed fields, and the others behind how many they are."""
-        names = changed_names({"Changes": event.sent_changes})  # type: ignore[attr-defined]
-        return showing.chips(names) if names else None
+    def changed(self, event: ListedEvent) -> SafeString:
+        """Return the first changed fields, and the number of the others, which opens them."""
+        names = changed_names({"Changes": event.sent_changes})
+        return showing.chips(names) if names else showing.NONE
 
-    @admin.display(description=_("redelivered"))
-    def redelivered(self, event: Event) -> int:
-        """How often the event was delivered again."""
-        return event.redelivered  # type: ignore[attr-defined,no-any-return]
+    @admin.display(description=_("event name"))
+    def event_name(self, event: Event) -> str:
+        return showing.breakable(showing.line(event.name, 80)) or gettext("(no name)")
+
+    @admin.display(description=_("record"))
+    def all_of_record(self, event: Event) -> str:
+        """Return the record, with a link to its timeline."""
+        if event.primary_key is None:
+            return showing.bounded(record(event))
+        url = timeline.url(self, event)
+        shown = showing.bounded(record(event))
+        return format_html('{} (<a href="{}">{}</a>)', shown, url, gettext("all its events"))
+
+    @admin.display(description=_("associate"))
+    def associate(self, event: Event) -> str:
+        """Return who caused the event, and whether that is us."""
+        number = "" if event.associate_id is None else str(event.associate_id)
+        return gettext("%(id)s (our own)") % {"id": number} if event.is_own else number
+
+    @admin.display(description=_("newer event"))
+    def newer_event(self, event: Event) -> str:
+        """Return the newest event of the record, unless this is it."""
+        newest = event.newest_for_record
+        if newest == event:
+            return gettext("none: this is the record's newest")
+        url = self.url("event_change", newest.pk)
+        time = showing.at(newest.happened_at)
+        name = showing.line(newest.name) or gettext("(no name)")
+        return format_html('<a href="{}">{}</a> {}', url, name, time)
+
+    @admin.display(description=_("status"))
+    def status_word(self, event: Event) -> SafeString:
+        return stages.status(event)
+
+    @admin.display(description=_("problems"))
+    def problems_shown(self, event: Event) -> str:
+        return showing.lines(event.problems) or gettext("none")
+
+    @admin.display(description=_("headers"))
+    def headers_sent(self, event: Event) -> str:
+        return event_page.pruned(event) or showing.headers(event.headers)
+
+    @admin.display(description=_("as read"))
+    def payload_sent(self, event: Event) -> SafeString:
+        return event_page.start_of(
+            showing.json_text(event.payload), self.url("event_payload", event.pk)
+        )
+
+    @admin.display(description=_("as sent"))
+    def body_sent(self, event: Event) -> str:
+        return event_page.pruned(event) or event_page.start_of(
+            event.body, self.url("event_body", event.pk)
+        )

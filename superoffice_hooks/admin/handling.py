@@ -1,76 +1,157 @@
-"""Mark as handled: a person dealt with a failed event otherwise, and says how."""
+"""Mark failed events as handled: a person dealt with them, and says how. And undo that."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
+from ..models.event_queryset import EventQuerySet
+from .criteria import list_query
+from .readonly import ReadOnlyAdmin
 
-if TYPE_CHECKING:
-    _EventAdmin = admin.ModelAdmin[Event]
-else:
-    _EventAdmin = object
+MAX_SELECTED = 10_000
+"""Events that are marked with one reason."""
+
+_IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
 
 
 class HandlingForm(forms.Form):
-    """How the event was dealt with."""
+    """How the events were dealt with."""
 
-    why = forms.CharField(
+    ids = forms.CharField(widget=forms.HiddenInput, required=False)
+    reason = forms.CharField(
         label=_("What was done"),
         widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the event, for whoever asks later."),
+        help_text=_("Kept with the event."),
     )
 
 
-class Handling(_EventAdmin):
-    """Gives the event admin the page on which a failed event is marked as handled."""
+def view(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask what was done about one event, and store it."""
+    event = get_object_or_404(admin.get_queryset(request), pk=pk)
+    form = HandlingForm(request.POST if request.method == "POST" else None)
+    event_url = admin.url("event_change", pk)
+    if event.status == Event.Status.FAILED and not form.is_valid():
+        title = gettext("Mark as handled")
+        return _ask(admin, request, form, title=title, event=event, way_back=event_url)
+    if event.status == Event.Status.FAILED and event.handle(
+        who=request.user.get_username(), reason=form.cleaned_data["reason"]
+    ):
+        admin.message_user(request, gettext("The event is marked as handled."))
+    else:
+        message = gettext("Only an event that has failed can be marked as handled.")
+        admin.message_user(request, message, messages.WARNING)
+    return HttpResponseRedirect(event_url)
 
-    def get_urls(self) -> list[URLPattern]:
-        """The URLs of the admin, and this page's."""
-        view = self.admin_site.admin_view(self.handle_view)
-        own = path("<int:pk>/handle/", view, name="superoffice_hooks_event_handle")
-        return [own, *super().get_urls()]
 
-    def handle_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask what was done, and write it down."""
-        if not self.has_replay_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        event = get_object_or_404(self.get_queryset(request), pk=pk)
-        form = HandlingForm(request.POST if request.method == "POST" else None)
-        if event.status == Event.Status.FAILED and not form.is_valid():
-            return self._ask(request, event, form)
-        if event.status == Event.Status.FAILED and event.handle(
-            who=request.user.get_username(), why=form.cleaned_data["why"]
-        ):
-            self.message_user(request, gettext("The event is marked as handled."))
-        else:
-            message = gettext("Only an event that has failed can be marked as handled.")
-            self.message_user(request, message, messages.WARNING)
-        return HttpResponseRedirect(self._page_of(pk))
+def undo(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:
+    """Let one handled event be failed again."""
+    event = get_object_or_404(admin.get_queryset(request), pk=pk)
+    if event.undo_handled(who=request.user.get_username()):
+        admin.message_user(request, gettext("The event counts as failed again."))
+    else:
+        message = gettext("The event is not marked as handled.")
+        admin.message_user(request, message, messages.WARNING)
+    return HttpResponseRedirect(admin.url("event_change", pk))
 
-    def _ask(self, request: HttpRequest, event: Event, form: HandlingForm) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Mark as handled"),
-            "opts": self.opts,
-            "media": self.media,
-            "form": form,
-            "event": event,
-            "way_back": self._page_of(event.pk),
-        }
-        return TemplateResponse(request, "admin/superoffice_hooks/event/handle.html", context)
 
-    def _page_of(self, pk: int) -> str:
-        return reverse(
-            "admin:superoffice_hooks_event_change", args=[pk], current_app=self.admin_site.name
-        )
+def confirm_selected(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, selected: QuerySet[Event]
+) -> HttpResponse | None:
+    """Ask what was done about the selected events that have failed."""
+    failed = selected.filter(status=Event.Status.FAILED)
+    keys = list(failed.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
+    if _is_too_many(admin, request, keys):
+        return None
+    if not keys:
+        message = gettext("Only an event that has failed can be marked as handled.")
+        admin.message_user(request, message, messages.WARNING)
+        return None
+    return _confirm(admin, request, HandlingForm(initial={"ids": ",".join(map(str, keys))}), keys)
+
+
+def view_selected(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
+    """Store what was done about the events of the form."""
+    form = HandlingForm(request.POST)
+    ids = request.POST.get("ids", "")
+    keys = [int(key) for key in ids.split(",")] if _IDS.fullmatch(ids) else []
+    way_back = admin.with_filters(request, admin.url("event_changelist"))
+    if not keys or _is_too_many(admin, request, keys):
+        return HttpResponseRedirect(way_back)
+    if not form.is_valid():
+        return _confirm(admin, request, form, keys)
+    who = request.user.get_username()
+    handled = _visible(admin, request, keys).handle(who=who, reason=form.cleaned_data["reason"])
+    _report(admin, request, handled, keys)
+    return HttpResponseRedirect(way_back)
+
+
+def undo_selected(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, selected: EventQuerySet
+) -> None:
+    """Let the selected events that are handled be failed again."""
+    handled = selected.filter(status=Event.Status.HANDLED)
+    keys = list(handled.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
+    if _is_too_many(admin, request, keys):
+        return
+    undone = _visible(admin, request, keys).undo_handled(who=request.user.get_username())
+    message = ngettext(
+        "%(count)d event counts as failed again.", "%(count)d events count as failed again.", undone
+    )
+    level = messages.SUCCESS if undone else messages.WARNING
+    admin.message_user(request, message % {"count": undone}, level)
+
+
+def _confirm(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, form: HandlingForm, keys: list[int]
+) -> HttpResponse:
+    title = ngettext(
+        "Mark %(count)d event as handled", "Mark %(count)d events as handled", len(keys)
+    )
+    way_back = admin.with_filters(request, admin.url("event_changelist"))
+    action = admin.with_filters(request, admin.url("event_handle_selected"))
+    title %= {"count": len(keys)}
+    return _ask(admin, request, form, title=title, way_back=way_back, action=action)
+
+
+def _ask(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, form: HandlingForm, **context: object
+) -> HttpResponse:
+    return admin.render(request, "event/handle.html", form=form, **context)
+
+
+def _report(
+    admin: ReadOnlyAdmin[Event], request: HttpRequest, handled: int, keys: list[int]
+) -> None:
+    """Say how many events are marked, with a link to them, where they can be selected for undo."""
+    message = ngettext(
+        "%(count)d event is marked as handled.", "%(count)d events are marked as handled.", handled
+    ) % {"count": handled}
+    criteria: dict[str, Any] = {"status": Event.Status.HANDLED.value}
+    query = list_query(criteria | {"ids": keys}) or list_query(criteria)
+    url = f"{admin.url('event_changelist')}?{query}"
+    shown = format_html('{} <a href="{}">{}</a>', message, url, gettext("Show them"))
+    admin.message_user(request, shown, messages.SUCCESS if handled else messages.WARNING)
+
+
+def _visible(admin: ReadOnlyAdmin[Event], request: HttpRequest, keys: list[int]) -> EventQuerySet:
+    """Return those of the events that the user may see."""
+    return cast("EventQuerySet", admin.get_queryset(request).filter(pk__in=keys))
+
+
+def _is_too_many(admin: ReadOnlyAdmin[Event], request: HttpRequest, keys: list[int]) -> bool:
+    """Return whether too many events are selected, and say so."""
+    if len(keys) <= MAX_SELECTED:
+        return False
+    message = gettext("Please select %(max)d events at most: narrow the list down first.")
+    admin.message_user(request, message % {"max": MAX_SELECTED}, messages.ERROR)
+    return True

@@ -1,192 +1,244 @@
-"""The overview: what came in lately, what waits, what fails, at a glance."""
+"""The overview: a verdict, and what it is made of."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
-from django.contrib import admin
 from django.contrib.auth import get_permission_codename
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
-from .. import watching
-from ..models import Event, Rejection
-from . import charts
+from ..models import Event, FailureGroup, Rejection, Watch
+from ..reports import recent, standing
+from ..reports.failure_groups import open_groups
+from ..reports.gatherings import MAX_GATHERINGS
+from ..reports.levels import Level
+from ..reports.situation import Situation, situation
+from ..reports.stages import OVERDUE_SECONDS
+from ..reports.verdict import Topic
+from ..reports.webhooks import Watched
+from . import showing
+from .readonly import ReadOnlyAdmin
 from .summary import record
+from .tables import Cell, Table
+from .traffic import columns_of_hours
+from .windows import Chosen, Links
 
-if TYPE_CHECKING:
-    _EventAdmin = admin.ModelAdmin[Event]
-else:
-    _EventAdmin = object
-
-FAILED = Event.Status.FAILED
-MOST = 15
-"""So many event names and changed fields are shown, the most frequent ones."""
+MAX_LINKED = 100
+"""Keys in a link."""
 
 
-class Row(NamedTuple):
-    """A figure, and where what it counts is listed."""
+class Clause(NamedTuple):
+    """A part of the verdict, with a link to what it is about."""
 
-    figure: Any
-    url: str
-    failed: str = ""
-    """Where those of it are listed that failed."""
-
-
-class Count(NamedTuple):
-    """How many events have a status, and where they are listed."""
-
-    status: str
-    word: str
-    events: int
+    words: str
     url: str
 
 
-class Tally(NamedTuple):
-    """The events of a time, altogether and by status."""
-
-    total: int
-    url: str
-    counts: list[Count]
-
-
-class Overview(_EventAdmin):
-    """Gives the event admin its overview page."""
-
-    def get_urls(self) -> list[URLPattern]:
-        """The URLs of the admin, and the overview's."""
-        view = self.admin_site.admin_view(self.overview_view)
-        name = "superoffice_hooks_event_overview"
-        return [path("overview/", view, name=name), *super().get_urls()]
-
-    def overview_view(self, request: HttpRequest) -> TemplateResponse:
-        """The page, with what this user may see."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        window = watching.Window.latest()
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Overview"),
-            "opts": self.opts,
-            "media": self.media,
-            "number_of_hours": watching.HOURS,
-            "since": charts.at(window.since),
-            **self._received(window),
-            **self._waiting(),
-            **_dispatching(),
-            "failures": self._failures(window),
-            "endpoints": self._endpoints(),
-        }
-        if _may_view_rejections(request):
-            context["rejections"] = self._rejections(window)
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/superoffice_hooks/overview.html", context)
-
-    def _received(self, window: watching.Window) -> dict[str, Any]:
-        """What came in: by hour and status, by event name, by changed field."""
-        hours = watching.events_by_hour(window)
-        since = {"received_at__gte": window.since.isoformat()}
-        tally = self._tally(watching.totals(hours), since)
-        if not tally.total:
-            return {"tally": tally}
-        names = [
-            Row(found, self._events(**named), self._events(status__exact=FAILED, **named))
-            for found in watching.events_by_name(window, MOST)
-            for named in [{**_named(found.name), **since}]
-        ]
-        fields = [
-            Row(found, self._events(entity=found.entity, changed=found.name, **since))
-            for found in watching.changed_fields(window, MOST)
-        ]
-        return {
-            "tally": tally,
-            "chart": charts.chart(hours),
-            "busiest": charts.words(max(hours, key=charts.total)),
-            "hours": [
-                (charts.at(hour.start), self._tally(hour.events, _during(hour.start)))
-                for hour in hours
-                if hour.events
-            ],
-            "names": names,
-            "other_names": tally.total - sum(row.figure.events for row in names),
-            "fields": fields,
-            "most_lists": watching.MOST_LISTS,
-        }
-
-    def _waiting(self) -> dict[str, Any]:
-        """What waits to be dispatched, and the oldest of it."""
-        pending = watching.pending()
-        return {
-            "pending": Row(pending, self._events(status__exact=Event.Status.PENDING)),
-            "all_pending": pending.events < watching.MOST_PENDING,
-            "record": record(pending.oldest) if pending.oldest else "",
-        }
-
-    def _failures(self, window: watching.Window) -> list[Row]:
-        """Which receivers fail."""
-        return [
-            Row(found, self._events(receiver=found.receiver)) for found in watching.failures(window)
-        ]
-
-    def _rejections(self, window: watching.Window) -> list[Row]:
-        """Why deliveries are refused."""
-        since = {"received_at__gte": window.since.isoformat()}
-        return [
-            Row(found, self._list("rejection", reason=found.reason, **since))
-            for found in watching.rejections(window)
-        ]
-
-    def _endpoints(self) -> list[Row]:
-        """Who still hears of SuperOffice."""
-        return [Row(found, self._events(endpoint=found.name)) for found in watching.endpoints()]
-
-    def _tally(self, events: Mapping[str, int], during: dict[str, str]) -> Tally:
-        counts = [
-            Count(
-                status.value,
-                str(status.label),
-                events.get(status, 0),
-                self._events(status__exact=status, **during),
-            )
-            for status in reversed(charts.STACK)
-        ]
-        return Tally(sum(events.values()), self._events(**during), counts)
-
-    def _events(self, **filters: str) -> str:
-        return self._list("event", **filters)
-
-    def _list(self, model: str, **filters: str) -> str:
-        name = f"admin:superoffice_hooks_{model}_changelist"
-        return f"{reverse(name, current_app=self.admin_site.name)}?{urlencode(filters)}"
+def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
+    """Show the overview, without rejections to users who may not view them."""
+    chosen = Chosen(request)
+    links = Links(admin, chosen.window)
+    scope = admin.scope(request)
+    now = situation(chosen.window, scope)
+    pages = _webhook_pages(links, now, request)
+    tables = [_still_failed(links, scope), _endpoints(links, now, pages)]
+    if _may_view(request, Rejection):
+        tables.append(_rejections(links))
+    return admin.render(
+        request,
+        "overview.html",
+        title=gettext("Overview"),
+        tables=tables,
+        **chosen.context(),
+        **_verdict(links, now, pages),
+        **columns_of_hours(links, scope),
+        **_dispatching(links, now),
+    )
 
 
-def _dispatching() -> dict[str, Any]:
-    """Who dispatches, what is due, and what is wrong with that."""
-    now = watching.dispatching()
+def _verdict(links: Links, now: Situation, pages: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "dispatching": now,
-        "all_due": now.due < watching.MOST_PENDING,
-        "due_since": timezone.now() - timedelta(seconds=now.oldest_due),
-        "spooled_since": timezone.now() - now.spool.age if now.spool.age else None,
-        "dispatching_problems": watching.dispatching_problems(now=now),
+        "level": now.verdict.level.name.lower(),
+        "level_words": now.verdict.level.words,
+        "clauses": [
+            Clause(finding.words, _behind(links, now, finding.topic, pages))
+            for finding in now.verdict.findings
+        ],
+        "is_fine": now.verdict.level == Level.FINE,
     }
 
 
-def _named(name: str) -> dict[str, str]:
-    # The filter of the list takes an empty value for no filter.
-    return {"name": name} if name else {"name__exact": ""}
+def _behind(links: Links, now: Situation, topic: Topic, pages: Mapping[str, str]) -> str:
+    """Return the URL of what a finding is about."""
+    match topic:
+        case Topic.OVERDUE:
+            overdue = timezone.now() - timedelta(seconds=OVERDUE_SECONDS)
+            return links.events(next_attempt_at__lt=overdue.isoformat())
+        case Topic.GATHERINGS:
+            return links.events(status__exact=Event.Status.WAITING)
+        case Topic.FAILED:
+            return links.events(status__exact=Event.Status.FAILED)
+        case Topic.ENDED | Topic.STOPPED:
+            keys = now.said[topic][:MAX_LINKED]
+            return links.events(id__in=",".join(map(str, keys)))
+        case Topic.WEBHOOK_DOWN | Topic.WEBHOOK_UNKNOWN | Topic.WEBHOOK_DIFFERS:
+            return _webhook(now, topic, pages)
+        case Topic.STALLED | Topic.REPLAYS:
+            return links.rows("replay", state=topic)
+        case Topic.SILENT:
+            return "#endpoints-heading"
+    return "#dispatching-heading"
 
 
-def _during(hour: datetime) -> dict[str, str]:
-    until = hour + timedelta(hours=1)
-    return {"received_at__gte": hour.isoformat(), "received_at__lt": until.isoformat()}
+def _webhook(now: Situation, topic: Topic, pages: Mapping[str, str]) -> str:
+    """Return the URL of the webhook that a finding is about; of all of them, if several."""
+    names = {
+        Topic.WEBHOOK_DOWN: now.facts.webhooks_down,
+        Topic.WEBHOOK_UNKNOWN: now.facts.webhooks_unknown,
+        Topic.WEBHOOK_DIFFERS: now.facts.webhooks_that_differ,
+    }[topic]
+    return pages.get(names[0], "") if len(names) == 1 else "#endpoints-heading"
 
 
-def _may_view_rejections(request: HttpRequest) -> bool:
-    permission = get_permission_codename("view", Rejection._meta)
-    return request.user.has_perm(f"{Rejection._meta.app_label}.{permission}")
+def _still_failed(links: Links, scope: Any) -> Table:
+    """Return the failure groups in which events of the window are still failed."""
+    events = links.window.events(scope)
+    rows = [
+        [
+            Cell(_cause(group, is_whole=scope is None), url),
+            Cell(count, links.of_window(group=str(group.pk))),
+            _ago(group.last_seen),
+            Cell(gettext("Replay"), links.replay(group=group.pk)),
+        ]
+        for group, count in open_groups(events=events)
+        for url in [links.admin.url("failuregroup_change", group.pk)]
+    ]
+    return Table(
+        "failures",
+        gettext("Still failed, by cause"),
+        [gettext("Cause"), gettext("Events"), gettext("Last failure"), gettext("Put it right")],
+        rows,
+        gettext("No event of this time is still failed."),
+        is_wide=True,
+    )
+
+
+def _cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
+    """Return the first line of a group's error, and the receiver that raised it.
+
+    If not all events are visible, it may be the error of one that is hidden: then the exception.
+    """
+    error = showing.line(group.error.partition("\n")[0], 120) if is_whole else ""
+    return format_html(
+        '{}<div class="superoffice-quiet">{}</div>',
+        error or showing.line(group.exception, 120),
+        showing.line(group.receiver, 120),
+    )
+
+
+def _rejections(links: Links) -> Table:
+    """Return the reasons of rejections."""
+    rows = [
+        [Cell(reason), Cell(rejections, url), _ago(last)]
+        for reason, rejections, last in recent.rejections(links.window)
+        for url in [links.rows("rejection", reason=reason, **links.received)]
+    ]
+    return Table(
+        "rejections",
+        gettext("Rejections by reason"),
+        [gettext("Reason"), gettext("Rejections"), gettext("Last")],
+        rows,
+        gettext("No delivery was refused in this time."),
+    )
+
+
+def _endpoints(links: Links, now: Situation, pages: Mapping[str, str]) -> Table:
+    """Return the endpoints, with their last deliveries."""
+    words = gettext("unusual"), gettext("as usual")
+    webhooks = {one.endpoint: one for one in now.watched}
+    rows = [
+        [
+            Cell(one.name, links.events(endpoint=one.name)),
+            _ago(one.last),
+            Cell(words[0] if one.is_silent else words[1] if one.last else ""),
+            *([_state(webhooks.get(one.name), pages)] if webhooks else []),
+        ]
+        for one in now.endpoints.heard
+    ]
+    compared = gettext(
+        "Silence is unusual if SuperOffice sent something in the same hours of each of the last"
+        " four weeks."
+    )
+    return Table(
+        "endpoints",
+        gettext("Endpoints"),
+        [
+            gettext("Endpoint"),
+            gettext("Last delivery"),
+            gettext("Silence"),
+            *([gettext("Webhook")] if webhooks else []),
+        ],
+        rows,
+        gettext("No endpoint has had a delivery."),
+        compared,
+    )
+
+
+def _state(seen: Watched | None, pages: Mapping[str, str]) -> Cell:
+    """Return the state of an endpoint's webhook, with a link to its page."""
+    if seen is None:
+        return Cell("")
+    known = seen.newest if seen.is_unknown else seen.known
+    words = known.get_state_display() if known else gettext("not looked at yet")
+    return Cell(words, pages.get(seen.endpoint, ""))
+
+
+def _dispatching(links: Links, now: Situation) -> dict[str, Any]:
+    """Return what waits, who dispatches, and what is wrong with that."""
+    facts, pending = now.dispatching, now.dispatching.pending
+    oldest = pending.oldest
+    spooled_at = timezone.now() - facts.spool.age if facts.spool.age else None
+    lanes = gettext("Lanes"), gettext("Hung lanes")
+    columns = gettext("Dispatcher"), gettext("Kind"), *lanes, gettext("Last seen")
+    rows = [
+        [*map(Cell, (str(one), one.get_kind_display(), one.lanes, one.hung)), _ago(one.seen_at)]
+        for one in facts.dispatchers
+    ]
+    return {
+        "dispatching": facts,
+        "dispatchers": Table("dispatching", gettext("Dispatching"), columns, rows),
+        "all_due": facts.due < standing.MAX_PENDING,
+        "due_url": links.events(next_attempt_at__lt=timezone.now().isoformat()),
+        "due_since": showing.ago(timezone.now() - timedelta(seconds=facts.oldest_due)),
+        "spooled_since": spooled_at and showing.ago(spooled_at),
+        "last_seen": showing.ago(facts.last_seen),
+        "dispatching_problems": standing.dispatching_problems(now=facts),
+        "pending": pending,
+        "pending_url": links.events(status__exact=Event.Status.PENDING),
+        "waiting_url": links.events(status__exact=Event.Status.WAITING),
+        "all_gatherings": facts.waiting.gatherings < MAX_GATHERINGS,
+        "all_pending": pending.events < standing.MAX_PENDING,
+        "oldest_record": record(oldest) if oldest else "",
+        "oldest_received": showing.ago(oldest.received_at if oldest else None),
+    }
+
+
+def _ago(time: datetime | None) -> Cell:
+    return Cell(showing.ago(time))
+
+
+def _webhook_pages(links: Links, now: Situation, request: HttpRequest) -> dict[str, str]:
+    """Return the URLs of the pages of webhooks that the user may view, by endpoint."""
+    if not _may_view(request, Watch):
+        return {}
+    return {one.endpoint: links.admin.url("watch_webhook", one.endpoint) for one in now.watched}
+
+
+def _may_view(request: HttpRequest, model: type[Model]) -> bool:
+    permission = get_permission_codename("view", model._meta)
+    return request.user.has_perm(f"{model._meta.app_label}.{permission}")

@@ -3,81 +3,61 @@
 Dispatchers carry replays on; the page changes nothing.
 """
 
-from typing import TYPE_CHECKING
-
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_GET, require_POST
 
 from ..models import Replay
-
-if TYPE_CHECKING:
-    _ReplayAdmin = admin.ModelAdmin[Replay]
-else:
-    _ReplayAdmin = object
+from . import showing
+from .readonly import ReadOnlyAdmin
 
 
 def may_replay(request: HttpRequest) -> bool:
-    """Whether the user has the permission to replay, and to cancel a replay."""
+    """Return whether the user has the permission to replay, and to cancel a replay."""
     return request.user.has_perm("superoffice_hooks.replay_event")
 
 
-class Progressing(_ReplayAdmin):
-    """Gives the replay admin the pages of replays that take their time."""
+def show(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the progress of the replay."""
+    replay = get_object_or_404(admin.get_queryset(request), pk=pk)
+    return admin.render(
+        request,
+        "replay/progress.html",
+        title=gettext("Progress of replay %(number)d") % {"number": replay.pk},
+        replay=replay,
+        state=state(replay),
+        report=report(replay) if replay.finished_at else "",
+        may_cancel=may_replay(request) and not replay.finished_at,
+    )
 
-    def get_urls(self) -> list[URLPattern]:
-        """The URLs of the admin, the progress page's and that of its button."""
-        pages = []
-        for name, page in (
-            ("progress", require_GET(self.progress_view)),
-            ("cancel", require_POST(self.cancel_view)),
-        ):
-            view = self.admin_site.admin_view(page)
-            pages.append(path(f"<int:pk>/{name}/", view, name=f"superoffice_hooks_replay_{name}"))
-        return [*pages, *super().get_urls()]
 
-    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show how far the replay is."""
-        if not (self.has_view_permission(request) or may_replay(request)):
-            raise PermissionDenied
-        replay = self._replay(request, pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Progress of replay %(number)d") % {"number": replay.pk},
-            "opts": self.opts,
-            "replay": replay,
-            "report": report(replay) if replay.finished_at else "",
-            "may_cancel": may_replay(request) and not replay.finished_at,
-            "may_view": self.has_view_permission(request),
-        }
-        request.current_app = self.admin_site.name
-        template = "admin/superoffice_hooks/replay/progress.html"
-        return TemplateResponse(request, template, context)
+def state(replay: Replay) -> SafeString:
+    """Return what becomes of a replay, with who works on it and how many events have failed."""
+    words = {"who": replay.claimed_by, "count": replay.failed}
+    match replay.state:
+        case Replay.State.RUNNING if replay.claimed_by:
+            word = gettext("running, carried on by %(who)s") % words
+        case Replay.State.STALLED if replay.claimed_by:
+            word = gettext("stalled: %(who)s does not carry it on any more") % words
+        case Replay.State.FINISHED if replay.failed:
+            return showing.status("failed", gettext("finished, %(count)d failed") % words)
+        case _:
+            word = str(replay.state.label)
+    return showing.status(replay.state, word)
 
-    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button: ends the replay before its next event."""
-        if not may_replay(request):
-            raise PermissionDenied
-        replay = self._replay(request, pk)
-        if not replay.cancel(request.user.get_username()):
-            self.message_user(request, gettext("The replay had ended already."), messages.WARNING)
-        site = self.admin_site.name
-        url = reverse("admin:superoffice_hooks_replay_progress", args=[pk], current_app=site)
-        return HttpResponseRedirect(url)
 
-    def _replay(self, request: HttpRequest, pk: int) -> Replay:
-        try:
-            return self.get_queryset(request).get(pk=pk)
-        except Replay.DoesNotExist:
-            raise Http404 from None
+def cancel(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpResponse:
+    """End the replay before its next event."""
+    replay = get_object_or_404(admin.get_queryset(request), pk=pk)
+    if not replay.cancel(request.user.get_username()):
+        admin.message_user(request, gettext("The replay had ended already."), messages.WARNING)
+    return HttpResponseRedirect(admin.url("replay_progress", pk))
 
 
 def report(replay: Replay) -> str:
-    """What came of a replay that has ended, in sentences."""
+    """Return the result of a replay that has ended, in sentences."""
     sentences = [
         ngettext(
             "%(count)d event replayed: %(succeeded)d succeeded, %(failed)d failed.",
@@ -93,8 +73,8 @@ def report(replay: Replay) -> str:
     if replay.skipped:
         sentences.append(
             ngettext(
-                "%(count)d has no receiver to call and was skipped.",
-                "%(count)d have no receiver to call and were skipped.",
+                "%(count)d was skipped: this replay calls no receiver for it.",
+                "%(count)d were skipped: this replay calls no receiver for them.",
                 replay.skipped,
             )
             % {"count": replay.skipped}
@@ -117,13 +97,13 @@ def report(replay: Replay) -> str:
             )
             % {"who": replay.cancelled_by, "count": replay.remaining}
         )
-    elif replay.remaining:
+    elif replay.dropped:
         sentences.append(
             ngettext(
                 "%(count)d no longer met the criteria when it was its turn.",
                 "%(count)d no longer met the criteria when it was their turn.",
-                replay.remaining,
+                replay.dropped,
             )
-            % {"count": replay.remaining}
+            % {"count": replay.dropped}
         )
     return " ".join(sentences)

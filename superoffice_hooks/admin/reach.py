@@ -1,9 +1,8 @@
-"""How far the event list looks, so that no choice of filters makes it read millions of rows.
+"""How far back the event list looks, so that no filters make it read millions of rows.
 
-The list is in the order of receipt. Where an index has the events of a filter in that order, or of
-all filters in force the best one, the list looks through the newest MOST of them and says how far
-back that is; what is older is a click away. A filter that leaves few events in all names them, and
-then the list is whole, however old they are.
+The list is in the order of receipt, and scans the newest MAX_ROWS events: of the filter whose index
+reaches furthest back, or of all events. The page says how far back that is, and links to the older
+events. If an index says that a filter leaves up to MAX_KEYS events, the list has all of them.
 """
 
 from datetime import datetime
@@ -11,26 +10,26 @@ from typing import ClassVar
 
 from django.db.models import QuerySet
 
-from .. import reaching
 from ..models import Event
+from ..models.paging import pages
 
 
 class Reaching:
-    """What a filter of the event list tells of its index."""
+    """A filter of the event list, and what its index can do."""
 
     in_order: ClassVar[bool] = False
-    """Whether an index has the events it leaves, and only them, in the order of receipt."""
-    is_few = False
-    """Whether it left no more than FEW events, found by an index of their own."""
+    """Whether an index has exactly the events that pass, in the order of receipt."""
+    is_narrow = False
+    """Whether an index has named the events that pass: no more than MAX_KEYS."""
 
     @property
     def is_on(self) -> bool:
-        """Whether it is asked for."""
+        """Return whether the filter is in use."""
         raise NotImplementedError
 
 
 def back_to(events: QuerySet[Event]) -> datetime | None:
-    """When the MOST-th newest of these events was received; None if no more than MOST are there."""
+    """Return the receipt time of the last of MAX_ROWS events; None if there are no more."""
     newest = events.order_by("-received_at").values_list("received_at", flat=True)
-    last_and_next = list(newest[reaching.MOST - 1 : reaching.MOST + 1])
+    last_and_next = list(newest[pages.MAX_ROWS - 1 : pages.MAX_ROWS + 1])
     return last_and_next[0] if len(last_and_next) == 2 else None

@@ -1,51 +1,62 @@
-"""Rows to look at: what arrived is evidence, so nobody adds, changes or deletes it here."""
+"""The base of the ModelAdmins: rows to look at, since nobody changes what has arrived."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db import connections, transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from ..values import storable_text
+from ..wire.values import storable_text
 
 _M = TypeVar("_M", bound=Model)
+_WITHOUT_TITLES = ("unfold", "jazzmin")
+"""Looks of the admin that show no titles of pages."""
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin
 else:
 
     class _ModelAdmin(admin.ModelAdmin):
-        """ModelAdmin takes a type parameter in django-stubs only."""
+        """A ModelAdmin that takes a type parameter, as it does in django-stubs."""
 
         def __class_getitem__(cls, model: type[Model]) -> type:
             return cls
 
 
 class RowList(ChangeList):
-    """A list that reads no more than it shows, and takes any query string."""
+    """A list that reads no more than it shows, and accepts any query string."""
 
     model_admin: "ReadOnlyAdmin[Any]"
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The filters asked for. PostgreSQL raises for a NUL, which a URL may well have."""
-        asked: dict[str, list[str]] = super().get_filters_params(params)
-        return {key: [storable_text(value) for value in values] for key, values in asked.items()}
+        """Return the filters without NUL characters: PostgreSQL raises for them."""
+        filters: dict[str, list[str]] = super().get_filters_params(params)
+        return {key: [storable_text(value) for value in values] for key, values in filters.items()}
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        """The rows without their bulky columns: a page of bodies may be a hundred megabytes."""
+        """Return the rows without their large columns: a page of bodies may have 100 MB."""
         return super().get_queryset(*args, **kwargs).defer(*self.model_admin.list_defer)
 
 
 class ReadOnlyAdmin(_ModelAdmin[_M]):
     """View permission shows the rows; no permission changes them."""
 
-    # Both count all rows, however few are shown.
+    # Both would count all rows.
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_defer: ClassVar[Sequence[str]] = ()
-    """Columns the list does not show and need not read."""
+    """Columns that the list does not read."""
+
+    class Media:
+        css: ClassVar[dict[str, Sequence[str]]] = {"all": ["superoffice_hooks/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -59,6 +70,16 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse an action that is not allowed, which Django would ignore."""
+        if request.method == "POST":
+            ours = {*request.POST.getlist("action")} & {*(self.actions or ())}
+            if ours - self.get_actions(request).keys():
+                raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -68,11 +89,70 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
         form_url: str = "",
         obj: _M | None = None,
     ) -> HttpResponse:
-        """The page of a row, with what ``page_context`` adds to its columns."""
+        """Add ``page_context`` to the page of a row."""
         if obj:
             context |= self.page_context(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def page_context(self, request: HttpRequest, row: _M) -> dict[str, Any]:
-        """What the template of a row's page needs beside its columns."""
+        """Return what the template of a row's page needs besides its columns."""
         return {}
+
+    def page(
+        self,
+        route: str,
+        view: Callable[..., HttpResponse],
+        is_allowed: Callable[[HttpRequest], bool],
+        *,
+        methods: Sequence[str] = ("GET", "HEAD", "POST"),
+        is_atomic: bool = True,
+    ) -> URLPattern:
+        """Return the URL pattern of a page that Django's admin does not have.
+
+        The view is called with this ModelAdmin and the request. The last part of the route is the
+        last part of the pattern's name.
+        """
+
+        def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
+            if not is_allowed(request):
+                raise PermissionDenied
+            if request.method not in methods:
+                return HttpResponseNotAllowed(methods)
+            return view(self, request, **arguments)
+
+        # The same, outside of the transaction that ATOMIC_REQUESTS opens.
+        for alias in () if is_atomic else connections:
+            checked = transaction.non_atomic_requests(alias)(checked)
+        part = route.strip("/").rpartition("/")[2].replace("-", "_")
+        name = f"{self.opts.app_label}_{self.opts.model_name}_{part}"
+        return path(route, self.admin_site.admin_view(checked), name=name)
+
+    def render(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        """Return a page that Django's admin does not have."""
+        request.current_app = self.admin_site.name
+        shared = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "may_view": self.has_view_permission(request),
+            "is_untitled": any(map(apps.is_installed, _WITHOUT_TITLES)),
+        }
+        return TemplateResponse(request, f"admin/superoffice_hooks/{template}", shared | context)
+
+    def scope(self, request: HttpRequest) -> Any:
+        """Return the rows that the user may see; None if a project hides none of them."""
+        rows = self.get_queryset(request)
+        return rows if rows.query.where else None
+
+    def with_filters(self, request: HttpRequest, url: str) -> str:
+        """Return a URL with the filters of the list that the user came from."""
+        filters = self.get_preserved_filters(request)
+        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
+
+    def url(self, page: str, *arguments: object) -> str:
+        """Return the URL of a page of this app; empty if its model is not registered here."""
+        name = f"admin:{self.opts.app_label}_{page}"
+        try:
+            return reverse(name, args=arguments, current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""

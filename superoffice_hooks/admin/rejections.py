@@ -1,69 +1,70 @@
-"""Deliveries that made no event: what was refused, and what was signed but could not be read."""
+"""Deliveries that made no event: refused ones, and signed ones that could not be read."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Rejection
-from . import showing
-from .parse_again import ParsingAgain
+from . import parse_again, showing
 from .readonly import ReadOnlyAdmin
 
 
 class RecentFilter(admin.SimpleListFilter):
-    """Offers what a column of the newest rejections has, the most frequent first.
+    """A filter by the top values of a column, counted in the newest rejections.
 
-    Verified rejections are not bounded in number, and what they say is wrong differs endlessly.
+    There is no limit to the number of verified rejections, nor of their reasons.
     """
 
     NEWEST = 1000
-    MOST = 20
+    MAX_CHOICES = 20
 
     parameter_name: str
-    """The column, too."""
+    """Also the name of the column."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The choices; what is asked for is one of them, even if no rejection has it any more."""
+        """Return the values, and the chosen one even if no rejection has it any more."""
         column = self.parameter_name
         rows = Rejection.objects.order_by("-pk")
         older = rows.values_list("pk", flat=True)[self.NEWEST :].first()
         recent = rows.filter(pk__gt=older or 0).order_by().values_list(column)
-        frequent = recent.annotate(count=Count("pk")).order_by("-count", column)[: self.MOST]
+        frequent = recent.annotate(count=Count("pk")).order_by("-count", column)[: self.MAX_CHOICES]
         values = [value for value, _count in frequent]
-        asked = self.value()
-        return [(value, value) for value in dict.fromkeys([*values, asked or ""]) if value]
+        chosen = self.value() or ""
+        return [(value, value) for value in dict.fromkeys([*values, chosen]) if value]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
-        """The rejections with the value asked for."""
+        """Return the rejections with the chosen value."""
         value = self.value()
         return queryset.filter(**{self.parameter_name: value}) if value else queryset
 
 
 class ReasonFilter(RecentFilter):
-    """By reason."""
+    """A filter by reason."""
 
     title = _("reason")
     parameter_name = "reason"
 
 
 class EndpointFilter(RecentFilter):
-    """By endpoint; anybody can make one up, so the list is as short as of the reasons."""
+    """A filter by endpoint. Anybody can invent endpoints, so the choices are limited too."""
 
     title = _("endpoint")
     parameter_name = "endpoint"
 
 
-class RejectionAdmin(ParsingAgain, ReadOnlyAdmin[Rejection]):
+class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     """What was refused, and what was signed but could not be read."""
 
     list_display = ("received", "reason_word", "verified_word", "endpoint", "remote_addr")
     list_filter = ("verified", ReasonFilter, EndpointFilter, "received_at")
     list_defer = ("headers", "body")
+    actions = ("parse_again",)
     search_fields = ("remote_addr", "reason")
     search_help_text = _("A remote address, or words of the reason")
     fields = (
@@ -76,16 +77,33 @@ class RejectionAdmin(ParsingAgain, ReadOnlyAdmin[Rejection]):
         "body_kept",
     )
 
-    received = showing.moment("received_at", _("received"))
+    received = showing.time_column("received_at", _("received"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view, is_allowed = parse_again.view, self.has_parse_again_permission
+        return [
+            self.page("<int:pk>/parse-again/", view, is_allowed, methods=["POST"]),
+            *super().get_urls(),
+        ]
+
+    def has_parse_again_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may turn rejections into events."""
+        return self.has_view_permission(request) and request.user.has_perm(parse_again.PERMISSION)
+
+    @admin.action(description=_("Parse selected rejections again"), permissions=["parse_again"])
+    def parse_again(
+        self, request: HttpRequest, queryset: QuerySet[Rejection]
+    ) -> HttpResponse | None:
+        return parse_again.parse_selected(self, request, queryset)
 
     def page_context(self, request: HttpRequest, rejection: Rejection) -> dict[str, Any]:
-        """What can be done about it."""
+        """Return whether the rejection may be parsed again."""
         may = rejection.verified and self.has_parse_again_permission(request)
         return {"may_parse_again": may, "head_bytes": Rejection.objects.HEAD_BYTES}
 
     @admin.display(description=_("reason"), ordering="reason")
     def reason_word(self, rejection: Rejection) -> SafeString:
-        # What was signed and is no event wants a person; what was refused is as it should be.
+        # A signed delivery without an event needs a person; a refused one does not.
         return showing.status("failed" if rejection.verified else "refused", rejection.reason)
 
     @admin.display(description=_("verified"), ordering="verified")
@@ -98,5 +116,5 @@ class RejectionAdmin(ParsingAgain, ReadOnlyAdmin[Rejection]):
 
     @admin.display(description=_("body"))
     def body_kept(self, rejection: Rejection) -> SafeString:
-        """The body, of which only the head is kept if nobody signed it."""
+        """Return the body; of an unsigned one, only the head is kept."""
         return showing.text(rejection.body)

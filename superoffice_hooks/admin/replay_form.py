@@ -1,80 +1,121 @@
 """The form that a replay is confirmed with."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self, cast
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget
+from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ..replaying import Criteria, Preview
+from ..models import Event, ReceiverRun
+from ..replay.options import ONLY_FAILED, ONLY_NEWEST
+from ..replay.running import Criteria, Preview
 
-ALL, FAILED, CHOSEN = "all", "failed", "chosen"
+PREVIEW = "preview"
+"""A parameter that says that the form was sent to see what it would do."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which receivers the replay is for; the arguments of ``Preview`` besides the criteria."""
+
+    chosen: tuple[str, ...] | None = None
+    only_failed: bool = False
+    only_newest: bool = False
+
+    @classmethod
+    def of_form(cls, data: QueryDict) -> Self:
+        """Return the choice of a form that was sent. If no receiver is ticked, all are meant."""
+        return cls(
+            tuple(data.getlist("receivers")) or None,
+            only_failed=bool(data.get(ONLY_FAILED.name)),
+            only_newest=bool(data.get(ONLY_NEWEST.name)),
+        )
+
+    @classmethod
+    def of_link(cls, criteria: Criteria, parameters: QueryDict) -> Self:
+        """Return the choice that a form begins with: that of a link, or one that fits the events.
+
+        On the way from failures, that is the receivers that failed.
+        """
+        linked = cls.of_form(parameters)
+        values = criteria.values()
+        outcome = values.get("outcome")
+        failed = outcome in ReceiverRun.UNSUCCESSFUL
+        receiver = values.get("receiver") if failed else None
+        return cls(
+            linked.chosen or ((receiver,) if receiver else None),
+            only_failed=linked.only_failed
+            or failed
+            or values.get("status") == Event.Status.FAILED
+            or "group" in values,
+            only_newest=linked.only_newest,
+        )
+
+    def as_initial(self) -> dict[str, Any]:
+        """Return the values of the form's fields."""
+        return {"receivers": list(self.chosen or ()), **asdict(self)}
 
 
 class ReplayForm(forms.Form):
-    """Which events, which of their receivers, and why."""
+    """The events, their receivers, and the reason."""
 
     criteria = forms.CharField(widget=forms.HiddenInput)
-    latest = forms.BooleanField(required=False, label=_("Leave out superseded events"))
-    which = forms.ChoiceField(
+    receivers = forms.MultipleChoiceField(
+        required=False,
         label=_("Receivers"),
-        widget=forms.RadioSelect,
-        choices=[
-            (ALL, _("all receivers, also those that succeeded before")),
-            (FAILED, _("only those whose last run for the event was no success")),
-            (CHOSEN, _("only these:")),
-        ],
-        initial=ALL,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Those that are ticked are called. If none is ticked, all of them are."),
     )
-    chosen = forms.MultipleChoiceField(
-        required=False, label=_("Chosen receivers"), widget=forms.CheckboxSelectMultiple
+    only_failed = forms.BooleanField(required=False, label=ONLY_FAILED.label)
+    only_newest = forms.BooleanField(
+        required=False,
+        label=ONLY_NEWEST.label,
+        help_text=_("The newest of the selected events that a receiver would be called for."),
     )
-    why = forms.CharField(
-        label=_("Why"),
+    reason = forms.CharField(
+        label=_("Reason"),
         widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the replay, for whoever asks later."),
+        help_text=_("Kept with the replay."),
     )
 
     def __init__(self, data: Any, preview: Preview, **options: Any) -> None:
         super().__init__(data, **options)
         self.initial["criteria"] = json.dumps(preview.criteria.as_json())
-        self.fields["chosen"].choices = _with_counts(preview.receivers)  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        """Someone who wants to choose has to: nothing chosen would read as all."""
-        values = super().clean() or {}
-        if values.get("which") == CHOSEN and not values.get("chosen"):
-            self.add_error("chosen", gettext("Choose at least one receiver."))
-        return values
+        choices = [(path, _with_counts(path, preview)) for path in preview.selectable]
+        cast("forms.MultipleChoiceField", self.fields["receivers"]).choices = choices
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What ``replaying.plan`` is to be given besides the criteria, once the form is valid."""
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of ``plan`` besides the criteria, once the form is valid."""
         values = self.cleaned_data
         return {
-            "why": values["why"],
-            "only_failed": values["which"] == FAILED,
-            "receivers": tuple(values["chosen"]) if values["which"] == CHOSEN else (),
+            "reason": values["reason"],
+            "only_failed": values["only_failed"],
+            "only_newest": values["only_newest"],
+            "receivers": tuple(values["receivers"]) or None,
         }
 
 
 def read_criteria(text: str) -> Criteria | None:
-    """The criteria in a form or a link; None unless they select something by something."""
+    """Return the criteria of a form or a link; None if they are invalid or empty."""
     try:
         criteria = Criteria.from_json(json.loads(text))
     # Deep nesting is a RecursionError.
     except (ValueError, RecursionError):
         return None
-    return criteria if criteria.given() else None
+    return criteria if criteria.values() else None
 
 
-def _with_counts(receivers: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Receivers with the number of events they would be called for."""
-    events = {
-        path: ngettext("%(count)d event", "%(count)d events", count) % {"count": count}
-        for path, count in receivers.items()
-    }
-    return [(path, f"{path} ({events[path]})") for path in events]
+def _with_counts(path: str, preview: Preview) -> str:
+    """Return a receiver with the number of events, and of those for which it failed."""
+    count = preview.receivers.get(path, 0)
+    events = ngettext("%(count)d event", "%(count)d events", count) % {"count": count}
+    failed = preview.failed.get(path, 0)
+    if not failed:
+        return f"{path} ({events})"
+    last = gettext("last run no success: %(count)d") % {"count": failed}
+    return f"{path} ({events}, {last})"

@@ -1,90 +1,136 @@
-"""Who replayed what, why, and what came out."""
+"""Replays in the admin: their list, and the page of one."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Replay
-from . import showing
+from ..models.replay_queryset import ReplayQuerySet
+from ..replay.options import OPTIONS
+from . import replay_runs, showing
 from .criteria import in_words, list_query
-from .progress import Progressing, may_replay
+from .progress import cancel, may_replay, show, state
 from .readonly import ReadOnlyAdmin
 
 NEWEST = 200
-"""So many runs are shown on the page of a replay."""
+"""The number of runs on the page of a replay."""
 
 
-class ReplayAdmin(Progressing, ReadOnlyAdmin[Replay]):
-    """One row for each replay, from whichever door."""
+class StateFilter(admin.SimpleListFilter):
+    """By what becomes of replays, as the overview counts them."""
+
+    title = _("state")
+    parameter_name = "state"
+    UNFINISHED, FAILED = "replays", "failed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return (
+            (self.UNFINISHED, _("waiting or running")),
+            (Replay.State.STALLED, Replay.State.STALLED.label),
+            (self.FAILED, _("finished, some failed")),
+            (Replay.State.FINISHED, _("finished, none failed")),
+            (Replay.State.CANCELLED, Replay.State.CANCELLED.label),
+        )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Replay]) -> QuerySet[Replay]:
+        replays = cast("ReplayQuerySet", queryset)
+        match self.value():
+            case self.UNFINISHED:
+                return replays.unfinished()
+            case Replay.State.STALLED:
+                return replays.stalled()
+            case self.FAILED:
+                return replays.finished().filter(failed__gt=0)
+            case Replay.State.FINISHED:
+                return replays.finished().filter(failed=0)
+            case Replay.State.CANCELLED:
+                return replays.cancelled()
+        return queryset
+
+
+class ReplayAdmin(ReadOnlyAdmin[Replay]):
+    """Who replayed which events, for what reason, and the result."""
 
     list_display = (
         "created",
         "state_word",
         "who",
-        "reason",
+        "short_reason",
         "planned",
         "done",
         "failed",
         "remaining",
         "finished",
     )
-    list_filter = ("created_at",)
+    list_filter = (StateFilter, "created_at")
     list_defer = ("criteria", "receivers")
-    search_fields = ("who", "why")
+    search_fields = ("who", "reason")
     fields = (
         "created",
         "state_word",
         "who",
-        "why",
-        "criteria_given",
-        "receivers_given",
+        "reason",
+        "criteria_shown",
+        "receivers_shown",
         ("planned", "done", "failed", "skipped", "busy", "remaining"),
         "finished",
         "cancelled_by",
     )
 
-    created = showing.moment("created_at", _("created"))
-    finished = showing.moment("finished_at", _("finished"))
+    created = showing.time_column("created_at", _("created"))
+    finished = showing.time_column("finished_at", _("finished"))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.page("<int:pk>/progress/", show, self.has_progress_permission, methods=["GET"]),
+            self.page("<int:pk>/cancel/", cancel, may_replay, methods=["POST"]),
+            *super().get_urls(),
+        ]
+
+    def has_progress_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may see how far a replay is."""
+        return self.has_view_permission(request) or may_replay(request)
 
     def page_context(self, request: HttpRequest, replay: Replay) -> dict[str, Any]:
-        """The runs: failed ones first, as the alphabet has it."""
+        """Return the newest runs, those that failed first."""
+        # "failed" is the first outcome in the alphabet.
         runs = replay.runs.select_related("event").defer("event__payload", "event__body")
         return {
-            "runs": runs.order_by("outcome", "-pk")[:NEWEST],
+            "runs": replay_runs.rows(runs.order_by("outcome", "-pk")[:NEWEST]),
             "newest": NEWEST,
             "may_cancel": may_replay(request) and not replay.finished_at,
             "list_query": list_query(replay.criteria),
         }
 
-    @admin.display(description=_("why"))
-    def reason(self, replay: Replay) -> str:
-        """The first words of why."""
-        return Truncator(replay.why).chars(80)
+    @admin.display(description=_("reason"))
+    def short_reason(self, replay: Replay) -> str:
+        """Return the first words of the reason."""
+        return showing.line(replay.reason, 80)
 
     @admin.display(description=_("state"))
     def state_word(self, replay: Replay) -> SafeString:
-        return showing.status(replay.state, str(replay.state.label))
+        return state(replay)
 
     @admin.display(description=_("remaining"))
     def remaining(self, replay: Replay) -> int:
-        """How many events are left; none after the end, whatever was not done."""
-        return 0 if replay.finished_at else replay.remaining
+        """Return how many events are to go, or were when it was cancelled."""
+        return replay.remaining
 
     @admin.display(description=_("criteria"))
-    def criteria_given(self, replay: Replay) -> SafeString:
+    def criteria_shown(self, replay: Replay) -> SafeString:
         return showing.lines(in_words(replay.criteria))
 
     @admin.display(description=_("receivers"))
-    def receivers_given(self, replay: Replay) -> str:
-        """Which receivers were asked for."""
-        asked = showing.lines(replay.receivers) or gettext("all")
-        if not replay.only_failed:
-            return asked
-        only = gettext("only those whose last run for the event was no success")
-        return format_html("{} <div>{}</div>", asked, only)
+    def receivers_shown(self, replay: Replay) -> str:
+        """Return the receivers that are to be called."""
+        paths = gettext("all") if replay.receivers is None else showing.lines(replay.receivers)
+        flags = [str(option.label) for option in OPTIONS if getattr(replay, option.name)]
+        return format_html("{} <div>{}</div>", paths, showing.lines(flags)) if flags else paths

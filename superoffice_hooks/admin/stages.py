@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
-from ..watching import Stage, stage
+from ..reports.stages import Stage, stage
 from . import showing
 
 WORDS = {
@@ -13,7 +13,7 @@ WORDS = {
     Stage.RETRY: _("to be retried"),
     Stage.OVERDUE: _("overdue"),
 }
-"""What is added to the status; of an event that waits, the status says enough."""
+"""What is added to the status; for an event that waits, the status is enough."""
 
 
 def status(event: Event) -> SafeString:

@@ -1,35 +1,37 @@
 """An event in two sentences: what happened in SuperOffice, and what became of it here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.utils.translation import gettext, ngettext
 
-from ..models import Event
-from ..watching import Stage, stage
-from . import showing
+from ..models import Event, ReceiverRun
+from ..reports.stages import Stage, stage
+from . import event_runs, showing
+from .gatherings import in_queue, wait
 
 
-def summary(event: Event, replays: int = 0) -> str:
-    """What happened, when we heard of it, what came of it, and what went wrong on the way.
+def summary(event: Event, runs: Sequence[ReceiverRun] = ()) -> str:
+    """Return what happened, when it was received, what came of it, and what went wrong.
 
-    ``replays`` is how many replays have called receivers for it.
+    ``runs`` are its runs, with their gatherings.
     """
-    said = gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
+    replays = len({run.replay_id for run in runs if run.replay_id})
+    sentence = gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
         "happened": _happened(event),
         "when": showing.at(event.received_at),
-        "outcome": _outcome(event, is_replayed=replays > 0),
+        "outcome": _outcome(event, runs, is_replayed=replays > 0),
     }
-    return " ".join([said, *_accidents(event), *_replayed(replays)])
+    return " ".join([sentence, *_accidents(event), *_replayed(replays)])
 
 
 def record(event: Event) -> str:
-    """The record concerned: ``ticket 527331``; only its entity where the body has no number."""
+    """Return the record: ``ticket 527331``; only its entity if the body has no number."""
     number = "" if event.primary_key is None else str(event.primary_key)
     return f"{event.entity} {number}".strip()
 
 
 def who(event: Event) -> str:
-    """Whose doing it was; SuperOffice sends numbers, no names."""
+    """Return who caused the event, by number, since SuperOffice sends no names."""
     if event.is_own:
         return gettext("We ourselves (associate %(id)d)") % {"id": event.associate_id}
     if event.associate_id is None:
@@ -62,8 +64,8 @@ def _happened(event: Event) -> str:
 
 
 def _fields(event: Event) -> str:
-    """The first field that matters, and how many more there are."""
-    first = next(iter(event.significant_changes or event.changes), "")
+    """Return the first field that is no noise, and the number of the others."""
+    first = showing.line(next(iter(event.significant_changes or event.changes), ""))
     more = len(event.changes) - 1
     if not more:
         return first
@@ -72,55 +74,46 @@ def _fields(event: Event) -> str:
     ) % {"field": first, "count": more}
 
 
-def _outcome(event: Event, *, is_replayed: bool) -> str:
+def _outcome(event: Event, runs: Sequence[ReceiverRun], *, is_replayed: bool) -> str:
+    # A call for several events is an attempt at each of them, which their rows do not count.
+    attempts = max([event.attempts, *(run.attempt for run in runs if not run.replay_id)])
     match event.status:
+        case Event.Status.WAITING:
+            waits = map(wait, event_runs.gatherings(runs))
+            return next(waits, gettext("waits to be called together with other events"))
         case Event.Status.PENDING:
             return _stage(event)
         case Event.Status.SKIPPED if event.is_test:
-            return gettext("was skipped, for it is only a test")
+            return gettext("was skipped because it is only a test")
         case Event.Status.SKIPPED:
-            return gettext("was skipped, for it was for no receiver")
+            return gettext("was skipped because it was for no receiver")
         case Event.Status.HANDLED:
-            return gettext("failed, and was handled by %(who)s: %(why)s") % {
+            return gettext("failed, and was handled by %(who)s: %(reason)s") % {
                 "who": event.handled_by,
-                "why": event.handled_why,
+                "reason": event.handled_reason,
             }
-        # The replay may be what it succeeded by.
+        # The attempts may have failed, and the replay succeeded.
         case Event.Status.SUCCEEDED if is_replayed:
             return gettext("has succeeded")
         case Event.Status.SUCCEEDED:
             after = ngettext(
                 "succeeded after %(count)d attempt",
                 "succeeded after %(count)d attempts",
-                event.attempts,
+                attempts,
             )
         case _:
             after = ngettext(
-                "failed after %(count)d attempt", "failed after %(count)d attempts", event.attempts
+                "failed after %(count)d attempt", "failed after %(count)d attempts", attempts
             )
-    return after % {"count": event.attempts}
+    return after % {"count": attempts}
 
 
 def _stage(event: Event) -> str:
-    match stage(event):
-        case Stage.RUNNING:
-            return gettext("is being dispatched by %(who)s since %(when)s") % {
-                "who": event.begun_by,
-                "when": showing.at(event.begun_at),
-            }
-        case Stage.RETRY:
-            return gettext("is to be retried at %(when)s") % {
-                "when": showing.at(event.next_attempt_at)
-            }
-        case Stage.OVERDUE:
-            return gettext("is overdue: nobody has dispatched it since %(when)s") % {
-                "when": showing.at(event.next_attempt_at)
-            }
-    return gettext("waits to be dispatched")
+    return in_queue(event) or gettext("waits to be dispatched")
 
 
 def _accidents(event: Event) -> Iterator[str]:
-    """Say which attempts did not come to an end."""
+    """Yield sentences about attempts that did not end as they should."""
     if event.is_running and stage(event) != Stage.RUNNING:
         yield gettext("%(who)s began an attempt at %(when)s and has not ended it.") % {
             "who": event.begun_by,

@@ -2,34 +2,32 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..models import Event
-from ..models.event import EventQuerySet
-from ..values import storable_text
+from ..models.event_queryset import EventQuerySet
+from ..wire.values import BIGINT, storable_text
 from . import showing, stages
+from .readonly import ReadOnlyAdmin
 from .summary import record
 
-if TYPE_CHECKING:
-    _EventAdmin = admin.ModelAdmin[Event]
-else:
-    _EventAdmin = object
-
+EVENTS = 50
+"""The number of events on one page."""
+FIELDS = 100
+"""The number of fields in the grid; the documented event with the largest number has 47."""
+NAMES = 500
+"""Names of fields below the grid, which has no room for them."""
 PAGE = "page"
+_NAME_LENGTH = 60
 
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
-_BIGINT = range(-(2**63), 2**63)
 
 
 class Happened(NamedTuple):
@@ -37,6 +35,9 @@ class Happened(NamedTuple):
 
     event: Event
     url: str
+    name: SafeString
+    short: str
+    """The action, or else the name, for a narrow column."""
     at: str
     status: str
     fields: frozenset[str]
@@ -49,103 +50,55 @@ class Row(NamedTuple):
     field: str
     cells: list[bool | None]
 
+    @property
+    def shown(self) -> SafeString:
+        """Return the field as it is shown."""
+        return showing.bounded(self.field, _NAME_LENGTH)
 
-class Timeline(_EventAdmin):
-    """Gives the event admin a page for each record of SuperOffice."""
 
-    EVENTS = 50
-    """Events on one page."""
-    FIELDS = 100
-    """Fields in the grid of a page; the widest documented event has 47."""
-    NAMES = 500
-    """Fields that are named below the grid where it has no room for them."""
+def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
+    """Show every event of one record, newest first.
 
-    def get_urls(self) -> list[URLPattern]:
-        """The URLs of the admin, and the timeline's."""
-        view = self.admin_site.admin_view(self.record_view)
-        return [path("record/", view, name="superoffice_hooks_event_record"), *super().get_urls()]
+    Raises:
+        Http404: tenant, entity or primary key is missing, or the key is no 64-bit number.
+    """
+    of = _record(request)
+    events = cast("EventQuerySet", admin.get_queryset(request))
+    of_record = events.for_record(of.entity, of.primary_key or 0, of.tenant)
+    # Only keys are sorted, since no index has the events of a record in this order.
+    page = Paginator(of_record.values_list("pk", flat=True), EVENTS).get_page(request.GET.get(PAGE))
+    happened = _happened(admin, page.object_list)
+    rows = grid(happened)
+    others = [row.field for row in rows[FIELDS:]]
+    title = record(of).strip()
+    in_list = {SEARCH_VAR: title}
+    title = showing.line(title)
+    if of.tenant:
+        in_list["tenant"] = of.tenant
+        tenant = showing.line(of.tenant)
+        title = gettext("%(record)s of %(tenant)s") % {"record": title, "tenant": tenant}
+    return admin.render(
+        request,
+        "event/timeline.html",
+        title=title,
+        page=page,
+        happened=happened,
+        rows=rows[:FIELDS],
+        others=showing.codes(showing.line(name, _NAME_LENGTH) for name in others[:NAMES]),
+        more=max(0, len(others) - NAMES),
+        older=page.has_next() and _query(of, page=page.next_page_number()),
+        newer=page.has_previous() and _query(of, page=page.previous_page_number()),
+        in_list=f"{admin.url('event_changelist')}?{urlencode(in_list)}",
+    )
 
-    def record_url(self, event: Event) -> str:
-        """The timeline of the record an event concerns."""
-        return f"{self._url('record')}?{urlencode(_parameters(event))}"
 
-    def record_view(self, request: HttpRequest) -> HttpResponse:
-        """Every event of one record, newest first.
-
-        Raises:
-            Http404: tenant, entity or primary key is missing, or the key is no 64-bit number.
-        """
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        asked = _asked(request)
-        keys = Paginator(self._record_keys(request, asked), self.EVENTS)
-        page = keys.get_page(request.GET.get(PAGE))
-        happened = self._happened(page.object_list)
-        rows = grid(happened)
-        others = [row.field for row in rows[self.FIELDS :]]
-        title = record(asked).strip()
-        if asked.tenant:
-            title = gettext("%(record)s of %(tenant)s") % {"record": title, "tenant": asked.tenant}
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "media": self.media,
-            "page": page,
-            "happened": happened,
-            "rows": rows[: self.FIELDS],
-            "others": showing.codes(others[: self.NAMES]),
-            "more": max(0, len(others) - self.NAMES),
-            "older": page.has_next() and self._page_url(asked, page.next_page_number()),
-            "newer": page.has_previous() and self._page_url(asked, page.previous_page_number()),
-            "in_list": self._list_url(asked),
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/superoffice_hooks/event/timeline.html", context)
-
-    def _record_keys(self, request: HttpRequest, asked: Event) -> QuerySet[Event, int]:
-        """The keys of the record's events that the user may see, newest first.
-
-        Keys alone, for all events of the record have to be sorted, and no index does that.
-        """
-        events = cast("EventQuerySet", self.get_queryset(request))
-        of_record = events.for_record(asked.entity, asked.primary_key or 0, asked.tenant)
-        return of_record.values_list("pk", flat=True)
-
-    def _happened(self, keys: Iterable[int]) -> list[Happened]:
-        """The events with these keys; no payload is read, for the change sets have the names."""
-        slim = Event.objects.defer("payload", "body", "headers", "problems")
-        events = slim.prefetch_related("change_set__fields").in_bulk(list(keys))
-        return [
-            Happened(
-                event=events[key],
-                url=self._url("change", key),
-                at=showing.at(events[key].happened_at),
-                status=stages.status(events[key]),
-                fields=_fields(events[key]),
-            )
-            for key in keys
-            # Unless it was pruned this instant.
-            if key in events
-        ]
-
-    def _page_url(self, asked: Event, number: int) -> str:
-        return f"?{urlencode({**_parameters(asked), PAGE: number})}"
-
-    def _list_url(self, asked: Event) -> str:
-        """The same events in the list, where they can be filtered and replayed."""
-        parameters = {SEARCH_VAR: record(asked).strip()}
-        if asked.tenant:
-            parameters["tenant"] = asked.tenant
-        return f"{self._url('changelist')}?{urlencode(parameters)}"
-
-    def _url(self, page: str, *arguments: object) -> str:
-        name = f"admin:superoffice_hooks_event_{page}"
-        return reverse(name, args=arguments, current_app=self.admin_site.name)
+def url(admin: ReadOnlyAdmin[Event], event: Event) -> str:
+    """Return the URL of the timeline of an event's record."""
+    return admin.url("event_record") + _query(event)
 
 
 def grid(happened: Sequence[Happened]) -> list[Row]:
-    """Which field changed in which of these events, newest first; the fields likewise.
+    """Return which field changed in which of these events, the last changed field first.
 
     Fields that changed last in the same event are in the order of their names.
     """
@@ -160,30 +113,43 @@ def grid(happened: Sequence[Happened]) -> list[Row]:
     ]
 
 
+def _happened(admin: ReadOnlyAdmin[Event], keys: Iterable[int]) -> list[Happened]:
+    """Return the events with these keys, without reading a payload: change sets have the names."""
+    slim = Event.objects.defer("payload", "body", "headers", "problems")
+    events = slim.prefetch_related("change_set__fields").in_bulk(list(keys))
+    return [
+        Happened(
+            event=event,
+            url=admin.url("event_change", event.pk),
+            name=showing.bounded(event.name),
+            short=showing.line(event.action or event.name, 20),
+            at=showing.at(event.happened_at),
+            status=stages.status(event),
+            fields=_fields(event),
+        )
+        # An event may have been pruned since.
+        for event in filter(None, map(events.get, keys))
+    ]
+
+
 def _fields(event: Event) -> frozenset[str]:
     fields = event.change_set.fields.all() if event.change_set else ()
     return frozenset(field.name for field in fields)
 
 
-def _asked(request: HttpRequest) -> Event:
-    """The record asked for, as an event of it would name it."""
+def _record(request: HttpRequest) -> Event:
+    """Return an unsaved event of the record in the query string."""
     values = [request.GET.get(name) for name in ("tenant", "entity", "primary_key")]
     tenant, entity, number = values
     if tenant is None or entity is None or not _NUMBER.fullmatch(number or ""):
         raise Http404(gettext("A record is a tenant, an entity and a primary key."))
     primary_key = int(number or "")
-    if primary_key not in _BIGINT:
+    if primary_key not in BIGINT:
         raise Http404(gettext("A primary key has 64 bits."))
-    return Event(
-        tenant=storable_text(tenant),
-        entity=storable_text(entity).lower(),
-        primary_key=primary_key,
-    )
+    entity = storable_text(entity).lower()
+    return Event(tenant=storable_text(tenant), entity=entity, primary_key=primary_key)
 
 
-def _parameters(event: Event) -> dict[str, Any]:
-    return {
-        "tenant": event.tenant,
-        "entity": event.entity,
-        "primary_key": event.primary_key,
-    }
+def _query(event: Event, **page: Any) -> str:
+    of_record = {name: getattr(event, name) for name in ("tenant", "entity", "primary_key")}
+    return f"?{urlencode(of_record | page)}"

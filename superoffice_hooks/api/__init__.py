@@ -1,4 +1,4 @@
-"""The REST API: events, records, fields, rejections and status to read, replays to start.
+"""The REST API: reads events, records, fields, rejections and the status, and starts replays.
 
-``path("api/superoffice/", include("superoffice_hooks.api.urls"))``; wants the extra ``api``.
+``path("api/superoffice/", include("superoffice_hooks.api.urls"))``; needs the extra ``api``.
 """

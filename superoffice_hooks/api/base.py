@@ -1,4 +1,4 @@
-"""What all views of the API share: who may, what may be asked, how mistakes are told."""
+"""The base of the API's views: permissions, known parameters, errors."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -17,48 +17,44 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from . import problems
+from .parsers import JSONParser
 from .permissions import MayView
 from .schema import Schema
 
-# Beside ours the first lets nobody in or out. Ours is the others with more to it; they would want
-# the permission to add events of whoever replays.
-_NOTHING_TO_ADD = (AllowAny, DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
-
-_MOST_MISTAKES = 20
+# These project defaults are skipped: AllowAny adds nothing to ours, and the others would require
+# add_event for a POST.
+_SKIPPED_DEFAULTS = (AllowAny, DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
 
 
 class View(GenericAPIView[Any]):
-    """A view of the API. Its queryset says of which model, and so which permission it takes."""
+    """A view of the API. The model of its queryset says which permission is required."""
 
-    # Not those that the project's other views have by default.
+    # Not the project's defaults.
     schema = Schema()
     filter_backends: Any = ()
     pagination_class: Any = None
 
     may: ClassVar[type[MayView]] = MayView
-    """The permission asked for beside the project's own."""
+    """The permission required besides the project's own."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters of a GET, besides those of filters and pages."""
     repeatable: ClassVar[tuple[str, ...]] = ()
-    """Those of all query parameters that may be given more than once."""
+    """The query parameters that may be repeated."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """The view, without the transaction of ATOMIC_REQUESTS around it.
-
-        In one, an error at the end would undo what the runs of receivers wrote down.
-        """
+        """Return the view without ATOMIC_REQUESTS, whose rollback would undo receivers' runs."""
         view: Any = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(alias)(view)
         return view
 
     def get_permissions(self) -> list[Any]:
-        """The project's own permissions, and ours: the project can restrict, not open."""
+        """Return the project's permissions and ours: a project can restrict access, not open it."""
         own = [
             permission
             for permission in super().get_permissions()
-            if type(permission) not in _NOTHING_TO_ADD
+            if type(permission) not in _SKIPPED_DEFAULTS
         ]
         return [*own, self.may()]
 
@@ -66,33 +62,33 @@ class View(GenericAPIView[Any]):
         return problems.answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse what is not understood: a misspelt filter must not select everything."""
+        """Refuse unknown parameters: a misspelt filter must not select everything."""
         super().initial(request, *args, **kwargs)
-        if mistakes := dict(islice(self._mistakes(request), _MOST_MISTAKES)):
+        if mistakes := dict(islice(self._mistakes(request), problems.MAX_MISTAKES)):
             raise ValidationError(mistakes)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        """As JSON, a problem says that it is one."""
+        """Set the media type of a problem in JSON."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if response.exception and response.accepted_renderer.media_type == "application/json":
             response.content_type = problems.MEDIA_TYPE
         return response
 
     def understood(self) -> Iterable[str]:
-        """The query parameters of a GET."""
+        """Yield the query parameters of a GET."""
         filterset = getattr(self, "filterset_class", None)
         yield from self.parameters
         yield from filterset.base_filters if filterset else ()
         yield from getattr(self.pagination_class, "parameters", ())
 
     def _known(self, request: Request) -> list[str]:
-        # A POST with what looks like an option in its URL must not do the real thing.
+        # A POST has its options in the body: ?dry_run=1 must not start a replay.
         return sorted(self.understood()) if request.method in ("GET", "HEAD") else []
 
     def _mistakes(self, request: Request) -> Iterator[tuple[str, str]]:
-        """What is wrong with the parameters as such, by name."""
+        """Yield the name and the mistake of each wrong parameter."""
         known, others = self._known(request), _of_framework(request)
         for name, values in request.query_params.lists():
             if name not in known and name not in others:
@@ -104,11 +100,31 @@ class View(GenericAPIView[Any]):
                 yield name, "Expected a value, or the parameter to be left out."
 
     def _is_form(self, request: Request) -> bool:
-        """Whether a person fills in the filters; a form sends those that are left empty, too."""
+        """Return whether the browsable API sent its form, which sends empty filters too."""
         return request.accepted_renderer.format == "api"
 
 
+class Acting(View):
+    """A view that does something with what the body says; the body must be JSON.
+
+    A form cannot tell an empty value from a missing one, which would select more events.
+    """
+
+    parser_classes = (JSONParser,)
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """Return the values of the body.
+
+        Raises:
+            ValidationError: it is invalid.
+        """
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        return values
+
+
 def _of_framework(request: Request) -> set[str | None]:
-    """What the project has REST framework itself understand."""
+    """Return the parameters that REST framework reads itself."""
     version = api_settings.VERSION_PARAM if request.versioning_scheme else None
     return {api_settings.URL_FORMAT_OVERRIDE, version}

@@ -1,6 +1,7 @@
-"""``events/``: what happened in SuperOffice, and what our receivers made of it."""
+"""``events/``: what happened in SuperOffice, and which receivers were called for it."""
 
 from ..models import Event
+from ..replay.criteria import offered
 from .filters import EventFilterSet
 from .rows import Detail, List
 from .serializers import EventDetailSerializer, EventSerializer
@@ -9,17 +10,17 @@ from .serializers import EventDetailSerializer, EventSerializer
 class EventList(List):
     """Events in the order of receipt, the newest first.
 
-    A page looks through 10 000 events at most, so it may be short, or empty, while `next` is there.
+    A page searches up to 10 000 events, so it may be short, or empty, while there is a `next`.
     """
 
     queryset = Event.objects.all()
     serializer_class = EventSerializer
     filterset_class = EventFilterSet
-    repeatable = ("changed", "changed_all")
+    repeatable = tuple(row.key for row in offered("api") if row.many)
 
 
 class EventDetail(Detail):
-    """One event: what was sent, which fields changed, and what its receivers made of it."""
+    """One event: what was sent, which fields changed, and its receiver runs."""
 
     queryset = Event.objects.all()
     serializer_class = EventDetailSerializer

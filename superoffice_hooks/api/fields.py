@@ -1,4 +1,4 @@
-"""``fields/``: which fields change, how often, and who listens."""
+"""``fields/``: which fields change, how often, and which receivers are called for them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,29 +10,34 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import counting, dictionary
 from ..models import Event
+from ..replay.kinds import Text, Time
+from ..reports import field_statistics
+from ..wire import dictionary
 from .base import View
-from .expected import MomentField, TextField
+from .expected import ValueField
 from .problems import wrong, wrong_form
 from .serializers import CountedSerializer
 
 DAYS = 7
-"""So far back events are counted, unless ``since`` says otherwise."""
-MOST_DAYS = 31
-"""So many days are counted at most: each event in them is."""
+"""The number of days that are counted without ``since``."""
+MAX_DAYS = 31
+"""The highest number of days: each event in them is counted."""
 
 
 class FieldsForm(forms.Form):
-    """Of which events the fields are counted."""
+    """The parameters: which events are counted."""
 
-    since = MomentField(required=False)
-    until = MomentField(required=False)
-    entity = TextField(required=False, max_length=100)
+    since = ValueField(kind=Time(), many=0, required=False)
+    until = ValueField(kind=Time(), many=0, required=False)
+    entity = ValueField(kind=Text(100), many=0, required=False)
 
 
 class Fields(View):
-    """Statistics of the changed fields: how often each changes, and which nobody listens to."""
+    """Statistics of the changed fields.
+
+    They say how often each field changes, and for which changes no receiver is called.
+    """
 
     queryset = Event.objects.all()
     serializer_class = CountedSerializer
@@ -48,7 +53,7 @@ class Fields(View):
             OpenApiParameter(
                 "until",
                 OpenApiTypes.DATETIME,
-                description=f"Received before; at most {MOST_DAYS} days after `since`.",
+                description=f"Received before, and up to {MAX_DAYS} days after `since`.",
             ),
             OpenApiParameter("entity", description="Of one entity alone: `ticket`."),
         ]
@@ -58,8 +63,8 @@ class Fields(View):
         if not form.is_valid():
             raise wrong_form(form)
         since, until = _window(**{name: form.cleaned_data[name] for name in ("since", "until")})
-        counted = counting.count(since, until, form.cleaned_data["entity"].lower())
-        told = {
+        counted = field_statistics.count(since, until, (form.cleaned_data["entity"] or "").lower())
+        figures = {
             "since": since,
             "until": until,
             "fields": [_described(count) for count in counted.fields()],
@@ -67,23 +72,23 @@ class Fields(View):
             "unheard": counted.unheard(),
             "unseen": counted.unseen(),
         }
-        return Response(self.get_serializer(told).data)
+        return Response(self.get_serializer(figures).data)
 
 
 def _window(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    """From when until when events are counted.
+    """Return the times between which events are counted.
 
     Raises:
-        ValidationError: the window is none, or longer than MOST_DAYS.
+        ValidationError: the window is empty, or longer than MAX_DAYS.
     """
     until = until or timezone.now()
     since = since or until - timedelta(days=DAYS)
     if since >= until:
-        raise wrong("since", "Expected a moment before until.")
-    if until - since > timedelta(days=MOST_DAYS):
-        raise wrong("since", f"Expected a moment at most {MOST_DAYS} days before until.")
+        raise wrong("since", "Expected a time before until.")
+    if until - since > timedelta(days=MAX_DAYS):
+        raise wrong("since", f"Expected a time at most {MAX_DAYS} days before until.")
     return since, until
 
 
-def _described(count: counting.FieldCount) -> dict[str, Any]:
+def _described(count: field_statistics.FieldCount) -> dict[str, Any]:
     return {**count._asdict(), "label": dictionary.describe(count.entity, count.name).label}

@@ -1,4 +1,4 @@
-"""Pages by cursor: each begins where the last one ended, however many rows come in meanwhile."""
+"""Pages by cursor: each begins where the previous one ended, even if new rows come in."""
 
 import base64
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from .. import moments
-from ..reaching import LAST, Page, Place
+from ..models import times
+from ..models.paging.pages import LAST, Page, Place
 from .problems import wrong
 
 
@@ -22,26 +22,26 @@ class Cursor(NamedTuple):
     older: bool
 
     def __str__(self) -> str:
-        """Fit for a URL, and of no meaning to anybody else."""
-        at = (moment.isoformat() for moment in self.place.moments)
+        """Return an opaque text for a URL."""
+        at = (time.isoformat() for time in self.place.times)
         text = "|".join(("older" if self.older else "newer", str(self.place.pk), *at))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: str, number_of_moments: int) -> "Cursor":
-        """The cursor that this was made of.
+    def read(cls, text: str, number_of_times: int) -> "Cursor":
+        """Return the cursor that has this text.
 
         Raises:
-            ValueError: it was made of none, or of one for another list.
+            ValueError: no cursor has it, or one for another list.
         """
         if len(text) > 500:
             raise ValueError("too long")
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         side, pk, *at = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("|")
-        place = Place(tuple(map(moments.read, at)), int(pk))
+        place = Place(tuple(map(times.read, at)), int(pk))
         if side not in ("older", "newer") or not 0 <= place.pk <= LAST:
             raise ValueError("not of ours")
-        if len(place.moments) != number_of_moments:
+        if len(place.times) != number_of_times:
             raise ValueError("of another list")
         return cls(place, side == "older")
 
@@ -50,29 +50,29 @@ class CursorPagination(BasePagination):
     """Newest first, unless ``oldest_first``; links to the next page and to the previous one."""
 
     SIZE = 50
-    MOST = 500
+    MAX_SIZE = 500
     parameters: ClassVar[tuple[str, ...]] = ("cursor", "page_size")
 
     newest_first = True
 
-    def begin(self, request: Request, number_of_moments: int) -> None:
-        """Read what is asked of the page.
+    def begin(self, request: Request, number_of_times: int) -> None:
+        """Read the parameters of the page.
 
         Raises:
-            ValidationError: the size or the cursor is none.
+            ValidationError: the size or the cursor is invalid.
         """
         self.url = request.build_absolute_uri()
         self.size = self._size(request.query_params.get("page_size"))
         text = request.query_params.get("cursor")
         try:
-            self.cursor = Cursor.read(text, number_of_moments) if text else None
+            self.cursor = Cursor.read(text, number_of_times) if text else None
         except (ValueError, OverflowError):
             raise wrong("cursor", "Expected a cursor that this list gave out, unchanged.") from None
         self.place = self.cursor.place if self.cursor else None
         self.older = self.cursor.older if self.cursor else self.newest_first
 
     def show(self, page: Page) -> list[int]:
-        """The keys of the page, in the order of the list; the links are made for it."""
+        """Return the keys of the page in the order of the list, and make its links."""
         older = page.older and self._link(page.older, older=True)
         newer = page.newer and self._link(page.newer, older=False)
         self.next, self.previous = (older, newer) if self.newest_first else (newer, older)
@@ -94,17 +94,17 @@ class CursorPagination(BasePagination):
             {
                 "name": "cursor",
                 "in": "query",
-                "description": "Where the page begins, as `next` and `previous` have it.",
+                "description": "Where the page begins; `next` and `previous` have it.",
                 "schema": {"type": "string"},
             },
             {
                 "name": "page_size",
                 "in": "query",
-                "description": "Rows on a page, at most.",
+                "description": "The maximum number of rows on a page.",
                 "schema": {
                     "type": "integer",
                     "minimum": 1,
-                    "maximum": self.MOST,
+                    "maximum": self.MAX_SIZE,
                     "default": self.SIZE,
                 },
             },
@@ -113,9 +113,9 @@ class CursorPagination(BasePagination):
     def _size(self, text: str | None) -> int:
         if not text:
             return self.SIZE
-        if text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= self.MOST:
+        if text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= self.MAX_SIZE:
             return int(text)
-        raise wrong("page_size", f"Expected a whole number from 1 to {self.MOST}.")
+        raise wrong("page_size", f"Expected a whole number from 1 to {self.MAX_SIZE}.")
 
     def _link(self, place: Place, *, older: bool) -> str:
         return str(replace_query_param(self.url, "cursor", str(Cursor(place, older))))

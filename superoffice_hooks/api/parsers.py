@@ -7,14 +7,10 @@ from rest_framework.exceptions import ParseError
 
 
 class JSONParser(parsers.JSONParser):
-    """JSON, also such as Python cannot read for its depth."""
+    """A JSON parser that answers 400 for bodies nested too deeply."""
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
-        """The value of the body.
-
-        Raises:
-            ParseError: it is no JSON, or too deep to be asked of us.
-        """
+        """Return the value of the body."""
         try:
             return super().parse(*args, **kwargs)
         except RecursionError:

@@ -1,4 +1,4 @@
-"""Who may: Django's permissions for our models, for reading too. Nobody is let in unasked."""
+"""Django's permissions for our models, for reading too."""
 
 from rest_framework.permissions import DjangoModelPermissions
 
@@ -6,7 +6,7 @@ _VIEW = "%(app_label)s.view_%(model_name)s"
 
 
 class MayView(DjangoModelPermissions):
-    """Wants the permission to view the view's model; lets no method pass that it does not name."""
+    """The permission to view the model; refuses methods that perms_map does not name."""
 
     perms_map = {  # noqa: RUF012  (REST framework's)
         "GET": [_VIEW],
@@ -16,9 +16,36 @@ class MayView(DjangoModelPermissions):
 
 
 class MayReplay(MayView):
-    """The same for looking; whoever POSTs needs the permission to see events and to replay them."""
+    """The permission to view the model; for a POST, to view and to replay events."""
 
     perms_map = {  # noqa: RUF012  (REST framework's)
         **MayView.perms_map,
         "POST": ["superoffice_hooks.view_event", "superoffice_hooks.replay_event"],
+    }
+
+
+class MayTriage(MayView):
+    """Requires view_failuregroup; for a POST triage_failuregroup too."""
+
+    perms_map = {  # noqa: RUF012  (REST framework's)
+        **MayView.perms_map,
+        "POST": [_VIEW, "superoffice_hooks.triage_failuregroup"],
+    }
+
+
+class MayHandleGroup(MayView):
+    """Requires view_failuregroup; for a POST view_event and replay_event too."""
+
+    perms_map = {  # noqa: RUF012  (REST framework's)
+        **MayView.perms_map,
+        "POST": [_VIEW, "superoffice_hooks.view_event", "superoffice_hooks.replay_event"],
+    }
+
+
+class MayManageWebhooks(MayView):
+    """Requires view_watch; for a POST manage_webhooks too."""
+
+    perms_map = {  # noqa: RUF012  (REST framework's)
+        **MayView.perms_map,
+        "POST": [_VIEW, "superoffice_hooks.manage_webhooks"],
     }

@@ -1,6 +1,7 @@
-"""Mistakes, told as RFC 9457 has it: ``application/problem+json``.
+"""Errors in the format of RFC 9457: ``application/problem+json``.
 
-Set per view, because REST_FRAMEWORK belongs to the project. What was sent is never quoted.
+The handler is set per view, because REST_FRAMEWORK belongs to the project. Values that were sent
+are never quoted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,20 +19,20 @@ from rest_framework.settings import api_settings
 
 MEDIA_TYPE = "application/problem+json"
 
-_LONGEST_INSTANCE = 500
-_MOST_MISTAKES = 20
+_MAX_INSTANCE = 500
+MAX_MISTAKES = 20
 
 
 class Mistake(NamedTuple):
     """What is wrong with one value of a request."""
 
     name: str
-    """Of the parameter; of a value within another, after a dot: ``criteria.since``."""
+    """The name of the parameter; of a value inside another, with a dot: ``criteria.since``."""
     detail: str
 
 
 def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """The answer to an error of REST framework's or Django's; None for every other."""
+    """Return the answer to an error of REST framework or Django; None for any other."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -40,38 +41,37 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
         error = exceptions.UnsupportedMediaType("", "Expected a body of application/json.")
     if not isinstance(error, exceptions.APIException):
         return None
-    # Unlike REST framework's own handler, this one rolls nothing back: what surrounds us, if
-    # anything does, is not ours to undo.
+    # REST framework's own handler rolls back a surrounding transaction, which is not ours.
     return Response(
         problem(error, context["request"]), status=error.status_code, headers=_headers(error)
     )
 
 
 def problem(error: exceptions.APIException, request: Request) -> dict[str, Any]:
-    """The problem details of an error."""
-    mistakes = list(islice(_mistakes(error.detail), _MOST_MISTAKES))
-    told = {
+    """Return the problem details of an error."""
+    mistakes = list(islice(_mistakes(error.detail), MAX_MISTAKES))
+    details = {
         "type": "about:blank",
         "title": HTTPStatus(error.status_code).phrase,
         "status": error.status_code,
         "detail": " ".join(_sentence(mistake) for mistake in mistakes),
     }
     path = escape_uri_path(request.path)
-    if len(path) <= _LONGEST_INSTANCE:
-        told["instance"] = path
+    if len(path) <= _MAX_INSTANCE:
+        details["instance"] = path
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        told["errors"] = [mistake._asdict() for mistake in mistakes if mistake.name]
-    return told
+        details["errors"] = [mistake._asdict() for mistake in mistakes if mistake.name]
+    return details
 
 
 def wrong(name: str, detail: str) -> exceptions.ValidationError:
-    """The error for a value that was not what was expected."""
+    """Return the error for one wrong value."""
     return exceptions.ValidationError({name: [detail]})
 
 
 def wrong_form(form: Any) -> exceptions.ValidationError:
-    """The error for what a form found."""
-    return exceptions.ValidationError({name: list(told) for name, told in form.errors.items()})
+    """Return the error for the errors of a form."""
+    return exceptions.ValidationError({name: list(errors) for name, errors in form.errors.items()})
 
 
 def _mistakes(detail: Any, name: str = "") -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""Replays: planned, started, looked at and cancelled."""
+"""``replays/``: preview, start, read and cancel replays."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.throttling import BaseThrottle
 
-from .. import replaying
 from ..dispatcher import hand_over_replay
-from ..logs import get_logger
 from ..models import Event, Replay
-from ..reaching import Asked
-from ..selecting import Criteria, frozen
-from .base import View
-from .parsers import JSONParser
+from ..models.paging.pages import Listing
+from ..replay import running
+from ..replay.criteria import Criteria, frozen
+from ..wire.log_fields import fields
+from ..wire.logs import get_logger
+from .base import Acting
 from .permissions import MayReplay
 from .rows import Detail, Pages
 from .serializers import (
     EventReplaySerializer,
     NewReplaySerializer,
     NothingSerializer,
-    PlanSerializer,
+    PreviewSerializer,
     ReplayDetailSerializer,
     ReplaySerializer,
 )
@@ -37,59 +37,45 @@ logger = get_logger(__name__)
 
 
 class HasEnded(APIException):
-    """There is nothing left to cancel."""
+    """The replay cannot be cancelled any more."""
 
     status_code = status.HTTP_409_CONFLICT
     default_detail = "The replay has ended already."
     default_code = "has_ended"
 
 
-class ReplayView(View):
-    """Looks at replays, or starts one; only JSON is read.
-
-    In a form, what was left blank and what was left out look the same, and would select more.
-    """
+class ReplayView(Acting):
+    """Reads or starts replays."""
 
     queryset: QuerySet[Any] = Replay.objects.all()
     serializer_class: type[Serializer[Any]] = ReplayDetailSerializer
-    asked_with: type[Serializer[Any]] = NothingSerializer
-    """What the body of a POST has to be."""
+    body_serializer: type[Serializer[Any]] = NothingSerializer
+    """The serializer of a POST's body."""
     may = MayReplay
-    parser_classes = (JSONParser,)
 
     def get_serializer_class(self) -> type[Serializer[Any]]:
-        return self.asked_with if self.request.method == "POST" else self.serializer_class
+        return self.body_serializer if self.request.method == "POST" else self.serializer_class
 
     def get_serializer_context(self) -> dict[str, Any]:
         if self.request.method == "POST":
-            # Which fields are chosen is a question of those who look.
-            return dict(View.get_serializer_context(self))
+            # Only a GET has chosen fields.
+            return dict(Acting.get_serializer_context(self))
         return dict(super().get_serializer_context())
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """What the body asks for.
-
-        Raises:
-            ValidationError: it makes no sense.
-        """
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
-
-    def planned(self, request: Request, criteria: Criteria, asked: dict[str, Any]) -> Replay:
-        """The Replay's row, claimed by this process."""
-        return replaying.plan(
+    def planned(self, request: Request, criteria: Criteria, values: dict[str, Any]) -> Replay:
+        """Plan the replay; this process has claimed it."""
+        return running.plan(
             criteria,
             who=request.user.get_username(),
-            why=asked["reason"],
-            receivers=tuple(asked["receivers"]),
-            only_failed=asked["only_failed"],
+            reason=values["reason"],
+            receivers=values["receivers"],
+            only_failed=values["only_failed"],
+            only_newest=values.get("only_newest", False),
         )
 
 
 class Starting(ReplayView):
-    """Starts replays no more often than the project allows."""
+    """Starts replays, as often as the project's throttle rate allows."""
 
     def get_throttles(self) -> list[BaseThrottle]:
         throttles: list[BaseThrottle] = super().get_throttles()
@@ -97,16 +83,16 @@ class Starting(ReplayView):
 
 
 class ReplayList(Starting, Pages):
-    """Replays from whichever door, the newest first, without their criteria."""
+    """All replays, the newest first, without their criteria."""
 
     queryset = Replay.objects.all()
     serializer_class = ReplaySerializer
-    asked_with = NewReplaySerializer
+    body_serializer = NewReplaySerializer
 
-    def asked(self) -> Asked:
-        """All of them, in the order of their keys."""
+    def listing(self) -> Listing:
+        """Return all replays, in the order of their keys."""
         replays = self.get_queryset()
-        return Asked(replays, replays, moment="")
+        return Listing(replays, replays, time="")
 
     @extend_schema(
         parameters=[
@@ -115,26 +101,26 @@ class ReplayList(Starting, Pages):
                 OpenApiTypes.URI,
                 OpenApiParameter.HEADER,
                 response=[201],
-                description="Where the progress of the replay is.",
+                description="The URL of the replay, with its progress.",
             )
         ],
         responses={
-            200: OpenApiResponse(PlanSerializer, "A dry run: what would be done."),
+            200: OpenApiResponse(PreviewSerializer, "A dry run: the preview."),
             201: OpenApiResponse(ReplayDetailSerializer, "What has been done so far."),
         },
     )
-    def post(self, request: Request) -> Response:
-        """Replay events: begin at once, and leave what a moment is too short for to others.
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        """Replay events: begin at once, and leave what takes longer to the dispatchers.
 
-        With `dry_run`, say what would be done, and do nothing.
+        With `dry_run`, answer with the preview and change nothing.
         """
-        asked = self.body(request)
-        criteria = asked.get("criteria", Criteria())
-        if asked["dry_run"]:
-            return Response(plan(criteria, asked))
-        replay = self.planned(request, criteria, asked)
+        values = self.body(request)
+        criteria = values.get("criteria", Criteria())
+        if values["dry_run"]:
+            return Response(preview(criteria, values))
+        replay = self.planned(request, criteria, values)
         begin(replay)
-        # A plain dict: the browsable API would fill its form with the serializer of another.
+        # A plain dict: with a serializer's data, the browsable API would fill its form.
         return Response(
             dict(ReplayDetailSerializer(replay).data),
             status=status.HTTP_201_CREATED,
@@ -143,17 +129,17 @@ class ReplayList(Starting, Pages):
 
 
 class ReplayDetail(ReplayView, Detail):
-    """How far a replay is, and what it was asked for."""
+    """One replay, with its progress and its criteria."""
 
 
 class ReplayCancel(ReplayView):
-    """Ends a replay. It is not throttled, as it is the brake."""
+    """Cancels a replay. It is not throttled: it must always be possible."""
 
     also_answers = (HasEnded.status_code,)
 
     @extend_schema(request=None, responses=ReplayDetailSerializer)
-    def post(self, request: Request, pk: str) -> Response:
-        """End a replay; the events in hand are finished."""
+    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        """Cancel a replay; the event that is being replayed is finished first."""
         self.body(request)
         replay = self.get_object()
         if not replay.cancel(request.user.get_username()):
@@ -165,35 +151,38 @@ class EventReplay(Starting):
     """Replays one event."""
 
     queryset = Event.objects.only("pk")
-    asked_with = EventReplaySerializer
+    body_serializer = EventReplaySerializer
 
     @extend_schema(responses=ReplayDetailSerializer)
-    def post(self, request: Request, pk: str) -> Response:
-        """Dispatch one event again, and say what came out."""
-        asked = self.body(request)
+    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        """Replay one event, and answer with the result."""
+        values = self.body(request)
         criteria = Criteria(ids=(self.get_object().pk,))
-        replay = self.planned(request, criteria, asked)
+        replay = self.planned(request, criteria, values)
         begin(replay)
         return Response(dict(ReplayDetailSerializer(replay).data))
 
 
-def plan(criteria: Criteria, asked: dict[str, Any]) -> dict[str, Any]:
-    """What a replay would do; its criteria select these events, and none that come in later."""
-    preview = replaying.Preview(frozen(criteria))
-    called = preview.failed if asked["only_failed"] else preview.receivers
-    chosen = asked["receivers"]
+def preview(criteria: Criteria, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a replay would do; its criteria select these events and no later ones."""
+    counted = running.Preview(
+        frozen(criteria),
+        values["receivers"] and tuple(values["receivers"]),
+        only_failed=values["only_failed"],
+        only_newest=values["only_newest"],
+    )
+    called = [{"receiver": path, "events": count} for path, count in counted.calls.items()]
     return dict(
-        PlanSerializer(
+        PreviewSerializer(
             {
-                "criteria": preview.criteria,
-                "events": preview.events,
-                "records": preview.records,
-                "superseded": preview.superseded,
-                "receivers": [
-                    {"receiver": path, "events": count}
-                    for path, count in called.items()
-                    if not chosen or path in chosen
-                ],
+                "criteria": counted.criteria,
+                "events": counted.events,
+                "records": counted.records,
+                "superseded": counted.superseded,
+                "superseded_records": counted.superseded_records,
+                "is_cut": counted.is_cut,
+                "receivers": called,
+                "joining": counted.joining,
             }
         ).data
     )
@@ -202,11 +191,15 @@ def plan(criteria: Criteria, asked: dict[str, Any]) -> dict[str, Any]:
 def begin(planned: Replay) -> None:
     """Carry a new replay on for a short time, and leave the rest to the dispatchers."""
     try:
-        for _ in replaying.batch(planned):
+        for _ in running.batch(planned):
             pass
-    # It is stored, and so goes on elsewhere: an error would have it planned a second time.
+    # The replay is stored, and dispatchers carry it on. After an error, clients plan it again.
     except Exception:
-        logger.exception("%s was cut short", planned)
+        logger.exception(
+            "Unexpected error in %s; dispatchers carry it on",
+            planned,
+            extra=fields(replay=planned.pk),
+        )
     hand_over_replay(planned)
     # The database's clock says when it ended, and others may have carried it on.
     planned.refresh_from_db(using=router.db_for_write(Replay))

@@ -1,4 +1,4 @@
-"""Rows: those that the filters leave, a page at a time, or one; of each what is asked for."""
+"""Views of rows: a filtered list in pages, or one row, with the chosen fields."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from ..reaching import Asked, Page, page
+from ..models.paging.pages import Listing, Page, page
 from .base import View
 from .filters import Filtering, ReceivedFilterSet
 from .pagination import CursorPagination
@@ -20,21 +20,17 @@ FIELDS = OpenApiParameter(
     "fields",
     {"type": "array", "items": {"type": "string"}},
     explode=False,
-    description="The fields wanted, with commas between; all of them, if left out.",
+    description="The fields to read, separated by commas; default: all.",
 )
 
 
 class Choosing(View):
-    """Gives a view ``?fields=``: what is left out is not read either."""
+    """A view with ``?fields=``; it reads only the chosen fields."""
 
     parameters = (FIELDS.name,)
 
     def chosen(self) -> list[str]:
-        """The fields asked for, all if none are.
-
-        Raises:
-            ValidationError: one of them is none.
-        """
+        """Return the chosen fields; all by default."""
         known = list(self.row_serializer().names())
         text = self.request.query_params.get(FIELDS.name, "").strip()
         if not text:
@@ -48,14 +44,14 @@ class Choosing(View):
         return {**super().get_serializer_context(), "chosen": self.chosen()}
 
     def rows(self) -> QuerySet[Any]:
-        """The rows, with what the fields asked for are made of, and nothing else."""
+        """Return the rows with the columns of the chosen fields only."""
         return self.row_serializer().rows(self.get_queryset(), self.chosen())
 
     def row_serializer(self) -> type[RowSerializer]:
-        """The class of the serializer."""
-        found = self.get_serializer_class()
-        assert issubclass(found, RowSerializer)  # noqa: S101  (for the type checker)
-        return found
+        """Return the class of the serializer."""
+        serializer = self.get_serializer_class()
+        assert issubclass(serializer, RowSerializer)  # noqa: S101  (for the type checker)
+        return serializer
 
 
 class Pages(Choosing, ListAPIView[Any]):
@@ -66,23 +62,22 @@ class Pages(Choosing, ListAPIView[Any]):
 
     @extend_schema(parameters=[FIELDS])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        # Before anything is looked for.
-        self.chosen()
-        return self.paged(self.asked())
+        self.chosen()  # refuses unknown fields before the search
+        return self.paged(self.listing())
 
-    def asked(self) -> Asked:
-        """The rows that are asked for."""
+    def listing(self) -> Listing:
+        """Return the rows to page through."""
         raise NotImplementedError
 
-    def paged(self, asked: Asked) -> Response:
-        """The page of them that is asked for, in the order of receipt."""
+    def paged(self, listing: Listing) -> Response:
+        """Answer with a page of them, in the order of receipt."""
         pages = self.paginator
-        pages.begin(self.request, number_of_moments=len(asked.columns) - 1)
-        return self.answer(page(asked, pages.place, older=pages.older, size=pages.size))
+        pages.begin(self.request, number_of_times=len(listing.columns) - 1)
+        return self.answer(page(listing, pages.place, older=pages.older, size=pages.size))
 
-    def answer(self, found: Page) -> Response:
-        """The rows of a page. Unless they were pruned this instant."""
-        keys = self.paginator.show(found)
+    def answer(self, page: Page) -> Response:
+        """Answer with the rows of a page, without those that have been pruned since."""
+        keys = self.paginator.show(page)
         rows = self.rows().in_bulk(keys)
         shown = [rows[key] for key in keys if key in rows]
         serializer: BaseSerializer[Any] = self.get_serializer(shown, many=True)
@@ -90,22 +85,18 @@ class Pages(Choosing, ListAPIView[Any]):
 
 
 class List(Pages):
-    """What filters leave of a table in the order of receipt."""
+    """The filtered rows of a table, in the order of receipt."""
 
     filter_backends = (Filtering,)
     filterset_class: type[ReceivedFilterSet]
 
-    def asked(self) -> Asked:
-        """The rows that the filters leave.
-
-        Raises:
-            ValidationError: the value of one is not what was expected.
-        """
+    def listing(self) -> Listing:
+        """Return the rows that pass the filters."""
         filterset = self.filterset_class(self.request.query_params, self.get_queryset())
         if not filterset.is_valid():
             raise wrong_form(filterset)
         self.paginator.newest_first = filterset.newest_first
-        return filterset.asked()
+        return filterset.listing()
 
 
 class Detail(Choosing, RetrieveAPIView[Any]):

@@ -1,23 +1,26 @@
-"""``status/``: how things stand, for monitors. Each figure is bounded: see ``watching``."""
+"""``status/``: the status for monitors. Each figure is bounded: see ``reports``."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import watching
 from ..models import Event
+from ..reports import gatherings, recent, standing
+from ..reports.situation import situation
+from ..reports.verdict import Verdict
+from ..reports.windows import Window
 from .base import View
 from .serializers import StatusSerializer
 
 
 class Status(View):
-    """How things stand: what waits, who dispatches, what failed, and what each endpoint heard last.
+    """The status: what waits, who dispatches, what failed, and the last delivery of each endpoint.
 
-    Of a status that more than 10 000 events have, `at_least` is true: so many were counted.
+    Up to 10 000 events of each status are counted; then `at_least` is true.
     """
 
     queryset = Event.objects.all()
@@ -26,22 +29,35 @@ class Status(View):
     @extend_schema(responses=StatusSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         now = timezone.now()
-        dispatching = watching.dispatching()
-        told = {
+        # The verdict is in English, as all texts of the API are.
+        with translation.override("en"):
+            state = situation(Window.latest())
+        dispatching = state.dispatching
+        figures = {
             "at": now,
-            "statuses": list(map(_standing, watching.standings())),
-            "oldest_pending": _oldest(watching.pending().oldest, now),
+            "verdict": _verdict(state.verdict),
+            "statuses": list(map(_standing, standing.standings())),
+            "oldest_pending": _oldest(dispatching.pending.oldest, now),
             "lately": _lately(),
-            "endpoints": watching.endpoints(),
+            "endpoints": standing.endpoints(),
             "dispatching": _dispatching(dispatching),
             "spool": dispatching.spool,
-            "problems": watching.dispatching_problems(now=dispatching),
+            "problems": standing.dispatching_problems(now=dispatching),
         }
-        return Response(self.get_serializer(told).data)
+        return Response(self.get_serializer(figures).data)
 
 
-def _standing(standing: watching.Standing) -> dict[str, Any]:
-    return {**standing._asdict(), "at_least": standing.events >= watching.MOST_STANDING}
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    with translation.override("en"):
+        return {
+            "level": verdict.level.name.lower(),
+            "sentence": verdict.sentence,
+            "findings": [finding.topic for finding in verdict.findings],
+        }
+
+
+def _standing(status: standing.Standing) -> dict[str, Any]:
+    return {**status._asdict(), "at_least": status.events >= standing.MAX_COUNTED}
 
 
 def _oldest(event: Event | None, now: datetime) -> dict[str, Any] | None:
@@ -56,15 +72,22 @@ def _oldest(event: Event | None, now: datetime) -> dict[str, Any] | None:
     }
 
 
-def _dispatching(dispatching: watching.Dispatching) -> dict[str, Any]:
-    return {**dispatching._asdict(), "at_least": dispatching.due >= watching.MOST_PENDING}
+def _dispatching(dispatching: standing.Dispatching) -> dict[str, Any]:
+    waiting = dispatching.waiting
+    return {
+        **dispatching._asdict(),
+        "at_least": dispatching.due >= standing.MAX_PENDING,
+        "waiting": {
+            **waiting._asdict(),
+            "at_least": waiting.gatherings >= gatherings.MAX_GATHERINGS,
+        },
+    }
 
 
 def _lately() -> dict[str, Any]:
-    """What came in during this hour and the last, and what has become of it."""
-    _, until = watching.Window.latest()
-    window = watching.Window(until - timedelta(hours=2), until)
-    totals = watching.totals(watching.events_by_hour(window))
+    """Count the events of this hour and the last by status."""
+    window = Window.latest(2)
+    totals = recent.totals(recent.events_by_hour(window))
     return {
         "since": window.since,
         "events": {status: totals[status] for status in Event.Status.values},

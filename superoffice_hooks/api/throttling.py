@@ -1,4 +1,4 @@
-"""How often somebody may replay: as often as the project says."""
+"""The throttle for starting replays."""
 
 from typing import cast
 
@@ -9,13 +9,10 @@ SCOPE = "superoffice_replay"
 
 
 class ReplayThrottle(UserRateThrottle):
-    """The rate of the scope ``superoffice_replay``, for each user.
-
-    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]`` names it; without one, nobody is held back.
-    """
+    """A throttle for each user. Its rate is in DEFAULT_THROTTLE_RATES; default: no limit."""
 
     scope = SCOPE
 
     def get_rate(self) -> str | None:
-        """The rate, as ``"20/hour"``; read when it is asked for, as the other settings are."""
+        """Return the rate, as ``"20/hour"``; it is read late, so that tests can override it."""
         return cast("str | None", api_settings.DEFAULT_THROTTLE_RATES.get(self.scope))

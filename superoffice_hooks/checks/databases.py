@@ -1,13 +1,19 @@
-"""The database that deliveries go into: what keeps the sender waiting."""
+"""Checks of the databases of our tables: time-outs, and character sets."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from django.apps import apps
 from django.core import checks
 from django.db import connections, router
 
 from ..models import Event
 
+_NARROW = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND character_set_name <> 'utf8mb4'
+    ORDER BY table_name, ordinal_position
+"""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _ADVICE = {
     # postgresql, postgis
@@ -17,7 +23,7 @@ _ADVICE = {
 
 
 def silent_host() -> Iterator[checks.CheckMessage]:
-    """No time-out for a server on another machine, which may not answer at all."""
+    """Report a missing time-out for a database on another machine, which may stop answering."""
     alias = router.db_for_write(Event)
     database = connections.databases[alias]
     vendor = next((vendor for vendor in _ADVICE if vendor in database["ENGINE"]), None)
@@ -31,6 +37,32 @@ def silent_host() -> Iterator[checks.CheckMessage]:
     yield checks.Warning(
         f"DATABASES[{alias!r}]['OPTIONS'] has no connect_timeout. While its host does not answer,"
         " a delivery waits for minutes, and SuperOffice with it.",
-        hint=f"Write {{{advice}}}, or whatever your network needs.",
+        hint=f"Write {{{advice}}}, or other values that suit your network.",
         id="superoffice_hooks.W030",
     )
+
+
+def narrow_columns(aliases: Sequence[str]) -> Iterator[checks.CheckMessage]:
+    """Report columns of MySQL and MariaDB whose character set is not utf8mb4."""
+    for alias in aliases:
+        if connections[alias].vendor == "mysql" and router.allow_migrate_model(alias, Event):
+            yield from _narrow(alias)
+
+
+def _narrow(alias: str) -> Iterator[checks.CheckMessage]:
+    ours = {
+        model._meta.db_table for model in apps.get_app_config(Event._meta.app_label).get_models()
+    }
+    with connections[alias].cursor() as cursor:
+        cursor.execute(_NARROW)
+        narrow = [f"{table}.{column}" for table, column in cursor.fetchall() if table in ours]
+    if narrow:
+        yield checks.Warning(
+            f"In the database {alias!r}, {', '.join(narrow)} cannot hold every character, as their"
+            " character set is not utf8mb4. A delivery with an emoji in the name of its webhook"
+            " then makes no event.",
+            hint="ALTER TABLE … CONVERT TO changes the collations of all columns, so change these"
+            " alone: ALTER TABLE … MODIFY …, with CHARACTER SET utf8mb4. Give the database"
+            " CHARACTER SET utf8mb4 before you migrate, and new tables have it.",
+            id="superoffice_hooks.W008",
+        )

@@ -1,6 +1,6 @@
-"""What answers SuperOffice with a redirect or an error before the webhook view is reached.
+"""Checks of what may answer SuperOffice before the webhook view, with a redirect or an error.
 
-SuperOffice follows no redirect that is documented, and nine failures end a webhook.
+It is not documented that SuperOffice follows redirects, and nine failures stop a webhook.
 """
 
 import re
@@ -29,7 +29,7 @@ class Route(NamedTuple):
 
 
 def deployment() -> Iterator[checks.CheckMessage]:
-    """The URLs of the view, and the settings that concern every request."""
+    """Check the URLs of the view, and the settings that concern every request."""
     routes = list(_routes(get_resolver(), "/", has_language=False))
     if not routes:
         return
@@ -77,9 +77,10 @@ def _language() -> checks.CheckMessage:
 
 def _hidden(paths: list[str]) -> Iterator[checks.CheckMessage]:
     for path in paths:
-        if (found := _resolved(path)) and not found[0]:
+        is_ours, name = _resolved(path) or (True, "")
+        if not is_ours:
             yield checks.Error(
-                f"Deliveries to {path} reach {found[1]}, because an earlier entry of the URLconf"
+                f"Deliveries to {path} reach {name}, because an earlier entry of the URLconf"
                 " matches them.",
                 hint="Move the webhook's URL before it in urlpatterns.",
                 id="superoffice_hooks.E014",

@@ -1,4 +1,4 @@
-"""SECRETS and ALLOW_UNSIGNED: who is let in."""
+"""Checks of SECRETS and ALLOW_UNSIGNED, which decide what deliveries are accepted."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,8 @@ from .. import conf
 from ..models import Event
 
 SHORTEST_SECRET = 16
-"""In characters. Whoever has seen one signed body can try secrets on it without asking us; sixteen
-random letters and digits (95 bits) are out of reach of that, a word with a number is not."""
+"""In characters. Anybody who has seen one signed body can try secrets on it without asking us. This
+finds a word with a number, but not sixteen random letters and digits (95 bits)."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTES = tuple("\"'`“”\u2018\u2019«»")
@@ -22,7 +22,7 @@ EXAMPLE = f'{conf.SETTING} = {{"SECRETS": [os.environ["SUPEROFFICE_SECRET"]]}}'
 
 
 def secrets() -> Iterator[checks.CheckMessage]:
-    """SECRETS: a callable, or secrets of one endpoint or of several."""
+    """Check SECRETS: a callable, or secrets of one endpoint or of several."""
     match conf.current().SECRETS:
         case str(path) if path:
             yield from _callable(path)
@@ -36,7 +36,7 @@ def secrets() -> Iterator[checks.CheckMessage]:
 
 def _callable(path: str) -> Iterator[checks.CheckMessage]:
     try:
-        found = import_string(path)
+        imported = import_string(path)
     except Exception as error:
         # Not the error's text: it quotes the string, which may be the secret itself.
         yield checks.Error(
@@ -47,7 +47,7 @@ def _callable(path: str) -> Iterator[checks.CheckMessage]:
             id="superoffice_hooks.E003",
         )
         return
-    if not callable(found):
+    if not callable(imported):
         yield checks.Error(
             f"{conf.SETTING}['SECRETS'] is the dotted path of something that cannot be called.",
             hint="Name a callable that takes an endpoint and returns its secrets, or None if there"
@@ -93,18 +93,18 @@ def _secret(endpoint: Any, secret: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _text(endpoint: Any, secret: str) -> Iterator[checks.CheckMessage]:
-    """What cannot be meant in a secret: it was copied, quoted or decoded wrongly."""
+    """Report secrets that are short, or that were copied, quoted or decoded wrongly."""
     if len(secret) < SHORTEST_SECRET:
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} has fewer than {SHORTEST_SECRET} characters.",
-            hint="Whoever has seen one delivery can guess at it. Make a longer one with"
+            hint="Anybody who has seen one delivery can guess it. Make a longer one with"
             ' `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
             id="superoffice_hooks.W003",
         )
     if secret != secret.strip():
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} begins or ends with white space.",
-            hint="If it was read from a file, the line end came along: strip() it.",
+            hint="If it was read from a file, its line end is part of the secret: strip() it.",
             id="superoffice_hooks.W002",
         )
     if _SURROGATE.search(secret):
@@ -119,7 +119,7 @@ def _text(endpoint: Any, secret: str) -> Iterator[checks.CheckMessage]:
         yield checks.Warning(
             f"A secret of the endpoint {endpoint!r} has an invisible character: a byte order mark,"
             " a zero width space, a control character or the like.",
-            hint="It came along when the secret was copied or read from a file (Windows editors"
+            hint="It was copied with the secret, or read with it from a file (Windows editors"
             " begin files with one: read them as utf-8-sig). Write the secret anew.",
             id="superoffice_hooks.W006",
         )
@@ -132,7 +132,7 @@ def _text(endpoint: Any, secret: str) -> Iterator[checks.CheckMessage]:
 
 
 def unsigned() -> Iterator[checks.CheckMessage]:
-    """ALLOW_UNSIGNED, which anybody on the internet may use."""
+    """Check ALLOW_UNSIGNED, which lets anybody on the internet send events."""
     allowed = conf.current().ALLOW_UNSIGNED
     if not isinstance(allowed, bool):
         yield checks.Error(

@@ -1,4 +1,4 @@
-"""The keys of SUPEROFFICE_HOOKS, and the values of all but the secrets."""
+"""Checks of the keys of SUPEROFFICE_HOOKS, and of all values but the secrets."""
 
 import difflib
 import os
@@ -10,12 +10,14 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from .. import conf
+from ..wire import event_names
+from ..wire.redacting import KEPT
 
 
-def keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
-    """Keys that do nothing, often misspelt ones."""
+def keys(setting: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
+    """Report unknown keys; often they are misspelt."""
     known = f"The keys are {', '.join(sorted(conf.KEYS))}."
-    for key in [key for key in given if key not in conf.KEYS]:
+    for key in [key for key in setting if key not in conf.KEYS]:
         similar = difflib.get_close_matches(str(key).upper(), conf.KEYS, n=1)
         yield checks.Error(
             f"{conf.SETTING} has the unknown key {key!r}, which does nothing.",
@@ -25,7 +27,7 @@ def keys(given: Mapping[Any, Any]) -> Iterator[checks.CheckMessage]:
 
 
 def numbers() -> Iterator[checks.CheckMessage]:
-    """MAX_BODY_BYTES, LEASE_SECONDS, CALL_SECONDS and MAX_ATTEMPTS."""
+    """Check MAX_BODY_BYTES, LEASE_SECONDS, CALL_SECONDS and MAX_ATTEMPTS."""
     for key in ("MAX_BODY_BYTES", "LEASE_SECONDS", "CALL_SECONDS", "MAX_ATTEMPTS"):
         value = getattr(conf.current(), key)
         if type(value) is not int or value <= 0:
@@ -52,10 +54,10 @@ def _body_size(ours: int) -> Iterator[checks.CheckMessage]:
 
 
 def dispatch() -> Iterator[checks.CheckMessage]:
-    """DISPATCH, LANES, MAX_AGE_SECONDS, ORDERED and RETRY_DELAYS."""
+    """Check DISPATCH, LANES, MAX_AGE_SECONDS, ORDERED and RETRY_DELAYS."""
     current = conf.current()
-    if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MOST_LANES:
-        yield _wrong("LANES", f"Write a whole number from 0 to {conf.MOST_LANES}.")
+    if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MAX_LANES:
+        yield _wrong("LANES", f"Write a whole number from 0 to {conf.MAX_LANES}.")
     if current.DISPATCH not in conf.MODES:
         yield _wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
     elif current.DISPATCH == "task" and not conf.has_tasks():
@@ -85,10 +87,10 @@ def _wrong(key: str, hint: str) -> checks.Error:
 
 
 def spool() -> Iterator[checks.CheckMessage]:
-    """SPOOL_DIR."""
+    """Check SPOOL_DIR."""
     directory = conf.current().SPOOL_DIR
     if directory and not os.access(directory, os.W_OK | os.X_OK):
-        # No error, which would keep superoffice_dispatch from what is due.
+        # An error would keep superoffice_dispatch from running.
         yield checks.Warning(
             f"{conf.SETTING}['SPOOL_DIR'] ({directory}) is no directory this user can write to.",
             hint="Make the directory, on a disk of this machine, and let only the server's user"
@@ -97,8 +99,30 @@ def spool() -> Iterator[checks.CheckMessage]:
         )
 
 
+def redacting() -> Iterator[checks.CheckMessage]:
+    """Check REDACT."""
+    names = conf.current().REDACT
+    if not isinstance(names, list | tuple | set | frozenset) or not all(map(_is_name, names)):
+        longest = event_names.MAX_PATTERN
+        yield _wrong(
+            "REDACT",
+            'Write a list of keys, paths and patterns, as ["email", "FieldValues.*phone*"], each of'
+            f" up to {longest} characters.",
+        )
+    elif kept := KEPT.among(names):
+        yield _wrong(
+            "REDACT",
+            f"{', '.join(kept)}: it says which event it is, so it is never redacted at the top of a"
+            " body. Leave it out.",
+        )
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name.strip()) <= event_names.MAX_PATTERN
+
+
 def retention() -> Iterator[checks.CheckMessage]:
-    """RETENTION."""
+    """Check RETENTION."""
     try:
         conf.current().periods()
     except ValueError:
@@ -111,22 +135,28 @@ def retention() -> Iterator[checks.CheckMessage]:
 
 
 def fields() -> Iterator[checks.CheckMessage]:
-    """NOISE_FIELDS and OWN_ASSOCIATES."""
+    """Check NOISE_FIELDS, OWN_ASSOCIATES and FAILURE_FINGERPRINT."""
     if not _maps(conf.current().NOISE_FIELDS, str):
         yield _wrong("NOISE_FIELDS", 'Write {entity: names}, as {"ticket": ["read_by_owner"]}.')
     own = conf.current().OWN_ASSOCIATES
     if isinstance(own, str):
-        yield from _importable(own)
+        yield from _importable("OWN_ASSOCIATES", own, "takes a tenant and returns associate ids")
     elif not callable(own) and not _maps(own, int):
         yield _wrong(
             "OWN_ASSOCIATES",
             'Write {tenant: associate ids}, as {"Cust12345": [17]}, or a callable that takes a'
             " tenant and returns them.",
         )
+    fingerprint = conf.current().FAILURE_FINGERPRINT
+    if isinstance(fingerprint, str):
+        takes = "takes error, event and receiver and returns a text or None"
+        yield from _importable("FAILURE_FINGERPRINT", fingerprint, takes)
+    elif fingerprint is not None and not callable(fingerprint):
+        yield _wrong("FAILURE_FINGERPRINT", "Write the dotted path of a callable, or None.")
 
 
 def _maps(value: Any, kind: type) -> bool:
-    """Whether it is {text: collection of this kind}; a lone text is no collection."""
+    """Return whether it is {text: collection of this kind}; a lone text is no collection."""
     return isinstance(value, Mapping) and all(
         isinstance(key, str)
         and isinstance(items, list | tuple | set | frozenset | range)
@@ -135,17 +165,17 @@ def _maps(value: Any, kind: type) -> bool:
     )
 
 
-def _importable(path: str) -> Iterator[checks.CheckMessage]:
+def _importable(key: str, path: str, takes: str) -> Iterator[checks.CheckMessage]:
     try:
-        found = import_string(path)
+        imported = import_string(path)
     except Exception as error:
         problem = f"cannot be imported ({type(error).__name__})"
     else:
-        if callable(found):
+        if callable(imported):
             return
         problem = "cannot be called"
     yield checks.Error(
-        f"{conf.SETTING}['OWN_ASSOCIATES'] is {path!r}, which {problem}.",
-        hint="Write the dotted path of a callable that takes a tenant and returns associate ids.",
+        f"{conf.SETTING}[{key!r}] is {path!r}, which {problem}.",
+        hint=f"Write the dotted path of a callable that {takes}.",
         id="superoffice_hooks.E012",
     )

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Hangs = Callable[[], bool]
+from ..dispatching.watching import Calling
 
 _LOOK_SECONDS = 0.25
 
@@ -15,52 +15,49 @@ class Gate:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside: list[Hangs] = []
-        self._wanted = 0
+        self._inside: list[Calling] = []
+        self.wanted_alone = 0
+        """How many attempts wait to be the only one, or are."""
         self._one_alone = threading.Lock()
 
-    @property
-    def is_wanted_alone(self) -> bool:
-        """Whether an attempt waits to be the only one, or is it."""
-        return self._wanted > 0
-
     @contextmanager
-    def together(self, hangs: Hangs = lambda: False) -> Iterator[None]:
-        """Be one of several; waits while one is, or wants to be, alone.
+    def together(self, calling: Calling) -> Iterator[None]:
+        """Be one of several; wait while one is, or wants to be, alone.
 
-        One that hangs, as ``hangs`` says, keeps nobody from being alone.
+        An attempt whose call hangs does not keep others from being alone.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._wanted)
-            self._inside.append(hangs)
+            while self.wanted_alone:
+                self._changed.wait()
+            self._inside.append(calling)
         try:
             yield
         finally:
             with self._changed:
-                self._inside.remove(hangs)
+                self._inside.remove(calling)
                 self._changed.notify_all()
 
     @contextmanager
     def alone(self, seconds: float) -> Iterator[bool]:
-        """Be the only one; yields False if others are still inside after so many seconds.
+        """Be the only one; yield False if others are still inside after so many seconds.
 
-        Of two that want it, one waits for the other.
+        If two want to be alone, one waits for the other.
         """
         end = time.monotonic() + seconds
         with self._changed:
-            self._wanted += 1
+            self.wanted_alone += 1
         try:
             with self._one_alone:
                 yield self._is_empty(end)
         finally:
             with self._changed:
-                self._wanted -= 1
+                self.wanted_alone -= 1
                 self._changed.notify_all()
 
     def _is_empty(self, end: float) -> bool:
-        """Wait until nobody is inside, or the end."""
+        """Wait until no attempt is inside, or until the end; return whether none is."""
         with self._changed:
-            while not all(hangs() for hangs in self._inside):
+            while not all(calling.is_hung for calling in self._inside):
                 if time.monotonic() >= end:
                     return False
                 # Whether one hangs is not announced.
@@ -79,17 +76,17 @@ class Pause:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is time to look again."""
+        """Return whether it is time to look again."""
         return time.monotonic() >= self._over_at
 
     @property
     def left(self) -> float:
-        """Seconds until the next look."""
+        """Return the seconds until the next look."""
         return max(self._over_at - time.monotonic(), 0.001)
 
     @property
     def is_long(self) -> bool:
-        """Whether there has been nothing to do for some time."""
+        """Return whether there has been nothing to do for some time."""
         return self._next >= self._longest
 
     def begin(self) -> None:

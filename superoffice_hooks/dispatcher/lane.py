@@ -6,30 +6,29 @@ the replays, rests, and looks again.
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError
 
-from .. import conf
-from ..calling import ENDS_THE_PROCESS
-from ..dispatching import Attempt
-from ..logs import get_logger
-from ..models import Event, queue
-from ..models.turns import next_in_turn, park
-from ..replaying import Calling
+from ..dispatching.attempts import Attempt
+from ..dispatching.watching import Calling
+from ..exceptions import ENDS_THE_PROCESS
+from ..models import Event, steps
+from ..models.queued import Queued
+from ..models.turns import pass_on
+from ..wire.log_fields import about
+from ..wire.logs import get_logger
+from .away import close_connections
+from .gather import AGAIN_SECONDS, ALONE_SECONDS, gather
 
 if TYPE_CHECKING:
     from .lanes import Lanes
 
 logger = get_logger(__name__)
 
-STUCK_SECONDS = 5.0
-"""After so long in one call, a lane is stuck, and must not keep others from their receivers."""
-
-_ALONE_SECONDS = 30.0
-_AGAIN_SECONDS = 5.0
-_MOST_FAILURES = 5
+_MAX_FAILURES = 5
 
 
 class Lane:
@@ -37,14 +36,16 @@ class Lane:
 
     def __init__(self, lanes: "Lanes") -> None:
         self._lanes = lanes
-        self._attempt: Attempt | None = None
-        self._replaying = Calling()
-        self._unreturned: list[Event] = []
+        self.calling = Calling()
+        """The call that it makes now."""
+        self._following: Attempt | None = None
+        self.unreturned: list[Queued] = []
         self.error: BaseException | None = None
         """What kept it from its last look."""
         self.is_idle = False
-        self.events: list[Event] = []
+        self.rows: Sequence[Queued] = ()
         """What it has claimed for itself."""
+        self._prefers_gathering = False
         self.thread = threading.Thread(
             target=self._live, name="superoffice_hooks lane", daemon=True
         )
@@ -52,28 +53,6 @@ class Lane:
     def start(self) -> None:
         """Start the thread."""
         self.thread.start()
-
-    @property
-    def called_for(self) -> float:
-        """For how many seconds the call has lasted that it makes now; 0 if it makes none."""
-        attempt = self._attempt
-        return attempt.called_for if attempt else 0
-
-    @property
-    def stuck_in(self) -> str:
-        """The dotted path of the receiver that it has been calling for STUCK_SECONDS."""
-        if (attempt := self._attempt) is not None:
-            return attempt.calling if attempt.called_for > STUCK_SECONDS else ""
-        replaying = self._replaying
-        return replaying.receiver if replaying.seconds > STUCK_SECONDS else ""
-
-    @property
-    def is_hung(self) -> bool:
-        """Whether the call has lasted for CALL_SECONDS, so that its claim is not renewed."""
-        return self.called_for > conf.current().CALL_SECONDS
-
-    def _hangs(self) -> bool:
-        return self.is_hung
 
     def run_until_idle(self) -> None:
         """Dispatch in this thread until nothing is due.
@@ -89,13 +68,15 @@ class Lane:
                 return
             else:
                 failures += 1
-                if failures == _MOST_FAILURES:
+                if failures == _MAX_FAILURES:
                     raise self.error
                 time.sleep(self._lanes.pause.left)
 
     def _live(self) -> None:
         try:
-            while not self._lanes.is_stopping and not self._is_surplus():
+            while not self._lanes.is_stopping:
+                if len(self._lanes.lanes) > self._lanes.count and self._is_surplus():
+                    return
                 if not self._step() and self._rests_or_ends():
                     return
         finally:
@@ -103,10 +84,10 @@ class Lane:
             self.end()
 
     def _is_surplus(self) -> bool:
-        """Whether lanes that were stuck have come back, so that there are too many."""
+        """Return whether lanes that were stuck have come back, so that this one is to end."""
         lanes = self._lanes
         with lanes.changed:
-            free = [lane for lane in lanes.lanes if not lane.stuck_in]
+            free = [lane for lane in lanes.lanes if not lane.calling.is_stuck]
             if len(free) <= lanes.count:
                 return False
             lanes.lanes.remove(self)
@@ -116,15 +97,14 @@ class Lane:
         """Do one thing that is to be done; return whether there was one."""
         self.error = None
         try:
-            self._return_events()
+            if self.unreturned:
+                self._return_events()
             if event := self._lanes.next_handed():
-                self._work([event], is_begun=True)
-            elif self._lanes.look_after(self._replaying, is_idle=False):
+                self._work([event])
+            elif self._looks_after(is_idle=False):
                 pass
-            elif run := self._lanes.next_run():
-                self._work(run)
-            else:
-                return self._lanes.look_after(self._replaying, is_idle=True)
+            elif not self._works_in_turn():
+                return self._looks_after(is_idle=True)
         except ENDS_THE_PROCESS:
             raise
         except BaseException as error:
@@ -132,10 +112,30 @@ class Lane:
             return False
         return True
 
+    def _works_in_turn(self) -> bool:
+        """Dispatch events or a gathering, by turns if both are due; False if none is."""
+        self._prefers_gathering = not self._prefers_gathering
+        gathering = self._lanes.next_gathering() if self._prefers_gathering else None
+        if run := [] if gathering else self._lanes.next_run():
+            self._work(run)
+            return True
+        if gathering := gathering or self._lanes.next_gathering():
+            gather(self._lanes, self, gathering)
+        return gathering is not None
+
+    def _looks_after(self, *, is_idle: bool) -> bool:
+        """Do a little of the upkeep; return whether there was anything to do."""
+        lanes = self._lanes
+        is_useful = lanes.upkeep.take_turn(lambda: lanes.is_stopping, self.calling, is_idle=is_idle)
+        if is_useful:
+            # Events that were drained are due.
+            lanes.pause.end()
+        return is_useful
+
     def _rests_or_ends(self) -> bool:
         """Wait until something may be due; return whether to end instead.
 
-        The connection is given back if that takes long.
+        The connection is closed if that may take long.
         """
         lanes = self._lanes
         if lanes.pause.is_long or lanes.ends_when_idle:
@@ -149,34 +149,28 @@ class Lane:
                 self.is_idle = False
         return False
 
-    def _work(self, run: list[Event], *, is_begun: bool = False) -> None:
+    def _work(self, run: list[Event]) -> None:
         """Dispatch events one after the other, and those that were begun along with them."""
-        self.events = run
-        attempt: Attempt | None = self._lanes.attempt(run[0], is_begun=is_begun)
+        self.rows = run
+        attempt: Attempt | None = self._lanes.attempt(run[0], self.calling)
         try:
             while attempt:
-                event = run[0]
                 following = self._dispatch(attempt)
-                run.pop(0)
-                if run and not event.is_finished:
-                    park(run)
-                    run.clear()
-                if not run:
-                    next_in_turn(event)
+                pass_on(run)
                 if following:
                     run.insert(0, following.event)
                 if self._lanes.is_stopping:
                     self._give_back(run, following)
-                attempt = following or (self._lanes.attempt(run[0]) if run else None)
+                attempt = following or (self._lanes.attempt(run[0], self.calling) if run else None)
         finally:
-            self._unreturned += run
-            self.events = []
+            self.unreturned += run
+            self.rows = ()
 
     def _give_back(self, run: list[Event], begun: Attempt | None) -> None:
-        """Give back what is left of a run, as the lane ends."""
+        """Give back what is left of a run, because the lane ends."""
         if begun:
-            queue.give_back_begun(run.pop(0), 0)
-        queue.give_back(run)
+            steps.break_off(run.pop(0), 0).apply()
+        steps.give_back(run)
         run.clear()
 
     def _dispatch(self, attempt: Attempt) -> Attempt | None:
@@ -184,94 +178,69 @@ class Lane:
         started = time.monotonic()
         gate = self._lanes.gate
         event = attempt.event
-        if event.alone and not attempt.is_begun:
-            with gate.alone(_ALONE_SECONDS) as is_alone:
+        if event.alone and not event.begun_at:
+            with gate.alone(ALONE_SECONDS) as is_alone:
                 if not is_alone:
-                    queue.postpone(event, _AGAIN_SECONDS)
+                    steps.postpone(event, AGAIN_SECONDS).apply()
                     return None
-                following = self._make(self._lanes.attempt(event, alone=True))
+                following = self._make(self._lanes.attempt(event, self.calling, alone=True))
         else:
-            with gate.together(self._hangs):
+            with gate.together(self.calling):
                 following = self._make(attempt)
         self._lanes.tried(event, time.monotonic() - started)
         return following
 
     def _make(self, attempt: Attempt) -> Attempt | None:
-        """Make an attempt, and begin the next one along with it if there is a plain one."""
+        """Make an attempt; return the one that began along with its outcome."""
+        with about(event=attempt.event):
+            return self._conclude(attempt)
+
+    def _conclude(self, attempt: Attempt) -> Attempt | None:
         event, claim = attempt.event, attempt.event.claim
-        ahead = _Ahead(self._lanes)
-        self._attempt = attempt
         is_concluded = False
         try:
-            is_concluded = attempt.make(ahead.steps)
+            is_concluded = attempt.make(self._along)
         except ENDS_THE_PROCESS:
             raise
         except Exception as error:
             logger.exception("Unexpected error while dispatching %s", event)
             event.claim = claim
-            self._unreturned.append(event)
+            self.unreturned.append(event)
             self._recover(error)
         finally:
-            self._attempt = None
-            following = ahead.settle(is_committed=is_concluded)
-        return following
+            following, self._following = self._following, None
+            if following and not is_concluded:
+                following.forget_begin()
+                self._lanes.put_back([following.event])
+        return following if following and is_concluded and following.event.begun_at else None
+
+    def _along(self) -> list[steps.Step]:
+        """Return the step that begins a plain attempt, if there is one, along with an outcome.
+
+        Called again if the transaction was rolled back.
+        """
+        if self._following is None:
+            self._following = self._lanes.next_plain(self.calling)
+        return [self._following.to_begin()] if self._following else []
 
     def end(self) -> None:
-        """Give back what it has left, as it ends; if that fails, the claims lapse."""
+        """Give back what it has left, because it ends; if that fails, the claims lapse."""
         with suppress(DatabaseError, InterfaceError):
             self._return_events()
         close_connections()
 
     def _return_events(self) -> None:
-        """Give back events that could not be given back when their attempt broke off."""
-        while self._unreturned:
-            event = self._unreturned[-1]
-            queue.lose(event, _AGAIN_SECONDS) if event.begun_at else queue.give_back([event])
-            self._unreturned.pop()
+        """Give back ``unreturned``."""
+        while self.unreturned:
+            steps.end(self.unreturned[-1], AGAIN_SECONDS)
+            self.unreturned.pop()
 
     def _recover(self, error: BaseException) -> None:
-        """Get ready for the next look after an error, most often of a database that is away."""
+        """Prepare for the next look after an error; often the database is away."""
         self.error = error
         if isinstance(error, DatabaseError | InterfaceError):
-            self._lanes.note_away(error)
+            self._lanes.away.note(error)
             close_connections()
         else:
             logger.error("Unexpected error in a lane", exc_info=error)
         self._lanes.pause.begin()
-
-
-def close_connections() -> None:
-    """Close the connections of this thread, but for those that a test has a transaction on."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
-
-
-class _Ahead:
-    """The attempt that begins in the transaction that concludes another."""
-
-    def __init__(self, lanes: "Lanes") -> None:
-        self._lanes = lanes
-        self._attempt: Attempt | None = None
-        self._step: queue.Step | None = None
-
-    def steps(self) -> list[queue.Step]:
-        """Return the step that begins it; again, if the transaction was rolled back."""
-        if self._attempt is None:
-            self._attempt = self._lanes.next_plain()
-        if self._attempt is None:
-            return []
-        self._step = self._attempt.to_begin()
-        return [self._step]
-
-    def settle(self, *, is_committed: bool) -> Attempt | None:
-        """Return the attempt if it has begun; put the event back if the transaction failed."""
-        attempt, step = self._attempt, self._step
-        if attempt is None or step is None:
-            return None
-        if is_committed:
-            attempt.is_begun = step.applied
-            return attempt if step.applied else None
-        attempt.forget_begin()
-        self._lanes.put_back([attempt.event])
-        return None

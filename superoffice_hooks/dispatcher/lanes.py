@@ -5,29 +5,27 @@ Events are claimed for all lanes in one statement.
 
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from django.db import DatabaseError
 
 from .. import conf
-from ..dispatching import Attempt
-from ..logs import get_logger
-from ..models import Dispatcher, Event, queue
-from ..models.taking import Taker
-from ..models.turns import runs_in_turn
-from ..replaying import Calling
+from ..dispatching.attempts import Attempt
+from ..dispatching.watching import Calling, Surroundings
+from ..models import Dispatcher, Event, Gathering
+from ..models.queued import Queued
+from ..wire.logs import get_logger
+from .away import Away, close_connections
+from .claimed import Claimed, tokens
 from .gate import Gate, Pause
-from .lane import Lane, close_connections
+from .gather import count
+from .lane import Lane
+from .upkeep import Upkeep
 
 logger = get_logger(__name__)
 
-_AHEAD_SECONDS = 0.5
-"""Events are claimed for about so long ahead, so that other processes get their share."""
-
-_MOST_AHEAD = 50
-_UPKEEP_SECONDS = 1.0
-_SILENT_SECONDS = 60.0
+_MAX_AHEAD = 50
 
 
 class Lanes:
@@ -36,9 +34,10 @@ class Lanes:
     Args:
         kind: where it runs.
         lanes: how many threads call receivers.
-        most: how many events are claimed at a time, at most.
+        limit: the maximum number of events claimed at a time.
         longest_pause: seconds between two looks when nothing was due for a while.
-        dispatches: whether lanes dispatch what is due, or only do the upkeep.
+        dispatches: whether lanes dispatch and replay, or only drain the spool.
+        is_seen: whether it keeps a row alive, which says that it dispatches.
         ends_when_idle: whether lanes end when nothing is due, and are started anew by ``wake``.
     """
 
@@ -47,14 +46,13 @@ class Lanes:
         kind: Dispatcher.Kind,
         lanes: int,
         *,
-        most: int = _MOST_AHEAD,
+        limit: int = _MAX_AHEAD,
         longest_pause: float = 5.0,
         dispatches: bool = True,
+        is_seen: bool = False,
         ends_when_idle: bool = False,
     ) -> None:
         self.count = lanes
-        self.upkeep: Callable[[Callable[[], bool], Calling], int] = lambda is_stopping, calling: 0
-        """What a lane does when nothing is due; returns how much there was to do."""
         self.row = Dispatcher.of_this_process(kind, lanes)
         self.outcomes = Counter[str]()
         """What became of the events, by their status."""
@@ -62,23 +60,16 @@ class Lanes:
         self.lanes: list[Lane] = []
         self.pause = Pause(0.25, longest_pause)
         self.changed = threading.Condition()
-        self._most = most
+        row = self.row if is_seen else None
+        self.upkeep = Upkeep(self.gate, row, replays=dispatches)
         self._dispatches = dispatches
         self.ends_when_idle = ends_when_idle
-        self._taker = Taker()
-        self._runs = deque[list[Event]]()
-        self._handed = deque[Event]()
+        self._claimed = Claimed(limit)
         self._reserved = 0
         self._taking = threading.Lock()
-        self._upkeep_pause = Pause(_UPKEEP_SECONDS, _UPKEEP_SECONDS)
-        # What is due comes first; if nothing is, it is the upkeep's turn.
-        self._upkeep_pause.begin()
-        self._upkept = True
-        self._stopping = threading.Event()
-        self._pace = 0.05
-        self._silent_until = 0.0
-
-    # The life of the lanes.
+        self.is_stopping = False
+        """Whether the lanes are to end."""
+        self.away = Away()
 
     def start(self) -> None:
         """Start a thread for each lane."""
@@ -93,37 +84,33 @@ class Lanes:
 
     @property
     def has_work(self) -> bool:
-        """Whether there are events that a lane can begin with at once."""
-        return bool(self._runs or self._handed)
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the lanes are to end."""
-        return self._stopping.is_set()
+        """Return whether there are events that a lane can begin with at once."""
+        return bool(self._claimed)
 
     def wake(self) -> None:
-        """Say that something may be due."""
+        """Let the lanes look at once: something may be due."""
         with self.changed:
             self.pause.end()
-            self._upkeep_pause.end()
+            self.upkeep.pause.end()
             self.changed.notify()
             if self.ends_when_idle:
                 self.start()
 
     def may_end(self, lane: Lane) -> bool:
-        """Let a lane end that has nothing to do, if lanes are to."""
+        """Return whether a lane ends now: it has nothing to do, and lanes end when idle."""
         with self.changed:
-            ends = self.ends_when_idle and not self.pause.is_over and not self.has_work
+            is_needed = self.pause.is_over or self.has_work or self._reserved
+            ends = self.ends_when_idle and not is_needed
             if ends:
                 self.lanes.remove(lane)
             return ends
 
     def tell_to_stop(self) -> None:
         """Let the lanes end, each after the receiver that it calls; for signal handlers."""
-        self._stopping.set()
+        self.is_stopping = True
 
     def stop(self, seconds: float) -> None:
-        """Let the receivers that are being called finish, give the rest back, and say so."""
+        """Let the receivers that are being called finish, and give the rest back."""
         self.tell_to_stop()
         with self.changed:
             self.changed.notify_all()
@@ -136,24 +123,19 @@ class Lanes:
     def give_back_all(self) -> None:
         """Give back what was claimed and not begun."""
         try:
-            while self._handed:
-                queue.give_back_begun(self._handed.popleft(), 0)
-            while self._runs:
-                queue.give_back(self._runs.popleft())
+            self._claimed.give_back()
             self.row.leave()
         except DatabaseError as error:
             logger.warning("Events could not be given back; their claims will lapse: %s", error)
         finally:
             close_connections()
 
-    # Events that come in.
-
     def reserve(self) -> bool:
         """Reserve an idle lane for an event that is about to be stored as begun."""
         with self.changed:
             idle = sum(lane.is_idle for lane in self.lanes)
-            free = idle - self._reserved - len(self._handed)
-            if self.is_stopping or self.gate.is_wanted_alone or free <= 0:
+            free = idle - self._reserved - len(self._claimed.handed)
+            if self.is_stopping or self.gate.wanted_alone or free <= 0:
                 return False
             self._reserved += 1
             return True
@@ -163,111 +145,105 @@ class Lanes:
         with self.changed:
             self._reserved -= 1
             if event is not None:
-                self._handed.append(event)
+                self._claimed.handed.append(event)
             self.changed.notify()
-
-    # What lanes take.
 
     def next_handed(self) -> Event | None:
         """Return an event that was stored as begun, for a lane to call its receivers."""
         with self.changed:
-            return self._handed.popleft() if self._handed else None
+            return self._claimed.handed.popleft() if self._claimed.handed else None
 
     def next_run(self) -> list[Event]:
-        """Return events to dispatch one after the other; none if nothing is due."""
+        """Return events to dispatch one after the other; none if no event is due."""
         if not self._dispatches:
             return []
+        runs = self._claimed.runs
         with self.changed:
-            if self._runs:
-                return self._runs.popleft()
+            if runs:
+                return runs.popleft()
         with self._taking:
+            while not (self.is_stopping or self._claimed.is_to_begin) and self.pause.is_over:
+                if not self._look():
+                    break
             with self.changed:
-                if self._runs:
-                    return self._runs.popleft()
-            if self.is_stopping or not self.pause.is_over:
-                return []
-            taken = self._taker.take(self._ahead())
-            with self.changed:
-                self._runs.extend(runs_in_turn(taken))
-                if taken:
-                    self.pause.end()
-                    self.changed.notify_all()
-                else:
-                    self.pause.begin()
-                return self._runs.popleft() if self._runs else []
+                return runs.popleft() if runs else []
 
-    def next_plain(self) -> Attempt | None:
+    def _look(self) -> bool:
+        """Claim what is due; return whether events have joined, which may have filled a batch."""
+        # Before the look, or it would undo a call of ``wake`` for what is stored meanwhile.
+        self.pause.begin()
+        runs, joined = self._claimed.take()
+        with self.changed:
+            self._claimed.runs.extend(runs)
+            if joined:
+                self.outcomes[Event.Status.WAITING] += joined
+            if runs or self._claimed.gatherings or joined:
+                self.pause.end()
+                self.changed.notify_all()
+        return joined > 0
+
+    def next_gathering(self) -> Gathering | None:
+        """Return a gathering that was claimed, for a lane to call its receiver."""
+        with self.changed:
+            return self._claimed.gatherings.popleft() if self._claimed.gatherings else None
+
+    def next_plain(self, calling: Calling) -> Attempt | None:
         """Return an attempt at a claimed event that may begin with the outcome of another."""
-        if conf.current().ORDERED or self.is_stopping or self.gate.is_wanted_alone:
+        if conf.current().ORDERED or self.is_stopping or self.gate.wanted_alone:
             return None
         with self.changed:
-            if not self._runs:
+            if not self._claimed.runs:
                 return None
-            attempt = self.attempt(self._runs[0][0])
+            attempt = self.attempt(self._claimed.runs[0][0], calling)
             if not attempt.is_plain:
                 return None
-            self._runs.popleft()
+            self._claimed.runs.popleft()
             return attempt
 
-    def attempt(self, event: Event, *, is_begun: bool = False, alone: bool = False) -> Attempt:
+    def attempt(self, event: Event, calling: Calling, *, alone: bool = False) -> Attempt:
         """Return an attempt at a claimed event."""
-        alone = alone or self.count == 1
-        return Attempt(event, is_begun=is_begun, alone=alone, may_call=self.may_call)
+        return Attempt(event, self.surroundings(calling, alone=alone))
+
+    def surroundings(self, calling: Calling, *, alone: bool) -> Surroundings:
+        """Return what goes on around an attempt in a lane."""
+        return Surroundings(calling, alone or self.count == 1, self.may_call)
 
     def put_back(self, run: list[Event]) -> None:
         """Put events back that were not begun."""
         with self.changed:
-            self._runs.appendleft(run)
-
-    def look_after(self, calling: Calling, *, is_idle: bool) -> bool:
-        """Do a little of the upkeep; return whether there was any.
-
-        It is its turn once a second, whatever is due; or at once, if nothing is and there was
-        something to do the last time.
-        """
-        if not (self._upkeep_pause.is_over or (is_idle and self._upkept)):
-            return False
-        self._upkeep_pause.begin()
-        self._upkept = self.upkeep(lambda: self.is_stopping, calling) > 0
-        if self._upkept:
-            # What was drained is due.
-            self.pause.end()
-        return self._upkept
+            self._claimed.runs.appendleft(run)
 
     def tried(self, event: Event, seconds: float) -> None:
         """Note that an event was tried, and how long it took."""
-        self._pace += (seconds / self.count - self._pace) / 8
+        self._claimed.pace[Event].note(seconds / self.count)
         with self.changed:
             self.outcomes[event.status] += 1
             # It may be due again at once, or have kept another one back.
             self.pause.end()
 
-    def _ahead(self) -> int:
-        return max(1, min(self._most, int(_AHEAD_SECONDS / max(self._pace, 0.0001))))
-
-    def note_away(self, error: BaseException) -> None:
-        """Log that the database is away, once a minute while it is."""
-        if time.monotonic() >= self._silent_until:
-            self._silent_until = time.monotonic() + _SILENT_SECONDS
-            logger.warning("The database cannot be used now, and is tried again: %s", error)
-
-    # What lanes are doing.
+    def called(self, outcomes: Mapping[str, Sequence[int]], seconds: float) -> None:
+        """Note what became of the events of a gathering, and how long its call took."""
+        self._claimed.pace[Gathering].note(seconds / self.count)
+        with self.changed:
+            count(self.outcomes, outcomes)
+            self.pause.end()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a lane has something to do, or is to look whether there is something."""
+        """Return whether a lane has something to do, or is to look whether there is something."""
         with self.changed:
             is_to_look = bool(self.lanes) and self.pause.is_over
             return is_to_look or self.has_work or not all(lane.is_idle for lane in self.lanes)
 
     def may_call(self, path: str) -> bool:
-        """Whether one more lane may call this receiver: a slow one leaves a lane to others."""
-        stuck = sum(lane.stuck_in == path for lane in self.lanes)
+        """Return whether one more lane may call this receiver: a slow one leaves one lane free."""
+        calls = [lane.calling for lane in self.lanes]
+        stuck = sum(calling.receiver == path and calling.is_stuck for calling in calls)
         return stuck < max(1, self.count - 1)
 
-    def claims(self) -> dict[int, int | None]:
-        """Return the claims of this process that are to last: by primary key, their tokens."""
+    def claims(self) -> Mapping[type[Queued], dict[int, int | None]]:
+        """Return the claims of this process that are to last; see ``tokens``."""
         with self.changed:
-            waiting = [event for run in self._runs for event in run] + list(self._handed)
-            working = [event for lane in self.lanes for event in lane.events if not lane.is_hung]
-            return {event.pk: event.claim for event in (*waiting, *working)}
+            calling = [lane for lane in self.lanes if not lane.calling.is_hung]
+            working = [row for lane in calling for row in lane.rows]
+            return tokens([*self._claimed.rows(), *working])

@@ -6,92 +6,101 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core import mail
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.module_loading import import_string
 
-from .. import calling, conf, replaying
-from ..dispatching import dispatch_now
-from ..logs import get_logger
+from .. import conf
+from ..dispatching import calling
+from ..dispatching.in_thread import dispatch_now
 from ..models import Dispatcher, Event, Replay, queue
+from ..replay import running
+from ..wire.log_fields import fields
+from ..wire.logs import get_logger
 from .keeper import Keeper
 from .lanes import Lanes
-from .upkeep import Upkeep
 
 logger = get_logger(__name__)
 
+_Row = TypeVar("_Row", Event, Replay)
+
 _STOP_SECONDS = 20.0
-"""How long the end of a process waits for its receivers; servers kill after 30 seconds."""
+"""How long a process that ends waits for its receivers; servers kill after 30 seconds."""
 
 _DEVELOPMENT_STOP_SECONDS = 2.0
 
+# By name, because Django Tasks need not be installed.
+_ENQUEUE = "superoffice_hooks.tasks.enqueue"
+_ENQUEUE_REPLAY = "superoffice_hooks.tasks.enqueue_replay"
+
 _lock = threading.Lock()
 _lanes: Lanes | None = None
+_started_with: conf.HooksSettings | None = None
+"""The settings with which the first request decided whether this process has lanes."""
 
 
 def hand_over(event: Event | None) -> None:
-    """See to it that the receivers of a stored event are called; never raises, never waits."""
-    if event is None:
-        return
-    match conf.current().DISPATCH:
-        case "in_process" if calls_in_this_thread():
-            dispatch_now(event)
-        case "in_process":
-            _after_commit(wake)
-        case "task":
-            # Imported here because django-tasks need not be installed.
-            from ..tasks import enqueue  # noqa: PLC0415
+    """Have the receivers of a stored event called; never raises.
 
-            _after_commit(partial(enqueue, event))
+    Does not wait, unless they are called in this thread.
+    """
+    if event is not None:
+        _hand_over(event, dispatch_now, _ENQUEUE)
 
 
 def hand_over_replay(replay: Replay) -> None:
     """Leave a replay to the dispatchers, if it is not finished; never raises."""
-    if replay.finished_at:
-        return
-    replay.release()
+    if not replay.finished_at:
+        replay.release()
+        _hand_over(replay, _replay, _ENQUEUE_REPLAY)
+
+
+def _hand_over(row: _Row, now: Callable[[_Row], object], enqueue: str) -> None:
+    """Do it now in this thread, wake the lanes, or enqueue a task, as DISPATCH says."""
     match conf.current().DISPATCH:
         case "in_process" if calls_in_this_thread():
-            _replay(replay)
+            now(row)
         case "in_process":
             _after_commit(wake)
         case "task":
-            from ..tasks import enqueue_replay  # noqa: PLC0415
-
-            _after_commit(partial(enqueue_replay, replay))
+            _after_commit(partial(import_string(enqueue), row))
 
 
 def _replay(replay: Replay) -> None:
     try:
-        replaying.replay(replay)
+        running.replay(replay)
     except Exception:
-        logger.exception("Unexpected error in %s, which dispatchers carry on", replay)
+        logger.exception(
+            "Unexpected error in %s, which dispatchers carry on",
+            replay,
+            extra=fields(replay=replay.pk),
+        )
 
 
 def calls_in_this_thread() -> bool:
-    """Whether receivers are called in the thread that stored the event.
+    """Return whether receivers are called in the thread that stored the event.
 
-    So it is with LANES = 0, with a database in memory that no other thread sees, and inside the
+    They are with LANES = 0, with a database in memory that no other thread sees, and inside the
     transaction of a TestCase.
     """
-    connection = connections[queue.using()]
-    if not conf.current().LANES:
+    connection: Any = connections[queue.using()]
+    if not conf.current().LANES or (connection.vendor == "sqlite" and connection.is_in_memory_db()):
         return True
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
-        return True
-    return _is_in_test_transaction()
+    return _is_in_test_transaction(connection)
 
 
-def _is_in_test_transaction() -> bool:
-    """Whether the transaction that surrounds us is a TestCase's, and no other is."""
-    blocks = connections[queue.using()].atomic_blocks
+def _is_in_test_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the transaction that surrounds us is a TestCase's, and no other is."""
+    blocks = connection.atomic_blocks
     return bool(blocks) and all(getattr(block, "_from_testcase", False) for block in blocks)
 
 
 def _after_commit(act: Callable[[], object]) -> None:
     """Act at once; or after the commit, if a transaction of the project surrounds us."""
-    if _is_in_test_transaction():
+    if _is_in_test_transaction(connections[queue.using()]):
         act()
     else:
         transaction.on_commit(act, using=queue.using(), robust=True)
@@ -107,7 +116,7 @@ class Place:
         settings = conf.current()
         in_process = settings.DISPATCH == "in_process" and not settings.ORDERED
         lanes = _lanes if in_process and not calls_in_this_thread() else None
-        self._lanes = lanes if lanes is not None and lanes.reserve() else None
+        self._lanes = lanes if lanes and lanes.reserve() else None
         self.columns = queue.place_begun() if self._lanes else queue.place_of_new()
 
     def hand_over(self, event: Event | None) -> None:
@@ -124,11 +133,17 @@ class Place:
 
 def start(**kwargs: Any) -> None:
     """Start the dispatcher of this process, unless it runs; a receiver of ``request_started``."""
-    if _lanes is None and not _is_test():
-        running()
+    global _started_with  # noqa: PLW0603  (one per process)
+    settings = conf.current()
+    if settings is not _started_with and not _is_test():
+        lanes_of_process()
+        if settings.DISPATCH == "task":
+            # Now, so that the first delivery need not wait for it.
+            import_string(_ENQUEUE)
+        _started_with = settings
 
 
-def running() -> Lanes | None:
+def lanes_of_process() -> Lanes | None:
     """Return the lanes of this process, started if need be; None if it is to have none."""
     global _lanes  # noqa: PLW0603  (one per process)
     with _lock:
@@ -139,7 +154,7 @@ def running() -> Lanes | None:
 
 def wake() -> None:
     """Let the lanes of this process look for what is due."""
-    if (lanes := running()) is not None:
+    if (lanes := lanes_of_process()) is not None:
         lanes.wake()
 
 
@@ -159,9 +174,14 @@ def _start() -> Lanes:
     # SQLite has one writer: a second lane would wait for the first.
     is_sqlite = connections[queue.using()].vendor == "sqlite"
     count = settings.LANES if dispatches and not is_sqlite else 1
-    lanes = Lanes(Dispatcher.Kind.WEB, count, dispatches=dispatches, ends_when_idle=_is_test())
-    row = lanes.row if dispatches and not _is_test() else None
-    lanes.upkeep = Upkeep(lanes.gate, row, replays=dispatches, enqueue=_enqueue)
+    lanes = Lanes(
+        Dispatcher.Kind.WEB,
+        count,
+        dispatches=dispatches,
+        is_seen=dispatches and not _is_test(),
+        ends_when_idle=_is_test(),
+    )
+    lanes.upkeep.enqueue = _enqueue
     lanes.start()
     if not _is_test():
         Keeper(lanes).start()
@@ -171,7 +191,7 @@ def _start() -> Lanes:
 
 
 def _has_work() -> bool:
-    """Whether a web process dispatches, or may have a spool to drain."""
+    """Return whether a web process dispatches, or may have a spool to drain."""
     settings = conf.current()
     if settings.DISPATCH == "in_process":
         return settings.LANES > 0
@@ -179,15 +199,15 @@ def _has_work() -> bool:
 
 
 def _enqueue(event: Event) -> None:
-    """Hand on an event that was spooled; only a queue of tasks has to be told of it."""
+    """Enqueue a spooled event with DISPATCH = "task"; lanes look for it themselves."""
     if conf.current().DISPATCH == "task":
         hand_over(event)
 
 
 def _end_with_the_process(lanes: Lanes) -> None:
-    """Let receivers finish as the process ends; this thread is no daemon, so it may take its time.
+    """Let receivers finish when the process ends; it waits for this thread, which is no daemon.
 
-    A server that ends without leaving the interpreter, as uvicorn on SIGTERM, gives no time.
+    A server that ends without leaving the interpreter, as uvicorn on SIGTERM, does not wait.
     """
     threading.main_thread().join()
     calling.is_ending.set()
@@ -196,14 +216,14 @@ def _end_with_the_process(lanes: Lanes) -> None:
 
 
 def _is_test() -> bool:
-    """Whether tests run: Django makes the outbox as it sets the test environment up."""
+    """Return whether tests run: Django makes the outbox for them."""
     return hasattr(mail, "outbox")
 
 
 def _forget_after_fork() -> None:
-    global _lanes, _lock
+    global _lanes, _lock, _started_with
     # Threads do not survive a fork.
-    _lanes, _lock = None, threading.Lock()
+    _lanes, _lock, _started_with = None, threading.Lock(), None
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,59 +3,76 @@
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 
-from .. import conf, receiving, replaying
-from ..calling import BrokenOff
-from ..logs import get_logger
+from ..dispatching.calling import BrokenOff
+from ..dispatching.watching import Calling
 from ..models import Dispatcher, Event, Replay
-from ..replaying import Calling
-from .gate import Gate
+from ..receiving import deliveries
+from ..replay import running
+from ..wire.log_fields import fields
+from ..wire.logs import get_logger
+from .gate import Gate, Pause
+from .webhook_watch import WebhookWatch
 
 logger = get_logger(__name__)
 
+_SECONDS = 1.0
 _SPOOLED_AT_ONCE = 100
 _ALONE_SECONDS = 5.0
 
 
 class Upkeep:
-    """Drains the spool and carries replays on, a little of each at a time.
+    """Drains the spool, carries replays on, and has webhooks watched, a little at a time.
 
     Lanes share it; each of the two is done by one lane at a time.
 
     Args:
         gate: lets a replay's calls through.
-        row: the dispatcher's own; it is stored first.
+        row: the dispatcher's own; it is stored first. Without one, no webhook is watched.
         replays: whether to carry replays on.
-        enqueue: what is done with each event that comes out of the spool.
     """
 
-    def __init__(
-        self,
-        gate: Gate,
-        row: Dispatcher | None,
-        *,
-        replays: bool = True,
-        enqueue: Callable[[Event], None] = lambda event: None,
-    ) -> None:
+    def __init__(self, gate: Gate, row: Dispatcher | None, *, replays: bool = True) -> None:
+        self.enqueue: Callable[[Event], None] = lambda event: None
+        """Called with each event that comes out of the spool."""
+        self.pause = Pause(_SECONDS, _SECONDS)
+        # Events that are due come first; if there are none, upkeep is done at once.
+        self.pause.begin()
+        self._was_useful = True
         self._gate = gate
         self._row = row
+        self._watch = WebhookWatch()
         self._replays = replays
-        self._enqueue = enqueue
         self._last_replay = 0
         self._draining = threading.Lock()
         self._replaying = threading.Lock()
         self.replayed = 0
         """How many events were replayed."""
 
-    def __call__(self, is_stopping: Callable[[], bool], calling: Calling) -> int:
+    def take_turn(
+        self, is_stopping: Callable[[], bool], calling: Calling, *, is_idle: bool
+    ) -> bool:
+        """Do a little if it is its turn; return whether there was anything to do.
+
+        It is its turn once a second; or at once, if no event is due and there was something to do
+        the last time.
+        """
+        if not (self.pause.is_over or (is_idle and self._was_useful)):
+            return False
+        self.pause.begin()
+        self._was_useful = self.run(is_stopping, calling) > 0
+        return self._was_useful
+
+    def run(self, is_stopping: Callable[[], bool], calling: Calling) -> int:
         """Do a little; return how many deliveries were drained and events replayed.
 
         ``calling`` says which receiver a replay calls meanwhile.
         """
         done = 0
+        if self._row:
+            self._watch.take_turn()
         if self._draining.acquire(blocking=False):
             try:
                 done += self._drain()
@@ -72,41 +89,46 @@ class Upkeep:
         if self._row and not self._row.pk:
             self._row.say()
         drained = 0
-        for event in receiving.drain(_SPOOLED_AT_ONCE):
-            self._enqueue(event)
+        for event in deliveries.drain(_SPOOLED_AT_ONCE):
+            self.enqueue(event)
             drained += 1
         return drained
 
     def _replay(self, is_stopping: Callable[[], bool], calling: Calling) -> int:
         """Carry one replay a batch further; several take turns."""
-        planned = replaying.next_waiting(self._last_replay)
+        planned = running.next_waiting(self._last_replay)
         if planned is None:
             return 0
         self._last_replay = planned.pk
         if not planned.stalls:
-            with self._gate.together(partial(_hangs, calling)):
+            with self._gate.together(calling):
                 return self._carry_on(planned, is_stopping, calling)
-        # It has outlived a process, which may have been its doing.
+        # A process has died during it, perhaps because of it.
         with self._gate.alone(_ALONE_SECONDS) as is_alone:
             return self._carry_on(planned, is_stopping, calling) if is_alone else 0
 
     def _carry_on(self, planned: Replay, is_stopping: Callable[[], bool], calling: Calling) -> int:
         before = self.replayed
         try:
-            with closing(replaying.batch(planned, calling)) as events:
+            with closing(running.batch(planned, calling)) as events:
                 for _ in events:
                     self.replayed += 1
                     if is_stopping():
                         break
         except BrokenOff as error:
-            logger.warning("%s was broken off and goes on later: %s", planned, error.__cause__)
+            logger.warning(
+                "%s was broken off and goes on later: %s",
+                planned,
+                error.__cause__,
+                extra=fields(replay=planned.pk),
+            )
         except (DatabaseError, InterfaceError):
             raise
         except Exception:
-            logger.exception("Unexpected error in %s, which goes on later", planned)
-        # At least one, so that the next one is looked for at once.
+            logger.exception(
+                "Unexpected error in %s, which goes on later",
+                planned,
+                extra=fields(replay=planned.pk),
+            )
+        # At least one, so that the next replay is looked up at once.
         return max(self.replayed - before, 1)
-
-
-def _hangs(calling: Calling) -> bool:
-    return calling.seconds > conf.current().CALL_SECONDS

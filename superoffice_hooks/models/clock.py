@@ -23,17 +23,26 @@ class InSeconds(Func):
     def __init__(self, seconds: float = 0) -> None:
         super().__init__(output_field=_TIME)
         self.seconds = seconds
-
-    @property
-    def delta(self) -> timedelta:
-        """How far from now it is."""
-        return timedelta(seconds=self.seconds)
+        self.delta = timedelta(seconds=seconds)
 
     def as_sql(  # type: ignore[override]
         self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, list[Any]]:
         """Return the SQL with one parameter, and its value."""
-        return sql(connection), [parameter(connection, self.seconds)]
+        return sql(connection), [self.parameter(connection)]
+
+    def parameter(self, connection: BaseDatabaseWrapper) -> Any:
+        """Return the parameter of ``sql``."""
+        match connection.vendor:
+            case "postgresql":
+                return self.seconds
+            case "mysql":
+                return self.seconds + (0 if settings.USE_TZ else _utc_offset())
+        # SQLite runs in this process, so the clock of this machine is its clock.
+        return connection.ops.adapt_datetimefield_value(timezone.now() + self.delta)
+
+
+NOW = InSeconds()
 
 
 def sql(connection: BaseDatabaseWrapper) -> str:
@@ -46,15 +55,12 @@ def sql(connection: BaseDatabaseWrapper) -> str:
     return "%s"
 
 
-def parameter(connection: BaseDatabaseWrapper, seconds: float) -> Any:
-    """Return the parameter of ``sql`` for a time so many seconds from now."""
-    match connection.vendor:
-        case "postgresql":
-            return seconds
-        case "mysql":
-            return seconds + (0 if settings.USE_TZ else _utc_offset())
-    # SQLite runs in this process, so the clock of this machine is its clock.
-    return connection.ops.adapt_datetimefield_value(timezone.now() + timedelta(seconds=seconds))
+def is_constant(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the parameter of ``sql`` is the same at any time.
+
+    On SQLite it is the time itself; on MariaDB it may have an offset that changes in summer.
+    """
+    return connection.vendor == "postgresql" or (connection.vendor == "mysql" and settings.USE_TZ)
 
 
 def _utc_offset() -> float:

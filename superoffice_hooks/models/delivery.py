@@ -3,31 +3,27 @@
 import itertools
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import DatabaseError, models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..values import one_line
+from ..wire.notification import Delivery, Notification, notes_of
+from ..wire.values import one_line
 from . import errors
 from .event import Event
-from .identifier import IdentifierField
-
-if TYPE_CHECKING:
-    from ..notification import Delivery, Notification
+from .fields import IdentifierField
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
     """Stores repeated deliveries, within bounds."""
 
-    MOST_OF_ONE_EVENT = 20
-    """Whoever has a signed body can send it as often as they like."""
+    MAX_OF_ONE_EVENT = 20
+    """Bounded, because a signed body can be sent any number of times."""
 
-    def record(
-        self, event: Event, delivery: "Delivery", notification: "Notification"
-    ) -> "Redelivery":
+    def record(self, event: Event, delivery: Delivery, notification: Notification) -> "Redelivery":
         """Note that an event was delivered again; its body only if it differs.
 
         Of one event the first and the newest are kept, and the others counted.
@@ -52,11 +48,11 @@ class RedeliveryManager(models.Manager["Redelivery"]):
         using = router.db_for_write(self.model)
         rows = self.using(using).filter(event=event)
         keys = list(rows.order_by("pk").values_list("pk", flat=True))
-        if len(keys) <= self.MOST_OF_ONE_EVENT:
+        if len(keys) <= self.MAX_OF_ONE_EVENT:
             return
         with transaction.atomic(using=using):
             # Two processes may try to delete the same rows, and each counts those it did delete.
-            between = rows.filter(pk__in=keys[1 : 1 - self.MOST_OF_ONE_EVENT])
+            between = rows.filter(pk__in=keys[1 : 1 - self.MAX_OF_ONE_EVENT])
             number, _by_model = between.delete()
             rows.filter(pk=keys[0]).update(omitted=F("omitted") + number)
 
@@ -89,21 +85,21 @@ class Redelivery(models.Model):
 class RejectionManager(models.Manager["Rejection"]):
     """Writes refused deliveries down, within bounds."""
 
-    MOST_UNVERIFIED = 1000
-    MOST_OF_ONE_SOURCE = 50
-    """So many are kept that came from one address for one reason, so that a flood from somewhere
-    leaves SuperOffice's own wrong signatures, which a person needs."""
+    MAX_UNVERIFIED = 1000
+    MAX_OF_ONE_SOURCE = 50
+    """How many are kept from one address for one reason, so that a flood from one place does not
+    displace SuperOffice's own wrong signatures, which a person needs."""
     TRIM_EVERY = 50
-    """So often a process deletes what is too many; until then there may be so many more."""
+    """After how many refusals a process deletes what is too many."""
     HEAD_BYTES = 1024
 
     _refused = itertools.count()
 
-    def refuse(self, delivery: "Delivery", reason: str) -> "Rejection | None":
-        """Store a delivery that nobody signed; return None if the database is out of reach.
+    def refuse(self, delivery: Delivery, reason: str) -> "Rejection | None":
+        """Store a refused delivery; return None if the database is out of reach.
 
         Anybody on the internet can cause these, so only the head of the body is kept, only the
-        newest of each source, and one INSERT is all that most of them cost.
+        newest of each source, and usually one INSERT is all that it costs.
         """
         try:
             rejection = self._create(
@@ -122,19 +118,19 @@ class RejectionManager(models.Manager["Rejection"]):
         kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
         for key, reason, address in rows.values_list("pk", "reason", "remote_addr").iterator():
             of_source[reason, address] += 1
-            if kept == self.MOST_UNVERIFIED or of_source[reason, address] > self.MOST_OF_ONE_SOURCE:
+            if kept == self.MAX_UNVERIFIED or of_source[reason, address] > self.MAX_OF_ONE_SOURCE:
                 excess.append(key)
             else:
                 kept += 1
         for start in range(0, len(excess), 500):
             self.using(using).filter(pk__in=excess[start : start + 500]).delete()
 
-    def keep(self, delivery: "Delivery", reason: str) -> "Rejection":
+    def keep(self, delivery: Delivery, reason: str) -> "Rejection":
         """Keep a signed delivery that could not be made an event, with its whole body."""
         return self._create(delivery, reason, verified=True, body=delivery.body)
 
     def _create(
-        self, delivery: "Delivery", reason: str, *, verified: bool, body: bytes
+        self, delivery: Delivery, reason: str, *, verified: bool, body: bytes
     ) -> "Rejection":
         return self.create(
             received_at=delivery.received_at,
@@ -172,16 +168,14 @@ class Rejection(models.Model):
     def __str__(self) -> str:
         return f"{one_line(self.reason)} at {_to_the_second(self.received_at)}"
 
-    def take(self) -> "Delivery":
-        """Delete the row and give back the delivery it kept; to be called inside a transaction.
+    def take(self) -> Delivery:
+        """Delete the row and return the delivery it kept; to be called inside a transaction.
 
         Of several processes that saw the same row, one succeeds.
 
         Raises:
-            DoesNotExist: nobody signed the delivery, or the row is gone.
+            DoesNotExist: the delivery is unsigned, or the row is gone.
         """
-        from ..notification import Delivery  # noqa: PLC0415  (no process needs it to start)
-
         # Read before the row is gone: a list may have left the body in the database.
         delivery = Delivery(
             endpoint=self.endpoint,
@@ -190,6 +184,7 @@ class Rejection(models.Model):
             remote_addr=self.remote_addr,
             received_at=self.received_at,
             signed=True,
+            **notes_of(self.headers),
         )
         taken, _rows = type(self).objects.filter(pk=self.pk, verified=True).delete()
         if not taken:
@@ -197,7 +192,7 @@ class Rejection(models.Model):
         return delivery
 
 
-def _to_the_second(moment: datetime) -> str:
-    """In the time zone in use, as the pages show it."""
-    shown = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+def _to_the_second(time: datetime) -> str:
+    """Return a time in the current time zone, as the pages show it."""
+    shown = timezone.localtime(time) if timezone.is_aware(time) else time
     return f"{shown:%Y-%m-%d %H:%M:%S}"

@@ -1,22 +1,23 @@
 """The dispatcher: a loop that dispatches, in a web process or alone, as it was last seen."""
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
-from .clock import InSeconds
+from .clock import NOW, InSeconds
 from .queue import host
 
 SEEN_EVERY_SECONDS = 60
-"""How often a dispatcher says that it lives."""
+"""How often a dispatcher notes that it lives."""
 
 GONE_AFTER_SECONDS = 3 * SEEN_EVERY_SECONDS
-"""After how long without a word it is taken to be gone."""
+"""How long after it was last seen it counts as gone."""
 
 _FORGOTTEN_AFTER_SECONDS = 24 * 3600
+_MAX = 200
 
 
 class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
@@ -25,6 +26,10 @@ class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
     def living(self) -> Self:
         """Return those that were seen lately."""
         return self.filter(seen_at__gte=InSeconds(-GONE_AFTER_SECONDS))
+
+    def newest(self) -> Self:
+        """Return those that were seen last, with the time by the database's clock."""
+        return self.annotate(now=InSeconds(0)).order_by("-seen_at", "pk")[:_MAX]
 
 
 class Dispatcher(models.Model):
@@ -45,6 +50,9 @@ class Dispatcher(models.Model):
     started_at = models.DateTimeField(_("started at"))
     seen_at = models.DateTimeField(_("seen at"))
 
+    now: datetime
+    """The time by the database's clock, in rows that ``newest`` has read."""
+
     objects = models.Manager.from_queryset(DispatcherQuerySet)()
 
     class Meta:
@@ -55,6 +63,11 @@ class Dispatcher(models.Model):
     def __str__(self) -> str:
         return f"{self.host} pid {self.pid}"
 
+    @property
+    def is_living(self) -> bool:
+        """Return whether it was seen lately, as far as ``newest`` has read."""
+        return self.seen_at >= self.now - timedelta(seconds=GONE_AFTER_SECONDS)
+
     @classmethod
     def of_this_process(cls, kind: str, lanes: int) -> Self:
         """Return a row for a loop of this process, not stored yet."""
@@ -63,7 +76,7 @@ class Dispatcher(models.Model):
     def say(self) -> None:
         """Note that the loop lives; the first time, forget those that are long gone."""
         rows = type(self).objects.using(router.db_for_write(type(self)))
-        seen: dict[str, datetime | InSeconds | int] = {"seen_at": InSeconds(), "hung": self.hung}
+        seen: dict[str, datetime | InSeconds | int] = {"seen_at": NOW, "hung": self.hung}
         if self.pk and rows.filter(pk=self.pk).update(**seen):
             return
         rows.filter(seen_at__lt=InSeconds(-_FORGOTTEN_AFTER_SECONDS)).delete()
@@ -73,8 +86,8 @@ class Dispatcher(models.Model):
             pid=self.pid,
             lanes=self.lanes,
             hung=self.hung,
-            started_at=InSeconds(),
-            seen_at=InSeconds(),
+            started_at=NOW,
+            seen_at=NOW,
         ).pk
 
     def leave(self) -> None:

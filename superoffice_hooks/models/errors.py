@@ -42,7 +42,7 @@ def kind_of(error: BaseException) -> Kind:
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether the same statement may succeed later, without anybody changing the row."""
+    """Return whether the same statement may succeed later, with the same row."""
     return kind_of(error) in (Kind.GONE, Kind.BUSY, Kind.SCHEMA)
 
 

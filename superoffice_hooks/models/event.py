@@ -1,94 +1,27 @@
 """The event: something that happened in SuperOffice, one row however often it is delivered."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property
+from typing import ClassVar
 
-from django.db import IntegrityError, models, router
-from django.utils import timezone
+from django.db import models, router
+from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 
-from .. import conf, moments, vocabulary
-from ..values import one_line
-from .changes import ChangeSet
-from .clock import InSeconds
-from .fields import Change, FieldsQuerySet, WithFields, compare
-from .guid import GuidField
-from .identifier import IdentifierField
-from .indexes import QueueIndex
-from .inserting import insert, savepoint
-from .record import OfRecord, RecordQuerySet
-
-if TYPE_CHECKING:
-    from ..notification import Delivery, Notification
+from .. import conf
+from ..wire import dictionary, event_names
+from ..wire.dictionary import FieldDescription
+from ..wire.field_values import Change, FieldValues, compare
+from ..wire.notification import changed_names
+from ..wire.values import one_line
+from .changed_fields import ChangeSet
+from .event_queryset import EventQuerySet
+from .fields import GuidField, IdentifierField, QueueIndex
+from .queued import Queued
 
 
-# django-stubs gives each class an as_manager of its own type.
-class EventQuerySet(FieldsQuerySet["Event"], RecordQuerySet["Event"]):  # type: ignore[override]
-    """Events, by what they say and by what is left to do for them."""
-
-    def unfinished(self) -> Self:
-        """Return the events that are in the queue: due, claimed, or to be retried later."""
-        return self.exclude(next_attempt_at=None)
-
-    def due(self) -> Self:
-        """Return the events that anybody may claim now, the longest due first."""
-        return self.filter(next_attempt_at__lte=InSeconds(0)).order_by("next_attempt_at", "pk")
-
-    def named(self, pattern: str) -> Self:
-        """Events whose name matches: ``ticket.changed``, ``list.*.softdeleted``."""
-        if len(pattern) > vocabulary.MAX_PATTERN:
-            return self.none()
-        first, *rest = vocabulary.parts(pattern)
-        if not rest:
-            return self.filter(name=first)
-        # The start narrows the index; the pattern decides.
-        return self.filter(name__startswith=first, name__matches=pattern)
-
-    def received_between(self, since: datetime | None, until: datetime | None) -> Self:
-        """Events received at ``since`` or later and before ``until``; None leaves an end open."""
-        events = self
-        if since is not None:
-            events = events.filter(received_at__gte=since)
-        if until is not None:
-            events = events.filter(received_at__lt=until)
-        return events
-
-    def field_history(
-        self, entity: str, primary_key: int, name: str, tenant: str | None = None
-    ) -> Self:
-        """Events of one record that changed this field, newest first.
-
-        ``event.field_values`` has the value that the field got, where SuperOffice sent it.
-        """
-        return self.for_record(entity, primary_key, tenant).changed(name, entity=entity)
-
-    def record(
-        self, delivery: "Delivery", notification: "Notification", place: Mapping[str, Any]
-    ) -> "tuple[Event, bool]":
-        """Store the event of a delivery; return it, and whether this delivery was its first.
-
-        ``place`` has the columns of the queue. An event that came too late is stored as skipped.
-        One INSERT where the change set is known: the unique key is the duplicate test.
-        """
-        using = router.db_for_write(self.model)
-        event = self.model(**self.model.arrived(delivery, notification), **place)
-        if conf.is_late(event.occurred_at, event.received_at):
-            event.set_aside()
-        try:
-            with savepoint(using):
-                insert(event, using)
-        except IntegrityError:
-            if original := self.using(using).filter(**event.identity()).first():
-                return original, False
-            if ChangeSet.objects.forget_if_gone(event.change_set_id):
-                return self.record(delivery, notification, place)
-            raise
-        return event, True
-
-
-class Event(OfRecord, WithFields):
-    """Something that happened in SuperOffice, known by its EventId.
+class Event(Queued):
+    """Something that happened in SuperOffice, identified by its EventId.
 
     The queue is ``next_attempt_at``, and ``models.queue`` has the steps through it.
     """
@@ -97,14 +30,28 @@ class Event(OfRecord, WithFields):
         """What came of an event so far."""
 
         PENDING = "pending", _("pending")
+        WAITING = "waiting", _("waiting")
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
         SKIPPED = "skipped", _("skipped")
         HANDLED = "handled", _("handled")
 
     DONE = (Status.SUCCEEDED, Status.SKIPPED, Status.HANDLED)
-    """Finished, and wanting nobody."""
+    """Finished, with nothing left to do."""
 
+    entity = IdentifierField(_("entity"), max_length=100)
+    primary_key = models.BigIntegerField(_("primary key"), null=True)
+    tenant = IdentifierField(_("tenant"), max_length=100)
+    occurred_at = models.DateTimeField(_("occurred at"), null=True)
+    received_at = models.DateTimeField(_("received at"))
+    payload = models.JSONField(_("payload"))
+    change_set = models.ForeignKey(
+        ChangeSet,
+        verbose_name=_("change set"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="events",
+    )
     endpoint = IdentifierField(_("endpoint"), max_length=50)
     event_id = GuidField(_("event id"))
     name = IdentifierField(_("event name"), max_length=100)
@@ -119,30 +66,19 @@ class Event(OfRecord, WithFields):
     problems = models.JSONField(_("problems"), default=list)
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
-    """When anybody may claim it, by the database's clock; null once it is finished."""
-    claim = models.BigIntegerField(_("claim"), null=True, editable=False)
-    """The random token of the process that has claimed it."""
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    """How many attempts were begun, each with the call of a receiver."""
-    deaths = models.PositiveIntegerField(_("deaths"), default=0)
-    """How many of them ended with their process, while it called nothing else."""
-    alone = models.BooleanField(_("alone"), default=False, editable=False)
-    """Whether an attempt ended with its process, so that the next is made alone; or is alone."""
-    begun_at = models.DateTimeField(_("begun at"), null=True)
-    begun_by = models.CharField(_("begun by"), max_length=100, blank=True)
-    """The host and process that began the last attempt."""
-    calling = models.CharField(_("calling"), max_length=255, blank=True)
-    """The dotted path of the receiver that the attempt began with."""
     finished_at = models.DateTimeField(_("finished at"), null=True)
     handled_by = models.CharField(_("handled by"), max_length=255, blank=True)
-    handled_why = models.TextField(_("handled because"), blank=True)
+    handled_reason = models.TextField(_("handled because"), blank=True)
 
     pruned_at = models.DateTimeField(_("pruned at"), null=True)
-    """When its body, headers and tracebacks were pruned; until then they are all there."""
+    """When its body, headers and tracebacks were pruned; null if they were not."""
 
-    due_at: Any = None
-    """When it was due before this process claimed it; not stored."""
+    first_of_call: "Event | None" = None
+    """The first event of the call that this one is the newest of; not stored."""
+    changes_of_call: tuple[str, ...] = ()
+    """The changed fields that the receiver was called with, if ``first_of_call`` is set."""
+    values_of_call: FieldValues | None = None
+    """The last value of each field that the events of the call have; if ``first_of_call`` is."""
 
     objects = models.Manager.from_queryset(EventQuerySet)()
 
@@ -159,16 +95,17 @@ class Event(OfRecord, WithFields):
             ),
         ]
         indexes: ClassVar = [
-            # Number first: people look a record up by it, and seldom say of which entity.
+            # Number first: people look a record up by it, often without its entity.
             models.Index(fields=["primary_key", "entity"], name="superoffice_event_record"),
             QueueIndex(fields=["next_attempt_at", "id"], name="superoffice_event_queue"),
-            # What has its body still, the oldest first.
+            # The events that still have a body, the oldest first.
             models.Index(fields=["pruned_at", "received_at"], name="superoffice_event_prune"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
             # The newest of one name, status, tenant or endpoint, in the order of the admin's list.
-            # That of names also covers what is counted of changed fields.
+            # The first one also covers the counts of changed fields and of kinds of events.
             models.Index(
-                fields=["name", "received_at", "change_set"], name="superoffice_event_name"
+                fields=["name", "received_at", "change_set", "is_own", "id"],
+                name="superoffice_event_name",
             ),
             models.Index(fields=["status", "received_at"], name="superoffice_event_status"),
             models.Index(fields=["tenant", "received_at"], name="superoffice_event_tenant"),
@@ -178,39 +115,88 @@ class Event(OfRecord, WithFields):
     def __str__(self) -> str:
         return f"{one_line(self.name) or '(no name)'} {self.event_id}"
 
-    @classmethod
-    def arrived(cls, delivery: "Delivery", notification: "Notification") -> dict[str, Any]:
-        """Return the columns of a new event, but for its place in the queue."""
-        change_set, omitted = ChangeSet.objects.key_of(notification.entity, notification.changes)
-        problems = list(notification.problems)
-        if omitted:
-            problems.append(
-                f"Changes has names that no event had before, too many: {omitted} of"
-                " them are not searchable."
-            )
-        return {
-            "endpoint": delivery.endpoint,
-            "event_id": notification.event_id,
-            "name": notification.name,
-            "entity": notification.entity,
-            "action": notification.action,
-            "primary_key": notification.primary_key,
-            "tenant": notification.tenant,
-            "associate_id": notification.associate_id,
-            "is_own": conf.is_own(notification.tenant, notification.associate_id),
-            "webhook_name": notification.webhook_name,
-            "occurred_at": notification.occurred_at and _as_stored(notification.occurred_at),
-            "received_at": delivery.received_at,
-            "payload": notification.payload,
-            "body": delivery.body,
-            "headers": delivery.kept_headers(),
-            "remote_addr": delivery.remote_addr,
-            "problems": problems,
-            "change_set_id": change_set,
-        }
+    @property
+    def is_test(self) -> bool:
+        """Return whether SuperOffice sent it to test the webhook while saving it."""
+        return bool(self.name == event_names.TEST)
 
-    def set_aside(self) -> None:
-        """Take an event that is not saved yet, and that came too late, out of the queue."""
+    @property
+    def happened_at(self) -> datetime:
+        """Return when it occurred, or when it was received if its timestamp is unreadable."""
+        return self.occurred_at or self.received_at
+
+    def previous(self) -> "Event | None":
+        """Return the last event of the same record that occurred before this one."""
+        return self._of_record().placed("lt", self._value).newest_first().first()
+
+    @property
+    def newest_for_record(self) -> "Event":
+        """Return the newest event of the same record; this one, if none is newer."""
+        return self._of_record().newest_first().first() or self
+
+    @property
+    def is_superseded(self) -> bool:
+        """Return whether any newer event of the same record has come in."""
+        return self._of_record().placed("gt", self._value).exists()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Return the names of the changed fields, case and order as sent. Empty means unknown."""
+        return changed_names(self.payload)
+
+    @property
+    def significant_changes(self) -> tuple[str, ...]:
+        """Return the changed fields without noise: the record's own key, and NOISE_FIELDS."""
+        noise = conf.noise_of(self.entity)
+        return tuple(name for name in self.changes if name not in noise)
+
+    @property
+    def is_noise(self) -> bool:
+        """Return whether only noise changed.
+
+        False if the changed fields are unknown, and if the action says more than "changed", as
+        sale.sold does.
+        """
+        return self.action == "changed" and bool(self.changes) and not self.significant_changes
+
+    @property
+    def changed_fields(self) -> tuple[FieldDescription, ...]:
+        """Return the changed fields in the order sent, each with its label and description."""
+        return tuple(dictionary.describe(self.entity, name) for name in self.changes)
+
+    @cached_property
+    def field_values(self) -> FieldValues:
+        """Return the values SuperOffice sent along, decoded: ``event.field_values["Priority"]``.
+
+        Names compare without case; ``.raw`` has the values as sent. Empty before SuperOffice 11.1.
+        """
+        return FieldValues.of(self.payload)
+
+    def diff(self) -> dict[str, Change]:
+        """Return each changed field's value before and after this event, where SuperOffice sent it.
+
+        The value before is that of the record's previous event. If the changed fields are unknown,
+        returns the fields whose values differ. In a call for several events of a record, it is from
+        before the first of them.
+        """
+        first = self.first_of_call
+        before = (first or self).previous()
+        changes = self.changes_of_call if first else self.changes
+        after = self.field_values if self.values_of_call is None else self.values_of_call
+        return compare(before.field_values if before else {}, after, changes)
+
+    @property
+    def is_in_queue(self) -> bool:
+        """Return whether it is due now or later, as far as this instance knows."""
+        return self.next_attempt_at is not None
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether no receiver is to be called any more, as far as this instance knows."""
+        return not self.is_in_queue and self.status != self.Status.WAITING
+
+    def skip_as_late(self) -> None:
+        """Take an event that is not saved yet, and came too late, out of the queue."""
         self.status = self.Status.SKIPPED
         self.attempts, self.next_attempt_at, self.claim, self.begun_at = 0, None, None, None
         self.finished_at = self.received_at
@@ -218,50 +204,27 @@ class Event(OfRecord, WithFields):
             "It arrived more than MAX_AGE_SECONDS after its Timestamp, so it was not dispatched."
         )
 
-    def identity(self) -> dict[str, Any]:
-        """What makes two deliveries tell of the same event."""
-        return {"event_id": self.event_id, "name": self.name, "endpoint": self.endpoint}
-
-    @property
-    def is_test(self) -> bool:
-        """Whether this is the event a registration sends to see if anybody answers."""
-        return bool(self.name == vocabulary.TEST)
-
-    def diff(self) -> dict[str, Change]:
-        """What each changed field was before, and what it became, as far as SuperOffice told.
-
-        From the FieldValues of this event and of the record's last earlier one; nothing more is
-        stored. Of an event whose changed fields are unknown: the fields whose values differ.
-        """
-        return compare(self.previous(), self)
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it has left the queue, as far as this instance knows."""
-        return self.next_attempt_at is None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a process has begun an attempt and not ended it, as far as this instance knows.
-
-        Nobody knows from here whether that process is alive; if not, the event is due again when
-        ``next_attempt_at`` has passed.
-        """
-        return self.claim is not None and self.begun_at is not None
-
-    def handle(self, *, who: str, why: str) -> bool:
+    def handle(self, *, who: str, reason: str) -> bool:
         """Note that a person has dealt with a failed event; False if it has not failed."""
-        failed = Event.objects.using(router.db_for_write(Event)).filter(
-            pk=self.pk, status=Event.Status.FAILED, next_attempt_at=None
-        )
-        noted = {"status": Event.Status.HANDLED, "handled_by": who[:255], "handled_why": why}
-        if not failed.update(**noted):
-            return False
-        for name, value in noted.items():
-            setattr(self, name, value)
-        return True
+        return self._marked(self._alone().handle(who=who, reason=reason))
 
+    def undo_handled(self, *, who: str) -> bool:
+        """Let a handled event be failed again; False if it is not handled."""
+        return self._marked(self._alone().undo_handled(who=who))
 
-def _as_stored(moment: datetime) -> datetime:
-    # SuperOffice's local time is the project's, not that of whoever is looked after just now.
-    return moments.as_project(moment, timezone.get_default_timezone())
+    def _alone(self) -> EventQuerySet:
+        return type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
+
+    def _marked(self, count: int) -> bool:
+        """Read what was marked, if anything was."""
+        if count:
+            columns = ["status", "handled_by", "handled_reason"]
+            self.refresh_from_db(using=router.db_for_write(type(self)), fields=columns)
+        return bool(count)
+
+    def _of_record(self) -> EventQuerySet:
+        return type(self).objects.all().same_record(self)
+
+    def _value(self, column: str) -> Value:
+        field = models.BigIntegerField() if column == "pk" else models.DateTimeField()
+        return Value(getattr(self, column), output_field=field)

@@ -1,124 +1,110 @@
-"""The changed fields of an event: which, what they mean, and what was in them."""
+"""Field types, look-ups and the index that the models use."""
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import Any
+from uuid import UUID
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement
+from django.db.models import Q
+from django.db.models.lookups import IContains, IExact, IStartsWith
 
-from .. import conf
-from .changes import ChangedField, ChangeSet
-
-if TYPE_CHECKING:
-    from ..dictionary import FieldDescription
-    from ..fieldvalues import FieldValues
-
-_FEW = 1000
-"""No more keys than this are given to a query one by one."""
-
-_Row = TypeVar("_Row", bound="WithFields", covariant=True)  # noqa: PLC0105  (shorter)
+from ..wire import event_names
 
 
-class Change(NamedTuple):
-    """A field before and after an event."""
-
-    before: Any
-    after: Any
-    known: bool
-    """Whether SuperOffice told both. It sends no free text, and not every field."""
+def is_mariadb(connection: Any) -> bool:
+    """Return whether a database is MariaDB, and not MySQL."""
+    return bool(connection.vendor == "mysql" and connection.mysql_is_mariadb)
 
 
-class FieldsQuerySet(models.QuerySet[_Row]):
-    """Events by the fields they say changed."""
+class IdentifierField(models.CharField):  # type: ignore[type-arg]
+    """Text that equals only itself, on MySQL and MariaDB too.
 
-    def changed(self, *names: str, entity: str | None = None) -> Self:
-        """Events whose list of changed fields has any of these names: ``changed("priority")``.
+    Their usual collations treat "Sales" and "sales", "bär" and "bar", "a" and "a " as equal. Then
+    one endpoint's event would be another's redelivery.
+    """
 
-        Case does not count. Events with an empty list (unknown) are not among them. Asks the
-        database at once, in one small query, which change sets have the names.
-        """
-        fields = ChangedField.objects.using(self.db).filter(name__in=[n.lower() for n in names])
-        if entity is not None:
-            fields = fields.filter(entity=entity.lower())
-        change_sets = ChangeSet.objects.using(self.db).filter(fields__in=fields).distinct()
-        # Given the keys, databases know how frequent the events are, and so whether to look them up
-        # or to walk down from the newest; given a subquery, they guess, and may walk to the end.
-        keys = list(change_sets.values_list("pk", flat=True)[: _FEW + 1])
-        return self.filter(change_set__in=keys if len(keys) <= _FEW else change_sets)
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        parameters: dict[str, Any] = {**super().db_parameters(connection)}
+        if connection.vendor == "mysql":
+            # Neither of them pads; each server has one of them.
+            parameters["collation"] = (
+                "utf8mb4_nopad_bin" if is_mariadb(connection) else "utf8mb4_0900_bin"
+            )
+        return parameters
 
 
-class WithFields(models.Model):
-    """What an Event knows of its changed fields."""
+class Matches(models.Lookup):
+    """``name__matches="list.*.softdeleted"``: a name pattern, in lower case as names are stored.
 
-    payload = models.JSONField(_("payload"))
-    change_set = models.ForeignKey(
-        ChangeSet,
-        verbose_name=_("change set"),
-        null=True,
-        on_delete=models.PROTECT,
-        related_name="%(class)ss",
-    )
+    LIKE stays fast on every database with any number of stars; a regular expression does not.
+    """
 
-    # Columns of the other parts of an Event.
-    entity: Any
-    action: Any
+    lookup_name = "matches"
 
-    class Meta:
-        abstract = True
+    def get_prep_lookup(self) -> str:
+        return "%".join(map(_escaped, event_names.parts(self.rhs)))
 
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """The names of the changed fields, case and order as sent. Empty means unknown."""
-        from ..notification import changed_names  # noqa: PLC0415  (no process needs it to start)
-
-        return changed_names(self.payload)
-
-    @property
-    def significant_changes(self) -> tuple[str, ...]:
-        """The changed fields without noise: the record's own key, and NOISE_FIELDS."""
-        noise = conf.noise_of(self.entity)
-        return tuple(name for name in self.changes if name not in noise)
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the record was changed in nothing but noise.
-
-        An unknown change is none, and neither is what says more than "changed": sale.sold,
-        contact.softdeleted.
-        """
-        return self.action == "changed" and bool(self.changes) and not self.significant_changes
-
-    @property
-    def changed_fields(self) -> "tuple[FieldDescription, ...]":
-        """The changed fields in the order sent, each with its label, description and type."""
-        from .. import dictionary  # noqa: PLC0415  (no process needs it to start)
-
-        return tuple(dictionary.describe(self.entity, name) for name in self.changes)
-
-    @cached_property
-    def field_values(self) -> "FieldValues":
-        """The values SuperOffice sent along, decoded: ``event.field_values["Priority"]``.
-
-        Names compare without case; ``.raw`` has the values as sent. Empty before SuperOffice 11.1.
-        """
-        from ..fieldvalues import FieldValues  # noqa: PLC0415  (no process needs it to start)
-
-        return FieldValues.of(self.payload)
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        lhs, parameters = self.process_lhs(compiler, connection)
+        return f"{lhs} LIKE %s ESCAPE '!'", (*parameters, self.rhs)
 
 
-def compare(before: WithFields | None, after: WithFields) -> dict[str, Change]:
-    """What the changed fields of one event were in another; of unknown ones, those that differ."""
-    old: Mapping[str, Any] = before.field_values if before else {}
-    new = after.field_values
-    changes = {
-        name: Change(old.get(name), new.get(name), known=name in old and name in new)
-        for name in after.changes or new
-    }
-    if after.changes:
-        return changes
-    return {name: change for name, change in changes.items() if _differs(change)}
+def _escaped(text: str) -> str:
+    for special in "!%_":
+        text = text.replace(special, f"!{special}")
+    return text
 
 
-def _differs(change: Change) -> bool:
-    return change.known and change.before != change.after
+class _WithoutCase(models.Lookup):
+    """Lets a look-up ignore case where the column's collation does not."""
+
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        sql, parameters = self.as_sql(compiler, connection)
+        return f"{sql} COLLATE utf8mb4_unicode_ci", parameters
+
+
+IdentifierField.register_lookup(Matches)
+for _lookup in (IContains, IExact, IStartsWith):
+    IdentifierField.register_lookup(type(_lookup.__name__, (_WithoutCase, _lookup), {}))
+
+
+class GuidField(models.UUIDField):  # type: ignore[type-arg]
+    """A UUID of any version: SuperOffice may send any GUID, and we keep the one it sent.
+
+    MariaDB's own type refuses some, such as eccbc87e-4b5c-e2fe-2830-8fd9f2a7baf3 (version 14, of an
+    old variant). So there, the digits are stored as text.
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return "char(32)" if connection.vendor == "mysql" else super().db_type(connection)
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        value = super().get_db_prep_value(value, connection, prepared)
+        return value.hex if connection.vendor == "mysql" and isinstance(value, UUID) else value
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> UUID | None:
+        return UUID(value) if isinstance(value, str) else value
+
+
+class QueueIndex(models.Index):
+    """An index of the rows whose first column is not null.
+
+    Databases without partial indexes, such as MariaDB, index all rows. Django would create no
+    index there.
+    """
+
+    def create_sql(
+        self,
+        model: type[models.Model],
+        schema_editor: BaseDatabaseSchemaEditor,
+        using: str = "",
+        **kwargs: Any,
+    ) -> Statement:
+        partial = schema_editor.connection.features.supports_partial_indexes
+        condition = Q(**{f"{self.fields[0]}__isnull": False}) if partial else None
+        index = models.Index(fields=self.fields, name=self.name, condition=condition)
+        return index.create_sql(model, schema_editor, using, **kwargs)

@@ -4,10 +4,9 @@ It stands beside the queue: no event is claimed or made due by it. Its work list
 is the events that meet the criteria, in the order of their primary keys, after ``position`` and up
 to ``up_to``; so it makes no difference that a replay changes the very statuses it selects by.
 
-One process at a time works on it, under a claim of the replay's own. ``position``, the counts and
-the lease move on together, in one statement for some dozens of events, or for one while receivers
-are slow. If the process dies, the next one tries these events again, and in them only the receivers
-that have not succeeded. ``stalls`` counts the deaths at one place.
+One process at a time works on it, under a claim of its own. ``position``, the counts and the lease
+move on together, in one statement for dozens of events, or for one while receivers are slow. If the
+process dies, the next one tries these events again, with the receivers that have not succeeded.
 """
 
 import time
@@ -16,34 +15,25 @@ from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from django.db import models, router
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from . import queue
-from .clock import InSeconds
-
-_LONGEST_NAME = 255
-
-
-class ReplayQuerySet(models.QuerySet["Replay"]):
-    """Replays, by whether there is something left to do."""
-
-    def waiting(self) -> Self:
-        """Return those that are unfinished, and that anybody may claim now."""
-        free = Q(claimed_until=None) | Q(claimed_until__lte=InSeconds(0))
-        return self.filter(free, finished_at=None)
+from .clock import NOW, InSeconds
+from .replay_queryset import ReplayQuerySet
 
 
 class Replay(models.Model):
-    """Events dispatched again on purpose: who, why, which, and what came out."""
+    """Events dispatched again on purpose: who, why, which, and with what outcome."""
 
     class State(models.TextChoices):
         """How far a replay has come."""
 
-        PLANNED = "planned", _("planned")
+        WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
+        STALLED = "stalled", _("stalled")
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
@@ -53,13 +43,15 @@ class Replay(models.Model):
     FAILED = ("failed",)
     BUSY = ("failed", "busy")
 
-    who = models.CharField(_("who"), max_length=_LONGEST_NAME)
-    why = models.TextField(_("why"))
+    who = models.CharField(_("who"), max_length=255)
+    reason = models.TextField(_("reason"))
     criteria = models.JSONField(_("criteria"), default=dict)
-    receivers = models.JSONField(_("receivers"), default=list)
-    """Dotted paths of the receivers to run; empty means all that are connected by then."""
+    receivers = models.JSONField(_("receivers"), null=True)
+    """Dotted paths of the receivers to run; null means all that are connected by then."""
     only_failed = models.BooleanField(_("only receivers that failed"), default=False)
     """Whether to run, for each event, only those of them whose last run did not succeed."""
+    only_newest = models.BooleanField(_("only the newest event of each record"), default=False)
+    """Whether to run each only for the newest event of a record, of those that it is to run for."""
     planned = models.PositiveIntegerField(_("planned"), default=0)
     done = models.PositiveIntegerField(_("done"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
@@ -74,16 +66,17 @@ class Replay(models.Model):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     claim = models.BigIntegerField(_("claim"), null=True, editable=False)
     """The random token of the process that works on it."""
+    claimed_by = models.CharField(_("claimed by"), max_length=100, blank=True)
+    """The host and process that has claimed it, or that had claimed it last."""
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
     """When others may claim it, by the database's clock; null if they may at once."""
     stalls = models.PositiveSmallIntegerField(_("stalls"), default=0)
     """How often the process that worked on it has died since it last moved on."""
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    cancelled_by = models.CharField(_("cancelled by"), max_length=_LONGEST_NAME)
+    cancelled_by = models.CharField(_("cancelled by"), max_length=255)
 
-    held: int | None = None
-    """The token of this instance's claim; not stored."""
-    _sure_until = 0.0  # nobody else can have the claim before, by the monotonic clock
+    held: int | None = None  # the token of this instance's claim
+    _sure_until = 0.0  # no other process can have the claim before, by the monotonic clock
 
     objects = models.Manager.from_queryset(ReplayQuerySet)()
 
@@ -100,10 +93,10 @@ class Replay(models.Model):
 
     @classmethod
     def begin(cls, who: str, **values: Any) -> Self:
-        """Store a new replay, claimed by this process: whoever plans it goes first."""
+        """Store a new replay, claimed by this process, which may carry it on at once."""
         token, since = queue.new_token(), time.monotonic()
-        columns = {"claim": token, "claimed_until": _lease()}
-        planned = cls(who=who[:_LONGEST_NAME], **columns, **values)
+        columns = {"claim": token, "claimed_until": _lease(), "claimed_by": queue.this_process()}
+        planned = cls(who=who[:255], **columns, **values)
         planned.save(force_insert=True, using=router.db_for_write(cls))
         planned._read()
         planned._hold(token, since)
@@ -111,29 +104,36 @@ class Replay(models.Model):
 
     @property
     def state(self) -> State:
-        """How far it has come, as far as this instance has seen."""
+        """Return what becomes of it, as far as this instance has seen."""
         if self.finished_at:
             return self.State.CANCELLED if self.cancelled_by else self.State.FINISHED
-        return self.State.RUNNING if self.position else self.State.PLANNED
+        if self.claim is None or self.claimed_until is None:
+            return self.State.WAITING
+        return self.State.RUNNING if self.claimed_until > timezone.now() else self.State.STALLED
 
     @property
     def tried(self) -> int:
-        """How many events it has behind it."""
+        """Return how many events were tried."""
         return self.done + self.failed
 
     @property
     def remaining(self) -> int:
-        """How many events it has before it: about, for criteria may fit more or fewer by then."""
-        return max(self.planned - self.tried, 0)
+        """Return about how many events are to go, or were as it was cancelled."""
+        return 0 if self.state == self.State.FINISHED else max(self.planned - self.tried, 0)
+
+    @property
+    def dropped(self) -> int:
+        """Return how many events no longer met the criteria when it was their turn."""
+        return max(self.planned - self.tried, 0) if self.state == self.State.FINISHED else 0
 
     def concerns(self, receiver: str) -> bool:
-        """Whether the receiver with this dotted path is to run."""
-        return not self.receivers or receiver in self.receivers
+        """Return whether the receiver with this dotted path is to run."""
+        return self.receivers is None or receiver in self.receivers
 
     def take(self) -> bool:
         """Claim the replay for this process; False if it has ended or another process has it.
 
-        A claim that was not given back is that of a process that died.
+        A claim that has lapsed is that of a process that died.
         """
         since = time.monotonic()
         if self.held is not None:
@@ -146,7 +146,7 @@ class Replay(models.Model):
         # Before the claim: MariaDB assigns from left to right.
         stalls = Case(When(claim=None, then=F("stalls")), default=F("stalls") + 1)
         claimed = {"stalls": stalls, "claim": token, "claimed_until": _lease()}
-        taken = bool(self._row().waiting().update(**claimed))
+        taken = bool(self._row().waiting().update(**claimed, claimed_by=queue.this_process()))
         self._read()
         if taken:
             self._hold(token, since)
@@ -155,14 +155,14 @@ class Replay(models.Model):
     def keep(self) -> bool:
         """Return whether this process still has the claim.
 
-        The database is asked only if the lease may have ended, as after a process was stopped.
+        Takes a query only if the lease may have ended, as after a process was stopped.
         """
         if self.held is None:
             return False
         return time.monotonic() < self._sure_until or self.renew()
 
     def renew(self) -> bool:
-        """Let the claim last for another lease; return whether it was this process's still."""
+        """Let the claim last for another lease; return whether this process still had it."""
         since = time.monotonic()
         renewed = bool(self._held().update(claimed_until=_lease()))
         if renewed:
@@ -170,20 +170,20 @@ class Replay(models.Model):
         return renewed
 
     def advance(self, position: int, counts: Mapping[str, int]) -> bool:
-        """Count events that were tried and renew the claim; return whether events are left for us.
+        """Count events that were tried and renew the claim; return whether to go on.
 
-        If the claim was lost, another process is at these events now and counts them.
+        If the claim was lost, another process tries these events now and counts them.
         """
         since = time.monotonic()
         moved: dict[str, Any] = {name: getattr(self, name) + n for name, n in counts.items()}
         if position != self.position:
             moved |= {"position": position, "stalls": 0}
         if position >= self.up_to:
-            self._end(**moved, finished_at=InSeconds())
+            self._end(**moved, finished_at=NOW)
         elif self._step(self._held().filter(finished_at=None), claimed_until=_lease(), **moved):
             self._sure_until = since + conf.current().LEASE_SECONDS
         else:
-            # The events were being tried when somebody cancelled, so they count.
+            # The events were being tried when the replay was cancelled, so they count.
             self._end(**moved)
         return self.held is not None
 
@@ -203,12 +203,12 @@ class Replay(models.Model):
 
     def finish(self) -> None:
         """Note that there is no further event."""
-        self._end(finished_at=InSeconds())
+        self._end(finished_at=NOW)
 
     def cancel(self, who: str) -> bool:
         """End it; False if it had ended. The events that are being tried are finished."""
         rows = self._row().filter(finished_at=None)
-        cancelled = rows.update(finished_at=InSeconds(), cancelled_by=who[:_LONGEST_NAME] or "?")
+        cancelled = rows.update(finished_at=NOW, cancelled_by=who[:255] or "?")
         self._read()
         return bool(cancelled)
 
@@ -217,7 +217,7 @@ class Replay(models.Model):
         self._sure_until = since + conf.current().LEASE_SECONDS
 
     def _end(self, **changes: Any) -> None:
-        """End the claim, if it is still ours, with these changes; see what became of the replay."""
+        """End the claim, if it is still ours, with these changes, and read the row again."""
         if self.held is None:
             return
         self._held().update(**{"claim": None, "claimed_until": None, **changes})
@@ -228,11 +228,10 @@ class Replay(models.Model):
         return type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
 
     def _held(self) -> ReplayQuerySet:
-        # No claim is 0.
-        return self._row().filter(claim=self.held or 0)
+        return self._row().filter(claim=queue.LOST if self.held is None else self.held)
 
     def _step(self, rows: ReplayQuerySet, **changes: Any) -> bool:
-        """Update the row if it still is as this instance saw it, and this instance with it."""
+        """Update the row, if it is among these, and this instance with it."""
         if not rows.update(**changes):
             return False
         for name, value in changes.items():

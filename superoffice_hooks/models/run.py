@@ -1,54 +1,31 @@
 """What came of an event: one row for each call of a receiver."""
 
 import traceback
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.db import models, router
-from django.db.models import Exists, OuterRef
+from django.db import connections, models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GiveUp, RetryLater
-from ..values import storable_text
+from ..wire.values import storable_text
 from .event import Event
-from .identifier import IdentifierField
+from .failure_group import FailureGroup
+from .fields import IdentifierField, QueueIndex
+from .gathering import Gathering
 from .inserting import insert
 from .replay import Replay
+from .run_queryset import ReceiverRunQuerySet
 from .updating import Update
+from .updating import run as run_updates
+
+if TYPE_CHECKING:
+    from .members import Members
 
 _ERROR_LENGTH = 500
 _TRACEBACK_LENGTH = 20_000
-
-
-class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
-    """Runs, by what they were part of."""
-
-    def of(self, event: Event, replay: Replay | None) -> Self:
-        """The runs of an event's ordinary dispatch, or of one replay of it."""
-        return self.filter(event=event, replay=replay)
-
-    def settled_by_event(self) -> dict[int, dict[str, str]]:
-        """Return the outcomes of receivers that need no further call, by event and receiver."""
-        return self.filter(outcome__in=ReceiverRun.SETTLED).latest_by_event()
-
-    def latest_by_event(self) -> dict[int, dict[str, str]]:
-        """Return the outcome of each receiver's latest run, by event and receiver."""
-        latest = defaultdict[int, dict[str, str]](dict)
-        runs = self.order_by("pk").values_list("event_id", "receiver", "outcome")
-        for event, receiver, outcome in runs:
-            latest[event][receiver] = outcome
-        return dict(latest)
-
-    def still_failed(self) -> Self:
-        """The runs that were no success and were the last of their event's for that receiver."""
-        same = ReceiverRun.objects.using(self.db).filter(
-            event=OuterRef("event"), receiver=OuterRef("receiver"), pk__gt=OuterRef("pk")
-        )
-        failed = self.exclude(outcome=ReceiverRun.Outcome.SUCCEEDED)
-        return failed.filter(~Exists(same))
 
 
 class ReceiverRun(models.Model):
@@ -63,8 +40,20 @@ class ReceiverRun(models.Model):
         FAILED = "failed", _("failed")
         POSTPONED = "postponed", _("postponed")
         GAVE_UP = "gave_up", _("gave up")
+        JOINED = "joined", _("joined")
 
-    SETTLED = (Outcome.SUCCEEDED, Outcome.GAVE_UP)
+        @classmethod
+        def of(cls, error: BaseException) -> "ReceiverRun.Outcome":
+            """Return the outcome of a call that raised this."""
+            match error:
+                case RetryLater():
+                    return cls.POSTPONED
+                case GiveUp():
+                    return cls.GAVE_UP
+            return cls.FAILED
+
+    SETTLED = (Outcome.SUCCEEDED, Outcome.GAVE_UP, Outcome.JOINED)
+    UNSUCCESSFUL = (Outcome.FAILED, Outcome.POSTPONED, Outcome.GAVE_UP)
 
     # No index of its own: the unique key begins with it.
     event = models.ForeignKey(
@@ -84,12 +73,43 @@ class ReceiverRun(models.Model):
     duration = models.DurationField(_("duration"), default=timedelta)
     error = models.CharField(_("error"), max_length=_ERROR_LENGTH)
     traceback = models.TextField(_("traceback"))
-    # Null unless it succeeded, and no database finds two nulls equal: so the unique key lets a
-    # receiver fail as often as it likes and succeed once, on databases without partial indexes too.
+    gathering = models.ForeignKey(
+        Gathering,
+        verbose_name=_("gathering"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="runs",
+        # A gathering ends with its last run, and INSERTs need not look for it.
+        db_constraint=False,
+        db_index=False,
+    )
+    """What it has joined, until it is called with that."""
+    with_event = models.BigIntegerField(_("with event"), null=True)
+    """The primary key of the newest event of the call that it was part of; null if it was called
+    by itself."""
+    # Null unless it succeeded or has joined, and to a database no two nulls are equal: so the
+    # unique key lets a receiver fail any number of times and join or succeed once, on databases
+    # without partial indexes too.
     succeeded_in = models.PositiveBigIntegerField(_("succeeded in"), null=True, editable=False)
 
+    # The index begins with it.
+    group = models.ForeignKey(
+        FailureGroup,
+        verbose_name=_("failure group"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="runs",
+        db_index=False,
+    )
+    counts_in_group = models.BooleanField(_("counts in its group"), default=False, editable=False)
+    """Whether the event is still failed, or retried, because of this run: no later run of the
+    receiver came, and nobody has handled the event."""
+
+    members: "Members | None" = None
+    """The events that it is for together, whose runs have joined: it has no row of its own; not
+    stored."""
     retry_after: float | None = None
-    """Seconds the receiver asked to be left alone; not stored, the event's next_attempt_at is."""
+    """Seconds until the receiver may be called again, as it said; not stored."""
 
     objects = models.Manager.from_queryset(ReceiverRunQuerySet)()
 
@@ -103,8 +123,10 @@ class ReceiverRun(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["outcome", "started_at"], name="superoffice_run_outcome"),
+            models.Index(fields=["outcome", "started_at", "group"], name="superoffice_run_outcome"),
             models.Index(fields=["receiver", "outcome", "event"], name="superoffice_run_receiver"),
+            QueueIndex(fields=["group", "counts_in_group", "event"], name="superoffice_run_group"),
+            QueueIndex(fields=["gathering", "id"], name="superoffice_run_gathering"),
         ]
 
     def __str__(self) -> str:
@@ -112,7 +134,7 @@ class ReceiverRun(models.Model):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the receiver need not be called again."""
+        """Return whether the receiver need not be called again."""
         return self.outcome in self.SETTLED
 
     @classmethod
@@ -126,6 +148,17 @@ class ReceiverRun(models.Model):
             started_at=timezone.now(),
         )
 
+    @classmethod
+    def joining(cls, receiver: str, gathering: int, **columns: Any) -> Self:
+        """Return the run with which an event joins a gathering, by primary key; not stored."""
+        return cls(
+            receiver=receiver,
+            outcome=cls.Outcome.JOINED,
+            succeeded_in=cls.FIRST_DISPATCH,
+            gathering_id=gathering,
+            **{"started_at": timezone.now(), **columns},
+        )
+
     def succeed(self) -> None:
         """Note that the receiver returned; ``store`` writes it down."""
         self.outcome = self.Outcome.SUCCEEDED
@@ -133,14 +166,10 @@ class ReceiverRun(models.Model):
         self.duration = timezone.now() - self.started_at
 
     def fail(self, error: BaseException) -> None:
-        """Note what the receiver raised, which may want more or fewer attempts."""
-        match error:
-            case RetryLater():
-                self.outcome, self.retry_after = self.Outcome.POSTPONED, error.seconds
-            case GiveUp():
-                self.outcome = self.Outcome.GAVE_UP
-            case _:
-                self.outcome = self.Outcome.FAILED
+        """Note what the receiver raised, which says whether it is to be called again."""
+        self.outcome = self.Outcome.of(error)
+        if isinstance(error, RetryLater):
+            self.retry_after = error.seconds
         self.succeeded_in = None
         self.duration = timezone.now() - self.started_at
         self._describe(error)
@@ -151,13 +180,35 @@ class ReceiverRun(models.Model):
         Raises:
             IntegrityError: the receiver has succeeded already, in another process.
         """
+        if self.members is not None:
+            run_updates(connections[router.db_for_write(type(self))], before)
+            self.members.store(self)
+            return
         # A success that was rolled back leaves the key of a row that is not there.
         self.pk = None
-        insert(self, router.db_for_write(type(self)), before)
+        using = router.db_for_write(type(self))
+        insert(self, using, [*before, *self.overtaking(using)])
+
+    def join(self, group: int) -> None:
+        """Put a failure into its group, by primary key; ``store`` writes it down."""
+        self.group_id = group
+        self.counts_in_group = self.event.status != Event.Status.HANDLED
+
+    def overtaking(self, using: str) -> list[Update]:
+        """Return the update by which earlier runs of the receiver count in no group any more."""
+        is_first = self.attempt <= 1 and self.replay_id is None
+        if is_first and self.outcome == self.Outcome.SUCCEEDED:
+            return []
+        runs = type(self).objects.using(using).filter(event=self.event_id, receiver=self.receiver)
+        keys = list(runs.filter(counts_in_group=True).values_list("pk", flat=True))
+        return [Update(type(self), {"counts_in_group": False}, keys)] if keys else []
 
     def note(self, error: BaseException) -> None:
         """Keep an error beside a run that is stored, whose outcome it does not change."""
         self._describe(error)
+        if self.members is not None:
+            self.members.note(self)
+            return
         self.save(update_fields=["error", "traceback"], using=router.db_for_write(type(self)))
 
     def success_elsewhere(self) -> "ReceiverRun | None":

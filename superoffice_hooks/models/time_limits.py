@@ -17,6 +17,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .fields import is_mariadb
+
 LOCK_SECONDS = 0.5
 STATEMENT_SECONDS = 3
 
@@ -36,14 +38,14 @@ _LIMITED = ("INSERT ", "SELECT ", "UPDATE ", "DELETE ")
 def limited(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
     """Limit how long each statement of a block takes, where that can be done.
 
-    May ask the database what it is, once for each connection object.
+    May query the version of the database, once for each connection object.
     """
     if connection.in_atomic_block:
         return nullcontext()
     match connection.vendor:
         case "postgresql" if not connection.settings_dict["OPTIONS"].get("server_side_binding"):
             return connection.execute_wrapper(_for_postgresql)
-        case "mysql" if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
+        case "mysql" if is_mariadb(connection):
             return connection.execute_wrapper(_for_mariadb)
     return nullcontext()
 

@@ -1,8 +1,8 @@
 """Turns: with ORDERED, the events of one record are dispatched in the order in which they occurred.
 
-Nothing is stored as claimed, and nobody looks for predecessors while claiming. Of the events that
-were claimed, those before which an unfinished event of their record occurred are parked for some
-seconds; whoever finishes an event makes the next ones of its record due.
+Claiming takes no notice of turns. Of the events that were claimed, those are parked for some
+seconds whose record has an earlier unfinished event. The process that finishes an event makes the
+next ones of its record due.
 """
 
 from collections import defaultdict
@@ -11,8 +11,9 @@ from itertools import takewhile
 
 from .. import conf
 from . import queue
-from .clock import InSeconds
-from .event import Event, EventQuerySet
+from .clock import NOW, InSeconds
+from .event import Event
+from .event_queryset import EventQuerySet
 from .updating import update
 
 PARKED_SECONDS = 10.0
@@ -22,7 +23,7 @@ _NEXT = 20
 
 
 def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:
-    """Return the claimed events whose turn it is, and park the others.
+    """Return the claimed events whose turn has come, and park the others.
 
     The events of each run are to be dispatched one after the other, each once the one before is
     finished. Without ORDERED, each event is a run of its own.
@@ -46,15 +47,22 @@ def park(events: list[Event]) -> None:
     update(Event, columns, [e.pk for e in events], "claim = %s", [events[0].claim])
 
 
-def next_in_turn(event: Event) -> list[int]:
-    """Make the next events of a record due, after one was finished; return their primary keys."""
-    if not conf.current().ORDERED or event.primary_key is None:
+def pass_on(run: list[Event]) -> list[int]:
+    """Remove the first event of a run, which was tried; park the others if it is in the queue.
+
+    After the last one, make the next events of its record due; return their primary keys.
+    """
+    event = run.pop(0)
+    if run and event.is_in_queue:
+        park(run)
+        run.clear()
+    if run or event.primary_key is None or not conf.current().ORDERED:
         return []
     following = _of_record(event).values_list("pk", "claim", "attempts")[:_NEXT]
-    free = list(takewhile(lambda row: row[1] is None and not row[2], following))
+    free = takewhile(lambda row: row[1] is None and not row[2], following)
     keys = [key for key, *_ in free]
     parked = "claim IS NULL AND attempts = 0 AND next_attempt_at IS NOT NULL"
-    update(Event, {"next_attempt_at": InSeconds()}, keys, parked)
+    update(Event, {"next_attempt_at": NOW}, keys, parked)
     return keys
 
 

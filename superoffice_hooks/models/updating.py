@@ -4,13 +4,14 @@ Composing an UPDATE takes Django as long as the database takes to run it, and ev
 twice or three times. Databases differ in the clock alone.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import RawSQL
 
 from . import clock
 from .clock import InSeconds
@@ -50,21 +51,51 @@ class Update:
                 assignments.append(f"{name} = {value}")
             elif isinstance(value, InSeconds):
                 assignments.append(f"{name} = {clock.sql(connection)}")
-                parameters.append(clock.parameter(connection, value.seconds))
+                parameters.append(value.parameter(connection))
             else:
                 assignments.append(f"{name} = %s")
                 is_time = isinstance(value, datetime)
                 adapted = connection.ops.adapt_datetimefield_value(value) if is_time else value
                 parameters.append(adapted)
-        places = ", ".join(["%s"] * len(self.keys))
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        places, keys = _places(self.keys)
         sql = (
-            f"UPDATE {table(self.model, connection)} SET {', '.join(assignments)}"  # noqa: S608
+            f"UPDATE {table} SET {', '.join(assignments)}"  # noqa: S608
             f" WHERE id IN ({places}) AND {self.condition}"
         )
-        return sql, [*parameters, *self.keys, *self.values]
+        return sql, [*parameters, *keys, *self.values]
 
     def settle(self) -> None:
-        """Do what is to be done once it has run."""
+        """Do nothing; called once it has run."""
+
+
+class Deletion(Update):
+    """A DELETE of rows, to be run together with updates."""
+
+    __slots__ = ()
+
+    def statement(self, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """Return the SQL and its parameters."""
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        places, keys = _places(self.keys)
+        sql = f"DELETE FROM {table} WHERE id IN ({places}) AND {self.condition}"  # noqa: S608
+        return sql, [*keys, *self.values]
+
+
+def _places(keys: Collection[int]) -> tuple[str, Collection[int]]:
+    """Return the keys as SQL, and its parameters: drivers take long for each of many."""
+    if len(keys) == 1:
+        return "%s", keys
+    return _listed(keys), ()
+
+
+def _listed(keys: Collection[int]) -> str:
+    return ", ".join([f"{key:d}" for key in keys])
+
+
+def among(keys: Collection[int]) -> Any:
+    """Return keys for a look-up with ``in``, as SQL without parameters, if there are any."""
+    return RawSQL(_listed(keys), ()) if keys else keys  # noqa: S611  (numbers)
 
 
 def update(
@@ -92,40 +123,35 @@ def run(
     Returns the primary key of the row that was inserted.
     """
     statements = [update.statement(connection) for update in updates]
+    if not statements and insert is None:
+        return None
     if insert is not None:
         statements.append(insert)
-    key = None
+    key, counts = None, []
     with connection.cursor() as cursor:
-        for number, rows in enumerate(_executed(connection, cursor, statements)):
-            if number < len(updates):
-                updates[number].rows = rows
+        if len(statements) > 1 and _takes_several(connection):
+            sql = "; ".join(text for text, _ in statements)
+            cursor.execute(sql, [value for _, values in statements for value in values])
+            counts.append(cursor.rowcount)
+            for _ in statements[1:]:
+                cursor.nextset()
+                counts.append(cursor.rowcount)
+        else:
+            for text, values in statements:
+                cursor.execute(text, values)
+                counts.append(cursor.rowcount)
         if insert is not None:
             returns = connection.features.can_return_columns_from_insert
             key = cursor.fetchone()[0] if returns else cursor.lastrowid
-    for update in updates:
+    # The last count is that of the INSERT, if there is one.
+    for update, rows in zip(updates, counts, strict=False):
+        update.rows = rows
         update.settle()
     return key
 
 
-def _executed(
-    connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[tuple[str, list[Any]]]
-) -> Iterator[int]:
-    """Execute statements, and yield how many rows each affected while its result is current."""
-    if len(statements) > 1 and _takes_several(connection):
-        sql = "; ".join(text for text, _ in statements)
-        cursor.execute(sql, [value for _, values in statements for value in values])
-        yield cursor.rowcount
-        for _ in statements[1:]:
-            cursor.nextset()
-            yield cursor.rowcount
-    else:
-        for text, values in statements:
-            cursor.execute(text, values)
-            yield cursor.rowcount
-
-
 def _takes_several(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the driver takes several statements in one text, and has the result of each.
+    """Return whether the driver takes several statements in one text, and has the result of each.
 
     psycopg 3 does, unless the server binds the parameters.
     """
@@ -135,6 +161,11 @@ def _takes_several(connection: BaseDatabaseWrapper) -> bool:
     return not options.get("server_side_binding") and hasattr(connection.connection, "pgconn")
 
 
-def table(model: type[models.Model], connection: BaseDatabaseWrapper) -> str:
-    """Return the quoted name of a model's table."""
-    return connection.ops.quote_name(model._meta.db_table)
+def take_write_lock(model: type[models.Model], connection: BaseDatabaseWrapper) -> None:
+    """Take the lock of an SQLite database, by an UPDATE of no row.
+
+    SQLite waits for its lock only if the transaction begins with a write.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET id = id WHERE id = -1")  # noqa: S608

@@ -12,16 +12,18 @@ from .page import Page
 
 EVENTS = "/admin/superoffice_hooks/event/"
 REPLAY = f"{EVENTS}replay/"
+GROUPS = "/admin/superoffice_hooks/failuregroup/"
 REJECTIONS = "/admin/superoffice_hooks/rejection/"
 REPLAYS = "/admin/superoffice_hooks/replay/"
+WATCHES = "/admin/superoffice_hooks/watch/"
 
-VIEW = ("view_event", "view_rejection", "view_replay")
+VIEW = ("view_event", "view_failuregroup", "view_rejection", "view_replay", "view_watch")
 
 
 def logged_in(name: str, *permissions: str, **flags: bool) -> Client:
     """The browser of a new user."""
     user = User.objects.create(username=name, **flags)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    user.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     return client
@@ -50,7 +52,9 @@ def viewer(db) -> Client:
 
 @pytest.fixture
 def replayer(db) -> Client:
-    return logged_in("rita", *VIEW, "replay_event", is_staff=True)
+    return logged_in(
+        "rita", *VIEW, "replay_event", "triage_failuregroup", "manage_webhooks", is_staff=True
+    )
 
 
 @pytest.fixture

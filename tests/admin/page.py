@@ -13,6 +13,8 @@ class Form:
     action: str
     id: str
     fields: list[tuple[str, str]] = field(default_factory=list)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+    """Those with a name: only the one that is pressed is sent."""
 
 
 class Page(HTMLParser):
@@ -48,9 +50,10 @@ class Page(HTMLParser):
         return self.get(self.client, self.url.partition("?")[0] + self.filters[text])
 
     def submit(self, having: str, **values: str | list[str]) -> "Page":
-        """Fill in the form that has this field, and send it with everything else it has."""
-        form = next(form for form in self.forms if having in dict(form.fields))
-        fields = [(name, value) for name, value in form.fields if name not in values]
+        """Fill in the form that has this field or button, and send it with all else it has."""
+        form = next(form for form in self.forms if having in dict(form.fields + form.buttons))
+        pressed = [button for button in form.buttons if button[0] == having]
+        fields = [(name, value) for name, value in form.fields + pressed if name not in values]
         for name, given in values.items():
             fields += [(name, value) for value in ([given] if isinstance(given, str) else given)]
         url = urljoin(self.url, form.action)
@@ -82,10 +85,22 @@ class Page(HTMLParser):
             self.forms.append(
                 Form(given.get("method", "get"), given.get("action", ""), given.get("id", ""))
             )
-        elif tag in {"input", "textarea", "select", "button"} and self.forms and "name" in given:
-            chosen = given.get("type") not in {"checkbox", "radio"} or "checked" in given
-            if chosen:
-                self.forms[-1].fields.append((given["name"], given.get("value", "")))
+        elif (
+            tag in {"input", "textarea", "select", "button"}
+            and self.forms
+            and given.keys() & {"name", "formaction"}
+        ):
+            kind = given.get("type", tag)
+            if "formaction" in given:
+                # A form of its own, as far as what it sends goes.
+                tokens = [one for one in self.forms[-1].fields if one[0] == "csrfmiddlewaretoken"]
+                how = (given["formmethod"], given["formaction"], given.get("id", ""))
+                self.forms.append(Form(*how, fields=tokens))
+            elif kind in {"submit", "button"}:
+                self.forms[-1].buttons.append((given["name"], given.get("value", "")))
+            elif kind not in {"checkbox", "radio"} or "checked" in given:
+                unsaid = "on" if kind in {"checkbox", "radio"} else ""
+                self.forms[-1].fields.append((given["name"], given.get("value", unsaid)))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"td", "th"}:

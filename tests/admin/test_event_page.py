@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import signals
-from superoffice_hooks.models import Event, Replay
+from superoffice_hooks.models import Event, ReceiverRun, Replay
 from superoffice_hooks.receivers import dotted_path
 
 from ..conftest import SECRET, body
@@ -54,7 +54,7 @@ def test_the_page_begins_with_what_happened_in_one_sentence(event, page_of, name
     [
         ("succeeded", "and succeeded after 3 attempts."),
         ("failed", "and failed after 3 attempts."),
-        ("skipped", "and was skipped, for it was for no receiver."),
+        ("skipped", "and was skipped because it was for no receiver."),
     ],
 )
 def test_the_sentence_has_words_for_every_status(event, page_of, status, words):
@@ -75,7 +75,7 @@ BEGUN = {"claim": 7, "attempts": 1, "begun_by": "web1 pid 42", "calling": "desk.
         # Left to a queue of tasks, or parked until the event before it is finished.
         (200, {}, "and waits to be dispatched.", "Status: pending Attempts"),
         (200, {"claim": 7}, "and waits to be dispatched.", "Status: pending Attempts"),
-        (-299, {}, "and waits to be dispatched.", "Status: pending Attempts"),
+        (-270, {}, "and waits to be dispatched.", "Status: pending Attempts"),
         (-301, {}, "and is overdue: nobody has dispatched it since 20", "pending overdue"),
         (60, {"attempts": 2}, "and is to be retried at 20", "pending to be retried"),
         (-2, {"attempts": 2}, "and waits to be dispatched.", "Status: pending Attempts"),
@@ -126,7 +126,7 @@ def test_who_began_the_attempt_and_with_which_receiver_is_shown(event, page_of):
 
 def test_a_test_is_called_a_test(post, page_of):
     post(b'{"Event": "test"}')
-    assert "and was skipped, for it is only a test." in page_of(Event.objects.get()).text
+    assert "and was skipped because it is only a test." in page_of(Event.objects.get()).text
 
 
 def test_the_page_shows_every_column(post, page_of):
@@ -155,7 +155,7 @@ def test_problems_are_named(post, page_of):
 
 
 def test_no_changed_fields_means_unknown_and_the_page_says_so(event, page_of):
-    assert "Unknown, for the event names none." in page_of(event(Changes=[])).text
+    assert "Unknown: the event names no changed fields." in page_of(event(Changes=[])).text
 
 
 def test_redeliveries_are_shown_with_their_body_if_it_differs(post, page_of):
@@ -183,6 +183,7 @@ def print_nothing(**kwargs):
     """A receiver that is content with everything."""
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_markup_in_a_delivery_is_text_on_the_page(post, connect, replayer):
     evil = "<script>alert('%s')</script>"
     sent = body(
@@ -199,7 +200,7 @@ def test_markup_in_a_delivery_is_text_on_the_page(post, connect, replayer):
     url = f"/admin/superoffice_hooks/event/{Event.objects.get().pk}/"
     page = Page.get(replayer, f"{url}change/")
     confirmation = page.click("Replay")
-    after = confirmation.submit("why", why=evil)
+    after = confirmation.submit("reason", reason=evil)
     assert "1 event replayed" in after.text
     for shown in (page, confirmation, after):
         assert "<script>alert" not in shown.html
@@ -222,7 +223,9 @@ def test_a_body_of_a_megabyte_leaves_the_page_whole(post, page_of, filling):
     assert post(sent[: 1024 * 1024]).status_code == 200
     page = page_of(Event.objects.get())
     assert page.status == 200
-    assert sent[-200:].decode() in page.text
+    assert "This is the start of it." in page.text
+    assert page.client.get(page.links["Download all"]).content == sent
+    assert len(page.html) < 2_000_000
     assert page.html.rstrip().endswith("</html>")
 
 
@@ -273,6 +276,7 @@ class TestDeliveries:
 class TestPruned:
     """Its page stays whole when the body, the headers and the tracebacks are gone."""
 
+    @pytest.mark.usefixtures("one_attempt")
     def test_it_says_so_where_they_were(self, post, connect, page_of):
         def raises_at_first(event, **kwargs):
             if not event.runs.exists():
@@ -303,21 +307,246 @@ class TestPruned:
         assert "Priority priority" in page.text
 
 
-class TestAttempts:
-    def test_runs_are_grouped_by_attempt_newest_first(self, event, connect, superuser):
+class TestRuns:
+    """One table, the newest run first."""
+
+    @pytest.mark.usefixtures("one_attempt")
+    def test_each_says_what_it_was_part_of(self, event, connect, superuser):
         connect(signals.ticket_changed, raises)
         stored = event()
-        page = Page.get(superuser, f"/admin/superoffice_hooks/event/{stored.pk}/change/")
-        page = page.click("Replay").submit("why", why="Try again")
-        assert page.text.index("Asked for by replay") < page.text.index("Attempt 1")
-        assert f"{Replay.objects.get().pk} by sue" in page.text
-        assert page.html.count("<details open>") == 1
+        page = Page.get(superuser, f"{EVENTS}{stored.pk}/change/")
+        page = page.click("Replay").submit("reason", reason="Try again")
+        runs = page.text.partition("Receiver runs")[2]
+        assert runs.index(f"Replay {Replay.objects.get().pk} by sue") < runs.index("Attempt 1")
 
-    def test_a_failure_leads_to_all_failures_of_its_receiver(self, event, connect, page_of):
+    def test_a_traceback_that_is_there_is_not_repeated(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        run = stored.runs.get()
+        for attempt in (2, 3):
+            run.pk, run.attempt = None, attempt
+            run.save()
+        page = page_of(stored)
+        assert page.html.count("Traceback (most recent call last)") == 1
+        assert page.links["Traceback"] == f"#error-{run.pk}"
+        assert f'id="error-{run.pk}"' in page.html
+
+    def test_an_error_beside_a_success_is_shown(self, event, connect, page_of):
+        connect(signals.ticket_changed, print_nothing)
+        stored = event()
+        stored.runs.update(error="OSError: the hook", traceback="Traceback of the hook")
+        page = page_of(stored)
+        assert "errors-heading" not in page.html
+        assert "Traceback of the hook" in page.text
+
+
+@pytest.mark.usefixtures("one_attempt")
+class TestError:
+    """What keeps the event from having succeeded comes first."""
+
+    def test_it_comes_before_what_changed_and_what_ran(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        html = page_of(event()).html
+        places = [html.index(f"{part}-heading") for part in ("errors", "fields", "runs")]
+        places.append(html.index("Delivery"))
+        places.append(html.index("receivers-heading"))
+        assert places == sorted(places)
+
+    def test_the_projects_own_frames_come_first_and_those_of_libraries_are_folded(
+        self, event, connect, page_of
+    ):
+        connect(signals.ticket_changed, raises_in_a_library)
+        page = page_of(event())
+        own, _, whole = page.html.partition("<details><summary>The whole traceback")
+        own = own.partition("errors-heading")[2]
+        assert "in raises_in_a_library" in own
+        assert "JSONDecodeError" in own
+        assert "decoder.py" not in own
+        assert "decoder.py" in whole
+
+    def test_it_is_no_error_of_a_form(self, event, connect, page_of):
         connect(signals.ticket_changed, raises)
         page = page_of(event())
-        link = page.links["All failures of this receiver"]
-        assert link.endswith("?receiver=tests.admin.conftest.raises&outcome=failed")
+        assert "<title>Error:" not in page.html
+        assert "Please correct" not in page.text
+
+    def test_it_leads_to_all_that_is_still_failed_for_its_receiver(
+        self, event, connect, page_of, viewer
+    ):
+        connect(signals.ticket_changed, raises)
+        mended, handled, failed = event(PrimaryKey=1), event(PrimaryKey=2), event(PrimaryKey=3)
+        again = ReceiverRun.begin(mended, "tests.admin.conftest.raises", None)
+        again.attempt = 2
+        again.succeed()
+        again.store()
+        assert handled.handle(who="A", reason="By hand.")
+        link = page_of(failed).links["All that is still failed for this receiver"]
+        assert link == f"{EVENTS}?failing=tests.admin.conftest.raises"
+        assert Page.get(viewer, link).cells("record") == ["ticket 3 Default"]
+
+    def test_how_often_it_came_is_told(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        assert "tests.admin.conftest.raises failed once, on 20" in page_of(stored).text
+        run = stored.runs.get()
+        run.pk, run.attempt = None, 2
+        run.save()
+        assert "failed 2 times, the last time on 20" in page_of(stored).text
+
+    def test_after_three_receivers_the_others_are_counted(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        run = stored.runs.get()
+        for number in range(4):
+            run.pk, run.receiver = None, f"project.number_{number}"
+            run.save()
+        page = page_of(stored)
+        assert page.html.count('<div id="error-') == 3
+        assert "2 more receivers failed; see the runs." in page.text
+
+    def test_a_pruned_traceback_leaves_the_line_of_the_error(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        stored.runs.update(traceback="")
+        page = page_of(stored)
+        assert "ValueError: no <b>such</b> ticket" in page.text
+        assert "The whole traceback" not in page.text
+
+    def test_what_has_succeeded_by_a_replay_has_none(self, event, connect, page_of):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        Event.objects.update(status="succeeded")
+        assert "errors-heading" not in page_of(stored).html
+
+
+def raises_in_a_library(**kwargs):
+    """A receiver that gives a library what it cannot read."""
+    json.loads("{")
+
+
+class TestTitle:
+    """What happened in a few words, with the status beside it."""
+
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "title"),
+        [
+            (
+                "ticket.changed",
+                {"priority": 2},
+                {"priority": 3},
+                "ticket 527331: priority 2 → 3 and 2 more",
+            ),
+            (
+                "ticket.changed",
+                {"status": 1},
+                {"status": 2},
+                "ticket 527331: status 1 (Active) → 2 (Closed) and 2 more",
+            ),
+            ("ticket.changed", {}, {"priority": 3}, "ticket 527331: priority and 2 more"),
+            ("ticket.created", {}, {}, "ticket 527331: created"),
+            ("sale.sold", {}, {}, "sale 527331: sold"),
+        ],
+    )
+    def test_names_the_record_and_the_first_change(
+        self, event, page_of, name, before, after, title
+    ):
+        if before:
+            event("ticket.changed", FieldValues=before, Changes=["priority"])
+        changes = ["title", *after, "id"] if after == {"status": 2} else ["id", *after, "title"]
+        text = page_of(event(name, FieldValues=after, Changes=changes)).text
+        assert f"{title} skipped" in text
+
+    def test_a_long_name_and_a_long_value_are_cut(self, event, page_of):
+        event(FieldValues={"x_" + "n" * 120: "1"}, Changes=["x"])
+        values = {"x_" + "n" * 120: "v" * 100_000}
+        page = page_of(event(FieldValues=values, Changes=[*values]))
+        title = page.html.partition("<title>")[2].partition("</title>")[0]
+        assert len(title) < 300
+
+    def test_an_event_that_says_nothing_has_one_too(self, post, page_of):
+        assert post(b"{}").status_code == 200
+        assert "(no name): (no name)" in page_of(Event.objects.get()).text
+
+
+@pytest.mark.usefixtures("one_attempt")
+class TestButtons:
+    """Only those that would do something."""
+
+    REPLAYS = ("Replay", "Replay what failed")
+
+    def offered(self, client, event: Event) -> set[str]:
+        links = Page.get(client, f"{EVENTS}{event.pk}/change/").links
+        return links.keys() & {*self.REPLAYS, "Mark as handled"}
+
+    def test_what_failed(self, event, connect, replayer):
+        connect(signals.ticket_changed, raises)
+        connect(signals.any_event, print_nothing)
+        assert self.offered(replayer, event()) == {*self.REPLAYS, "Mark as handled"}
+
+    def test_if_nothing_failed_there_is_one_way_to_replay(self, event, connect, replayer):
+        connect(signals.any_event, print_nothing)
+        assert self.offered(replayer, event()) == {"Replay"}
+
+    def test_without_a_receiver_nothing_is_to_be_replayed(self, event, replayer):
+        assert self.offered(replayer, event()) == set()
+
+    def test_what_is_not_finished_is_left_to_its_dispatch(self, event, connect, replayer):
+        connect(signals.any_event, print_nothing)
+        stored = event()
+        Event.objects.update(status="pending", next_attempt_at=timezone.now())
+        assert self.offered(replayer, stored) == set()
+
+    def test_what_is_handled_can_be_undone_and_says_by_whom(self, event, connect, replayer):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        assert stored.handle(who="anna", reason="By <b>phone</b>")
+        page = Page.get(replayer, f"{EVENTS}{stored.pk}/change/")
+        assert "by anna: By <b>phone</b>" in page.text
+        assert "Undo “Mark as handled”" in page.text
+        page.forms = [form for form in page.forms if form.id == "undo-handled"]
+        page = page.submit("csrfmiddlewaretoken")
+        assert "The event counts as failed again." in page.text
+        assert "undone by rita on 20" in page.text
+        assert "Undo" not in page.text
+
+    def test_who_may_only_look_has_none(self, event, connect, viewer):
+        connect(signals.ticket_changed, raises)
+        stored = event()
+        assert self.offered(viewer, stored) == set()
+        assert stored.handle(who="anna", reason="By phone")
+        assert "Undo" not in Page.get(viewer, f"{EVENTS}{stored.pk}/change/").text
+
+
+class TestBounds:
+    """Values, lists and names are bounded, and the whole is a click away."""
+
+    def test_the_first_fields_are_shown_and_the_others_are_folded(self, event, page_of):
+        names = [f"x_{number}" for number in range(30)]
+        page = page_of(event(Changes=names))
+        shown, _, folded = page.text.partition("Changed fields")[2].partition("and 10 more")
+        assert "x_19" in shown
+        assert "x_20" not in shown
+        assert "x_29" in folded
+
+    def test_a_long_value_opens(self, event, page_of):
+        event(FieldValues={"title": "short"}, Changes=["title"])
+        page = page_of(event(FieldValues={"title": "v" * 900_000}, Changes=["title"]))
+        fields = page.text.partition("Changed fields")[2].partition("Receiver runs")[0]
+        assert len(fields) < 25_000
+        assert "The first 20000 of 900000 characters." in fields
+        assert "superoffice-long" in page.html
+
+    def test_what_cannot_be_seen_is_written_out_everywhere(self, event, connect, page_of):
+        evil = "x\u202e\u200by"
+        stored = event(
+            f"{evil}.{evil}", Entity=evil, ContextIdentifier=evil, WebhookName=evil,
+            Changes=[evil], FieldValues={evil: evil},
+        )  # fmt: skip
+        Event.objects.update(begun_by=evil, calling=evil, handled_by=evil, status="handled")
+        page = page_of(stored)
+        assert "\u202e" not in page.html
+        assert "\u200b" not in page.html
+        assert page.text.count("\\u202e\\u200b") > 10
 
 
 class TestNewerEvent:
@@ -353,7 +582,7 @@ class TestReceivers:
         with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "OWN_ASSOCIATES": own}):
             text = page_of(event()).text
         assert "passed over We caused the event ourselves, and it ignores those." in text
-        assert "was skipped, for it was for no receiver" in text
+        assert "was skipped because it was for no receiver" in text
 
     def test_without_any_it_says_so(self, event, page_of):
-        assert "No receiver listens to this event." in page_of(event()).text
+        assert "No receiver is connected for this event." in page_of(event()).text

@@ -1,12 +1,17 @@
 """With a table of 200 000 events the list reads what it shows, or what it says it looks through."""
 
+import json
+from urllib.parse import urlencode
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from superoffice_hooks.replay import preview
+
 from .. import many
 from ..many import BOUND, explained
-from .conftest import EVENTS
+from .conftest import EVENTS, GROUPS, REPLAY
 from .page import Page
 from .test_events import QUERIES, ours
 
@@ -35,6 +40,12 @@ RARE = {
     "?receiver=project.count&outcome=gave_up": 21,
     "?q=12345": 3,
     "?q=sale+12345": 1,
+    "?q=%2312345": 3,
+    "?q=Cust1": 1,
+    "?q=field_300": 100,
+    "?q=there+is+no+rate": 21,
+    "?group=1": 100,
+    "?group=2": 21,
     "?status__exact=failed&tenant=Cust2": 100,
     "?status__exact=failed&receiver=project.mail": 100,
     "?changed=field_300&status__exact=succeeded": 98,
@@ -59,6 +70,10 @@ COMMON = [
     "?received=month",
     "?q=0",
     "?q=our",
+    "?q=Cust3",
+    "?q=field_1",
+    "?q=project.mail",
+    "?q=mail+server+is+away",
     "?o=6",
 ]
 # Common once, or without an index, and not among what is newest.
@@ -91,6 +106,40 @@ def test_what_is_not_found_among_the_newest_is_looked_for_further_back(viewer, q
     page = Page.get(viewer, f"{EVENTS}{query}")
     assert page.cells("event_name") == []
     assert "Older events" in page.filters
+
+
+@pytest.mark.parametrize("url", ["", "1/change/", "2/change/", "1/handle/"])
+def test_the_pages_of_failure_groups_read_no_more_than_their_events(replayer, url):
+    with CaptureQueriesContext(connection) as captured:
+        page = Page.get(replayer, f"{GROUPS}{url}")
+    assert page.status == 200
+    read = [(explained(sql), sql) for sql in ours(captured)]
+    assert [(rows, sql) for rows, sql in read if rows > BOUND] == []
+    assert len(read) < 10
+
+
+@pytest.mark.parametrize("choice", ["", "&only_failed=on", "&only_newest=on"])
+@pytest.mark.parametrize("criteria", [{"name": "ticket.*"}, {"name": "sale.changed"}, {"group": 2}])
+def test_the_confirmation_of_a_replay_reads_no_more_than_the_events_it_counts(
+    replayer, monkeypatch, criteria, choice
+):
+    counted = 2000
+    monkeypatch.setattr(preview, "MAX_EVENTS", counted)
+    url = f"{REPLAY}?{urlencode({'criteria': json.dumps(criteria)})}{choice}"
+    Page.get(replayer, url)
+    with CaptureQueriesContext(connection) as captured:
+        page = Page.get(replayer, url)
+    assert "This replay makes" in page.text
+    assert len(captured) <= 15
+    read = [(explained(sql), sql) for sql in read_of(captured)]
+    # An event has two runs, and others of its record beside it.
+    assert [(rows, sql) for rows, sql in read if rows > 10 * counted] == []
+
+
+def read_of(captured: CaptureQueriesContext) -> list[str]:
+    """The queries of our tables, those among them that Django did not make."""
+    found = (query["sql"] for query in captured)
+    return [sql for sql in found if '"superoffice_hooks_' in sql and not sql.startswith("INSERT")]
 
 
 def test_a_range_of_time_far_back_reads_no_more(viewer):

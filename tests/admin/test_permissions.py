@@ -2,6 +2,7 @@
 
 import pytest
 
+from superoffice_hooks import signals
 from superoffice_hooks.models import Event, Rejection, Replay
 
 from ..conftest import body
@@ -27,7 +28,7 @@ def rows(post):
     return {
         EVENTS: Event.objects.get(),
         REJECTIONS: Rejection.objects.get(),
-        REPLAYS: Replay.objects.create(who="bob", why="a test"),
+        REPLAYS: Replay.objects.create(who="bob", reason="a test"),
     }
 
 
@@ -45,6 +46,7 @@ def test_lists_and_pages_are_for_those_who_may_view_them(browser, expected, rows
     assert statuses(browser, *ALL_LISTS, *pages) == {expected}
 
 
+@pytest.mark.words
 @pytest.mark.parametrize("browser", EVERYBODY, indirect=True)
 def test_nobody_adds_changes_or_deletes(browser, rows):
     for path, row in rows.items():
@@ -72,7 +74,7 @@ def test_who_may_not_replay_is_refused_by_the_server(browser, rows):
     browser.handler.enforce_csrf_checks = False
     for url, sent in (
         (EVENTS, {"action": "replay", "_selected_action": rows[EVENTS].pk}),
-        (REPLAY, {"ids": rows[EVENTS].pk, "why": "a test"}),
+        (REPLAY, {"ids": rows[EVENTS].pk, "reason": "a test"}),
     ):
         answer = browser.post(url, sent)
         assert answer.status_code == 403 or "login" in answer.headers["Location"]
@@ -84,18 +86,23 @@ def test_permission_to_replay_alone_does_not_show_events(rows):
     assert browser.get(f"{REPLAY}?ids={rows[EVENTS].pk}").status_code == 403
 
 
+def content(**kwargs):
+    """A receiver that is content with everything."""
+
+
 @pytest.mark.parametrize(
     ("browser", "offered"),
     [("viewer", False), ("replayer", True), ("superuser", True)],
     indirect=["browser"],
 )
-def test_button_and_action_are_offered_to_those_who_may(browser, offered, rows):
+def test_button_and_action_are_offered_to_those_who_may(browser, offered, rows, connect):
+    connect(signals.any_event, content)
     page = Page.get(browser, f"{EVENTS}{rows[EVENTS].pk}/change/")
     assert ("Replay" in page.links) is offered
     assert ("Replay selected events" in Page.get(browser, EVENTS).text) is offered
 
 
 def test_a_replay_is_refused_without_a_csrf_token(replayer, rows):
-    answer = replayer.post(REPLAY, {"ids": rows[EVENTS].pk, "why": "another site asked for it"})
+    answer = replayer.post(REPLAY, {"ids": rows[EVENTS].pk, "reason": "another site asked for it"})
     assert answer.status_code == 403
     assert Replay.objects.count() == 1

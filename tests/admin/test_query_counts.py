@@ -8,13 +8,13 @@ from django.test.utils import CaptureQueriesContext
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, Rejection, Replay
-from superoffice_hooks.replaying import Criteria, plan, replay
+from superoffice_hooks.replay.running import Criteria, plan, replay
 
 from ..conftest import body
 from .conftest import EVENTS, REJECTIONS, REPLAYS, raises
 from .page import Page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_attempt")]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def and_more(post, connect, times: int) -> None:
         names = [f"x_{other}" for other in range(number + 1)]
         post(json.dumps(sent | {"WebhookName": f"webhook {number}"}).encode())
         post(body(Changes=names, FieldValues=dict.fromkeys(names, number)))
-        replay(plan(Criteria(), who="anna", why="again"))
+        replay(plan(Criteria(), who="anna", reason="again"))
 
 
 def test_the_page_of_an_event(post, connect, queries):

@@ -2,23 +2,27 @@
 
 import json
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from superoffice_hooks import signals
-from superoffice_hooks.admin.events import EventAdmin
+from superoffice_hooks.admin import EventAdmin
 from superoffice_hooks.admin.filters import NameFilter
 from superoffice_hooks.models import Event, Replay
 
-from ..conftest import body
+from ..conftest import Poster, body, connecting
 from .conftest import EVENTS, REPLAY, raises
 from .page import Page
 
-pytestmark = pytest.mark.django_db
+RAISES = "tests.admin.conftest.raises"
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_attempt")]
 
 
 def choose(page: Page, *events: Event, **more: str) -> Page:
@@ -48,7 +52,7 @@ def test_the_action_replays_what_was_chosen_after_it_was_confirmed(event, calls,
     assert "contact.changed 1 tests.admin.test_replay.calls.<locals>.note" in page.text
     assert str(one) in page.links
     assert calls == []
-    page = page.submit("why", why="asked for")
+    page = page.submit("reason", reason="asked for")
     assert "2 events replayed: 2 succeeded, 0 failed." in page.text
     assert calls == [one, three]
     assert Replay.objects.get().criteria == {"ids": [one.pk, three.pk]}
@@ -62,7 +66,7 @@ def test_the_action_takes_everything_across_pages(event, calls, replayer, monkey
     page = choose(page, *chosen[-2:], select_across="1")
     assert "Replay 5 events" in page.text
     event()
-    page = page.submit("why", why="all of them")
+    page = page.submit("reason", reason="all of them")
     assert calls == chosen
     assert others[0] not in calls
     assert page.url == f"{EVENTS}?entity=ticket"
@@ -72,21 +76,34 @@ def test_the_action_takes_everything_across_pages(event, calls, replayer, monkey
 class TestAllThatMatch:
     """The list's filter becomes criteria where they say the same, and keys where they do not."""
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stored(cls, rows_of_the_class):
+        post = Poster()
+        wanted = {"ContextIdentifier": "Cust1", "Changes": ["Priority"], "WebhookName": "CRM"}
+        hooks = {**settings.SUPEROFFICE_HOOKS, "MAX_ATTEMPTS": 1}
+        with override_settings(SUPEROFFICE_HOOKS=hooks), connecting() as connect:
+            connect(signals.ticket_changed, raises)
+            for number in range(7):
+                name, values = ("ticket.changed", wanted) if number < 2 else ("sale.changed", {})
+                post(body(name, PrimaryKey=number, **{"Changes": ["sale"], **values}))
+
     @pytest.fixture(autouse=True)
-    def lists(self, post, calls, connect, monkeypatch):
+    def lists(self, stored, one_attempt, calls, connect, monkeypatch):
         """Two of the seven are wanted; no page shows them all."""
         monkeypatch.setattr(EventAdmin, "list_per_page", 1)
-        wanted = {"ContextIdentifier": "Cust1", "Changes": ["Priority"], "WebhookName": "CRM"}
         connect(signals.ticket_changed, raises)
-        for number in range(7):
-            name = "ticket.changed" if number < 2 else "sale.changed"
-            post(body(name, PrimaryKey=number, **(wanted if number < 2 else {"Changes": ["sale"]})))
 
     def replayed(self, replayer, query: str) -> list[int | None]:
         """The records that were called for, once everything the filter left was chosen."""
-        page = Page.get(replayer, f"{EVENTS}{query}")
-        page = choose(page, Event.objects.order_by("pk")[0], select_across="1")
-        page.submit("why", why="all of them")
+        replayer.handler.enforce_csrf_checks = False
+        key = Event.objects.order_by("pk")[0].pk
+        sent = {"action": "replay", "_selected_action": key, "select_across": "1"}
+        url = f"{EVENTS}{query}"
+        page = Page(replayer, replayer.post(url, sent, follow=True), url)
+        (form,) = (form for form in page.forms if "reason" in dict(form.fields))
+        fields = {name: value for name, value in form.fields if name != "only_failed"}
+        replayer.post(urljoin(page.url, form.action), {**fields, "reason": "all of them"})
         replay = Replay.objects.get()
         assert replay.planned == replay.tried
         return list(replay.runs.order_by("pk").values_list("event__primary_key", flat=True))
@@ -140,7 +157,7 @@ class TestAllThatMatch:
         assert set(self.replayed(replayer, "?name=ticket.changed")) == {1}
 
     def test_more_than_can_be_kept_as_keys_are_refused(self, replayer, monkeypatch):
-        monkeypatch.setattr(EventAdmin, "MOST", 1)
+        monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_SELECTED", 1)
         page = Page.get(replayer, f"{EVENTS}?primary_key__lt=2")
         page = choose(page, Event.objects.order_by("pk")[0], select_across="1")
         assert "Please select 1 events at most" in page.text
@@ -155,7 +172,7 @@ class TestAllThatMatch:
 
 
 class TestChoosingReceivers:
-    """All of them, only those that failed, or the ones that are ticked."""
+    """Those that are ticked, or all of them; perhaps only where they failed."""
 
     @pytest.fixture
     def failed(self, event, calls, connect):
@@ -167,72 +184,140 @@ class TestChoosingReceivers:
         runs = Replay.objects.get().runs.values_list("receiver", flat=True)
         return sorted(path.rpartition(".")[2] for path in runs)
 
-    def test_all_of_them(self, failed, replayer):
+    def test_if_none_is_ticked_all_are_called(self, failed, replayer):
         page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay")
-        page.submit("why", why="all")
+        assert "This replay makes 2 calls." in page.text
+        page.submit("reason", reason="all")
         assert self.receivers() == ["note", "raises"]
+        assert Replay.objects.get().receivers is None
 
-    def test_only_what_failed(self, failed, replayer):
+    def test_those_that_are_ticked_are_called_and_nobody_else(self, failed, replayer):
+        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay")
+        page.submit("reason", reason="one", receivers=RAISES)
+        assert self.receivers() == ["raises"]
+        assert Replay.objects.get().receivers == [RAISES]
+
+    def test_a_receiver_that_is_not_offered_is_refused(self, failed, replayer):
+        page = Page.get(replayer, f"{REPLAY}?ids={failed.pk}")
+        page = page.submit("reason", reason="some", receivers="os.system")
+        assert "os.system is not one of the available choices." in page.text
+        assert not Replay.objects.exists()
+
+    def test_only_where_it_failed_is_a_box_of_its_own(self, failed, event, replayer):
+        event("sale.changed")
         page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay what failed")
-        assert "Last run no success: tests.admin.conftest.raises (1 event)" in page.text
-        page = page.submit("why", why="the cause is gone")
+        assert f"{RAISES} (1 event, last run no success: 1)" in page.text
+        assert "This replay makes 1 call." in page.text
+        page.submit("reason", reason="the cause is gone")
         assert self.receivers() == ["raises"]
         assert Replay.objects.get().only_failed
 
-    def test_only_some(self, failed, replayer):
-        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay some receivers")
-        note = signals.receivers_of("ticket.changed")[1].path
-        assert note.endswith("note")
-        nobody = page.submit("why", why="some")
-        assert "Choose at least one receiver." in nobody.text
-        stranger = page.submit("why", why="some", chosen="os.system")
-        assert "os.system is not one of the available choices." in stranger.text
-        assert not Replay.objects.exists()
-        page.submit("why", why="some", chosen=note)
-        assert self.receivers() == ["note"]
+    def test_a_receiver_only_where_it_failed_can_be_said(self, event, calls, replayer, connect):
+        connect(signals.ticket_changed, raises)
+        first, second = event(PrimaryKey=1), event(PrimaryKey=2)
+        first.runs.filter(receiver=RAISES).delete()
+        page = Page.get(replayer, f"{REPLAY}?ids={first.pk},{second.pk}")
+        page.submit("reason", reason="both", receivers=RAISES, only_failed="on")
+        [run] = Replay.objects.get().runs.all()
+        assert (run.event, run.receiver) == (second, RAISES)
 
-    def test_ticks_count_only_where_some_are_asked_for(self, failed, replayer):
-        page = Page.get(replayer, f"{EVENTS}{failed.pk}/change/").click("Replay")
-        page.submit("why", why="all", chosen="tests.admin.conftest.raises")
-        assert Replay.objects.get().receivers == []
+    @pytest.mark.parametrize(
+        "query", ["?status__exact=failed", "?outcome=failed", f"?receiver={RAISES}&outcome=failed"]
+    )
+    def test_who_comes_from_failures_means_the_receivers_that_failed(self, failed, replayer, query):
+        page = choose(Page.get(replayer, f"{EVENTS}{query}"), failed)
+        page.submit("reason", reason="the cause is gone")
+        replay = Replay.objects.get()
+        assert replay.only_failed
+        assert replay.receivers == ([RAISES] if "receiver" in query else None)
+        assert self.receivers() == ["raises"]
+
+    def test_the_box_can_be_cleared(self, failed, replayer):
+        criteria = quote(json.dumps({"status": "failed"}))
+        page = Page.get(replayer, f"{REPLAY}?criteria={criteria}")
+        assert ("only_failed", "on") in page.forms[-1].fields
+        page.submit("reason", reason="all of them", only_failed=[])
+        assert self.receivers() == ["note", "raises"]
 
     def test_nothing_failed_is_said(self, event, calls, replayer):
-        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}&which=failed")
+        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}&only_failed=on")
         assert "The last run of every receiver was a success." in page.text
-        page = page.submit("why", why="hope")
-        assert "1 has no receiver to call and was skipped." in page.text
+        page = page.submit("reason", reason="hope")
+        assert "1 was skipped: this replay calls no receiver for it." in page.text
 
 
-class TestSuperseded:
-    """Old values written after newer ones do harm, so the page warns of them."""
+class TestPreview:
+    """The preview follows what is chosen, and changes nothing."""
 
-    def test_they_are_counted_and_can_be_left_out(self, event, calls, replayer):
+    def test_the_button_shows_what_the_choice_would_do_and_keeps_what_was_typed(
+        self, event, calls, connect, replayer
+    ):
+        connect(signals.ticket_changed, raises)
+        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}")
+        page = page.submit("reason", reason="half a sen", receivers=RAISES, preview="Preview")
+        assert "This replay makes 1 call." in page.text
+        assert "half a sen" in page.text
+        assert ("receivers", RAISES) in page.forms[-1].fields
+        assert not Replay.objects.exists()
+
+    def test_a_get_shows_the_same(self, event, calls, connect, replayer):
+        connect(signals.ticket_changed, raises)
+        url = f"{REPLAY}?ids={event().pk}&preview=1"
+        assert "This replay makes 1 call." in Page.get(replayer, f"{url}&only_failed=on").text
+        assert "This replay makes 2 calls." in Page.get(replayer, url).text
+        assert not Replay.objects.exists()
+
+    def test_a_box_that_was_cleared_is_not_ticked_again(self, event, calls, connect, replayer):
+        connect(signals.ticket_changed, raises)
+        event()
+        url = f"{REPLAY}?criteria={quote(json.dumps({'status': 'failed'}))}"
+        assert "This replay makes 1 call." in Page.get(replayer, url).text
+        assert "This replay makes 2 calls." in Page.get(replayer, f"{url}&preview=1").text
+
+    def test_more_events_than_are_counted_are_said(self, event, calls, replayer, monkeypatch):
+        monkeypatch.setattr("superoffice_hooks.replay.preview.MAX_EVENTS", 2)
+        for _ in range(3):
+            event()
+        page = Page.get(replayer, f"{REPLAY}?criteria={quote(json.dumps({'entity': 'ticket'}))}")
+        assert "2 events are selected. There are more" in page.text
+        page.submit("reason", reason="all of them")
+        assert Replay.objects.get().planned == 3
+
+
+class TestNewest:
+    """Old values written after newer ones do harm, so the newest of each record can be meant."""
+
+    def test_only_the_newest_is_replayed(self, event, calls, replayer):
         old, new, other = event(PrimaryKey=1), event(PrimaryKey=1), event(PrimaryKey=2)
         page = choose(Page.get(replayer, EVENTS), old, new, other)
-        assert "3 events of 2 records will be dispatched again" in page.text
-        assert "1 of the events is superseded" in page.text
-        assert "2 events remain." in page.text
-        page.submit("why", why="the latest", latest="on")
+        page = page.submit("reason", only_newest="on", preview="Preview")
+        assert "This replay makes 2 calls." in page.text
+        page.submit("reason", reason="the newest", only_newest="on")
         assert calls == [new, other]
+        assert Replay.objects.get().only_newest
 
-    def test_they_are_replayed_unless_they_are_left_out(self, event, calls, replayer):
+    def test_all_are_replayed_if_it_is_not_ticked(self, event, calls, replayer):
         old, new = event(PrimaryKey=1), event(PrimaryKey=1)
-        choose(Page.get(replayer, EVENTS), old, new).submit("why", why="history")
+        choose(Page.get(replayer, EVENTS), old, new).submit("reason", reason="history")
         assert calls == [old, new]
 
-    def test_where_there_are_none_nothing_is_offered(self, event, calls, replayer):
-        page = Page.get(replayer, f"{REPLAY}?ids={event().pk}")
-        assert "superseded" not in page.text.partition("body")[2]
-        assert "latest" not in dict(page.forms[-1].fields)
+    def test_a_newer_event_that_is_not_selected_is_warned_of(self, event, calls, replayer):
+        old = event(PrimaryKey=1)
+        other = event(PrimaryKey=2)
+        event("ticket.deleted", PrimaryKey=1)
+        page = choose(Page.get(replayer, EVENTS), old, other)
+        assert "1 record has a newer event that is not among these." in page.text
+        page = choose(Page.get(replayer, EVENTS), other)
+        assert "newer event" not in page.text
 
 
 def test_a_link_may_name_criteria_too(event, calls, replayer):
     event("sale.sold")
     wanted = event()
-    criteria = quote(json.dumps({"entity": "ticket", "latest": True}))
+    criteria = quote(json.dumps({"entity": "ticket", "unsuperseded": True}))
     page = Page.get(replayer, f"{REPLAY}?criteria={criteria}")
-    event()
-    page.submit("why", why="a link said so")
+    event(PrimaryKey=1)
+    page.submit("reason", reason="a link said so")
     assert calls == [wanted]
 
 
@@ -244,7 +329,7 @@ def test_a_link_may_name_criteria_too(event, calls, replayer):
 def test_criteria_that_say_nothing_select_nothing(event, calls, superuser, criteria):
     event()
     superuser.handler.enforce_csrf_checks = False
-    response = superuser.post(REPLAY, {"criteria": criteria, "why": "a slip"}, follow=True)
+    response = superuser.post(REPLAY, {"criteria": criteria, "reason": "a slip"}, follow=True)
     assert "There is no such event." in response.content.decode()
     assert not Replay.objects.exists()
 
@@ -265,7 +350,7 @@ def test_the_page_takes_as_many_queries_for_many_events(event, calls, replayer):
 
 
 def test_more_events_than_one_request_should_name_are_refused(event, calls, replayer, monkeypatch):
-    monkeypatch.setattr(EventAdmin, "MOST", 2)
+    monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_SELECTED", 2)
     page = choose(Page.get(replayer, EVENTS), *[event() for _ in range(3)])
     assert "Please select 2 events at most" in page.text
     assert page.url == EVENTS
@@ -274,28 +359,29 @@ def test_more_events_than_one_request_should_name_are_refused(event, calls, repl
 def test_a_replay_needs_a_reason(event, calls, replayer):
     stored = event()
     for nothing in ("", "  \n"):
-        page = Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("why", why=nothing)
+        page = Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("reason", reason=nothing)
         assert "This field is required." in page.text
     assert not Replay.objects.exists()
-    page = page.submit("why", why="now I have one")
+    page = page.submit("reason", reason="now I have one")
     assert calls == [stored]
 
 
 def test_looking_at_the_confirmation_replays_nothing(event, calls, replayer):
     stored = event()
-    for url in (f"{REPLAY}?ids={stored.pk}", f"{REPLAY}?ids={stored.pk}&why=because"):
+    for url in (f"{REPLAY}?ids={stored.pk}", f"{REPLAY}?ids={stored.pk}&reason=because"):
         assert replayer.get(url).status_code == 200
         assert replayer.head(url).status_code == 200
     assert not Replay.objects.exists()
 
 
+@pytest.mark.words
 @pytest.mark.parametrize(
     "ids", ["", ",", "all", "1,", "-1", "0", "9" * 18, "9" * 500, "1 OR 1=1", "²"]
 )
 def test_no_choice_is_not_a_choice_of_everything(event, calls, superuser, ids):
     event()
     superuser.handler.enforce_csrf_checks = False
-    response = superuser.post(REPLAY, {"ids": ids, "why": "a slip"}, follow=True)
+    response = superuser.post(REPLAY, {"ids": ids, "reason": "a slip"}, follow=True)
     assert "There is no such event." in response.content.decode()
     assert calls == []
     assert not Replay.objects.exists()
@@ -307,11 +393,8 @@ def test_the_counts_tell_failed_and_skipped_from_succeeded(event, connect, repla
     chosen = [event("sale.sold"), event("contact.changed"), event("person.changed")]
     page = choose(Page.get(replayer, EVENTS), *chosen)
     assert "None: these events will be skipped." in page.text
-    page = page.submit("why", why="to count")
-    assert (
-        "3 events replayed: 1 succeeded, 1 failed. 1 has no receiver to call and was skipped."
-        in page.text
-    )
+    page = page.submit("reason", reason="to count")
+    assert "3 events replayed: 1 succeeded, 1 failed. 1 was skipped:" in page.text
     assert 'class="warning"' in page.html
 
 
@@ -319,7 +402,7 @@ def test_an_unfinished_event_is_left_to_its_ordinary_dispatch(event, calls, repl
     stored = event()
     later = timezone.now() + timedelta(minutes=5)
     Event.objects.update(status=Event.Status.PENDING, next_attempt_at=later)
-    page = Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("why", why="impatience")
+    page = Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("reason", reason="impatience")
     assert "1 event replayed: 0 succeeded, 1 failed." in page.text
     assert "1 of the failed was unfinished and is left to its ordinary dispatch." in page.text
     assert calls == []
@@ -332,12 +415,12 @@ def test_the_test_event_names_no_receivers(post, calls, replayer):
 
 
 def test_a_long_choice_is_shortened_and_told(event, calls, replayer, monkeypatch):
-    monkeypatch.setattr(EventAdmin, "FEW", 1)
+    monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_LISTED", 1)
     page = choose(Page.get(replayer, EVENTS), event(), event(), event())
     assert "and 2 more" in page.text
 
 
-def test_cancel_leads_back(event, replayer):
+def test_cancel_leads_back(event, calls, replayer):
     stored = event()
     page = choose(Page.get(replayer, f"{EVENTS}?entity=ticket"), stored, event()).click("Cancel")
     assert page.url == f"{EVENTS}?entity=ticket"
@@ -350,5 +433,35 @@ def test_each_receiver_commits_on_its_own_also_under_atomic_requests(event, conn
     savepoints = []
     stored = event()
     connect(signals.any_event, lambda **kwargs: savepoints.append(len(connection.savepoint_ids)))
-    Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("why", why="to see")
+    Page.get(replayer, f"{REPLAY}?ids={stored.pk}").submit("reason", reason="to see")
     assert savepoints == [0]
+
+
+@pytest.mark.parametrize("criteria", [{"entity": "ticket"}, {"up_to": 2**60}], ids=str)
+def test_criteria_reach_no_event_that_a_project_hides_from_the_user(
+    event, calls, replayer, monkeypatch, criteria
+):
+    """A project may limit users to a tenant in ``get_queryset`` of its own EventAdmin."""
+    shown = event(ContextIdentifier="Cust1")
+    event(ContextIdentifier="Cust2")
+    whole = EventAdmin.get_queryset
+    monkeypatch.setattr(
+        EventAdmin, "get_queryset", lambda *args: whole(*args).filter(tenant="Cust1")
+    )
+    page = Page.get(replayer, f"{REPLAY}?criteria={quote(json.dumps(criteria))}")
+    assert "Replay 1 event" in page.text
+    page.submit("reason", reason="mine")
+    assert calls == [shown]
+
+
+def test_a_forged_form_reaches_no_event_that_a_project_hides(event, calls, superuser, monkeypatch):
+    event(ContextIdentifier="Cust2")
+    whole = EventAdmin.get_queryset
+    monkeypatch.setattr(
+        EventAdmin, "get_queryset", lambda *args: whole(*args).filter(tenant="Cust1")
+    )
+    superuser.handler.enforce_csrf_checks = False
+    sent = {"criteria": json.dumps({"entity": "ticket"}), "which": "all", "reason": "forged"}
+    response = superuser.post(REPLAY, sent, follow=True)
+    assert "There is no such event." in response.content.decode()
+    assert calls == []

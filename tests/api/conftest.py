@@ -15,7 +15,7 @@ if not find_spec("rest_framework"):
 
 API = "/api/superoffice/"
 NOTE = "tests.conftest.calls.<locals>.note"
-VIEW = ("view_event", "view_rejection", "view_replay")
+VIEW = ("view_event", "view_failuregroup", "view_rejection", "view_replay", "view_watch")
 EVERYBODY = ("anonymous", "stranger", "viewer", "replayer", "superuser")
 
 
@@ -56,7 +56,7 @@ class Caller:
 def logged_in(name: str, *permissions: str, **flags: bool) -> Caller:
     """A new user."""
     user = User.objects.create(username=name, **flags)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    user.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     return Caller(client)

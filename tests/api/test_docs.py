@@ -16,12 +16,13 @@ from superoffice_hooks.api.filters import EventFilterSet, RejectionFilterSet
 from superoffice_hooks.api.schema import examples
 from superoffice_hooks.api.serializers import EventReplaySerializer, NewReplaySerializer
 from superoffice_hooks.api.serializers.criteria import CriteriaSerializer
-from superoffice_hooks.models import Event, Rejection, Replay
-from superoffice_hooks.watching import dispatching_problems
+from superoffice_hooks.models import Event, FailureGroup, Rejection, Replay
+from superoffice_hooks.reports.standing import dispatching_problems
 
 from ..conftest import documented
 from ..openapi import schema
 from ..test_docs import PAGES, section
+from .conftest import VIEW
 
 PAGE = PAGES["docs/api.md"]
 HOST = "https://crm.example.com"
@@ -86,8 +87,8 @@ class TestEverythingIsNamed:
     @pytest.mark.django_db
     def test_permissions(self):
         told = set(re.findall(r"`superoffice_hooks\.(\w+)`", section(PAGE, "Who may")))
-        assert told == {"view_event", "view_rejection", "view_replay", "replay_event"}
-        assert Permission.objects.filter(codename__in=told).count() == 4
+        assert told == {"replay_event", "triage_failuregroup", "manage_webhooks", *VIEW}
+        assert Permission.objects.filter(codename__in=told).count() == len(told)
 
     def test_the_problem_is_the_one_that_is_answered(self):
         [shown] = blocks("json")
@@ -97,7 +98,7 @@ class TestEverythingIsNamed:
 @pytest.mark.django_db(transaction=True)
 class TestExamples:
     @pytest.fixture(autouse=True)
-    def stored(self, post, connect):
+    def stored(self, one_attempt, post, connect):
         """An event that failed and will not fail again, a rejection, a replay under way."""
 
         def escalate(replay, **kwargs):
@@ -107,12 +108,17 @@ class TestExamples:
         connect(signals.ticket_changed, escalate)
         post(documented("ticket-events-02-ticket.changed"))
         post(documented("seed-ticket.created"), secret=None)
-        Replay.objects.create(who="rita", why="under way", planned=5, up_to=5)
+        Replay.objects.create(who="rita", reason="under way", planned=5, up_to=5)
         User.objects.create_superuser("ada", password="an example")
 
     def here(self, code: str, url: str) -> str:
         """The example, for this server and these rows."""
-        for name, model in (("events", Event), ("rejections", Rejection), ("replays", Replay)):
+        for name, model in (
+            ("events", Event),
+            ("failure-groups", FailureGroup),
+            ("rejections", Rejection),
+            ("replays", Replay),
+        ):
             pk = str(model._default_manager.latest("pk").pk)
             code = re.sub(rf"/{name}/\d+/", f"/{name}/{pk}/", code)
         return code.replace(HOST, url)

@@ -12,11 +12,11 @@ from django.utils import timezone
 from superoffice_hooks import signals
 from superoffice_hooks.exceptions import GiveUp, RetryLater
 from superoffice_hooks.models import Event, Replay
-from superoffice_hooks.replaying import Criteria, plan, replay
-from superoffice_hooks.signature import sign
+from superoffice_hooks.replay.running import Criteria, plan, replay
+from superoffice_hooks.wire.signature import sign
 
-from ..conftest import SECRET, body, documented
-from .conftest import raises
+from ..conftest import SECRET, Poster, body, documented
+from .conftest import VIEW, Caller, logged_in, raises
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ LISTED = [
     "attempts", "next_attempt_at", "finished_at", "problems", "changes", "payload",
 ]  # fmt: skip
 DETAILED = [
-    "superseded", "deaths", "begun_at", "begun_by", "calling", "handled_by", "handled_why",
+    "superseded", "deaths", "begun_at", "begun_by", "calling", "handled_by", "handled_reason",
     "pruned_at", "remote_addr", "headers", "body", "changed_fields", "redeliveries", "runs",
 ]  # fmt: skip
 
@@ -36,6 +36,7 @@ def detail(viewer, event: Event, **query):
     return viewer.read(f"events/{event.pk}/", **query)
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_the_list_has_what_was_sent_and_what_became_of_it(viewer, event, connect):
     connect(signals.ticket_changed, raises)
     sent = event(EventId=EVENT_ID, PrimaryKey=42, Changes=["priority", "Title"])
@@ -75,20 +76,41 @@ def test_what_occurred_at_no_readable_time_happened_when_it_was_received(viewer,
     assert row["problems"]
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_each_field_of_the_list_can_be_asked_for_alone(viewer, event, name):
-    sent = event()
-    (row,) = viewer.rows("events/", fields=name)
-    (whole,) = viewer.rows("events/")
-    assert row == {name: whole[name]}
-    assert detail(viewer, sent, fields=name) == row
+class TestEachField:
+    """Asked for alone, of one event."""
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sent(cls, rows_of_the_class) -> Event:
+        Poster()(body())
+        return Event.objects.get()
 
-@pytest.mark.parametrize("name", DETAILED)
-def test_each_field_of_the_detail_can_be_asked_for_alone(viewer, event, name):
-    sent = event()
-    assert detail(viewer, sent, fields=name) == {name: detail(viewer, sent)[name]}
-    assert "fields" in viewer.mistakes("events/", fields=name)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def viewer(cls, rows_of_the_class) -> Caller:
+        return logged_in("vera", *VIEW)
+
+    @pytest.mark.parametrize("name", LISTED)
+    def test_each_field_of_the_list_can_be_asked_for_alone(self, viewer, sent, name):
+        (row,) = viewer.rows("events/", fields=name)
+        (whole,) = viewer.rows("events/")
+        assert row == {name: whole[name]}
+        assert detail(viewer, sent, fields=name) == row
+
+    @pytest.mark.parametrize("name", DETAILED)
+    def test_each_field_of_the_detail_can_be_asked_for_alone(self, viewer, sent, name):
+        assert detail(viewer, sent, fields=name) == {name: detail(viewer, sent)[name]}
+        assert "fields" in viewer.mistakes("events/", fields=name)
+
+    @pytest.mark.parametrize("name", [*LISTED, *DETAILED])
+    def test_what_a_field_is_made_of_is_read_at_once(self, viewer, sent, name):
+        with CaptureQueriesContext(connection) as captured:
+            detail(viewer, sent, fields=name)
+        # As Django's get() does, also for a column that was left out and is wanted after all.
+        single = [
+            q for q in captured if "superoffice_hooks_event" in q["sql"] and "LIMIT 21" in q["sql"]
+        ]
+        assert len(single) == 1
 
 
 def test_fields_come_in_the_order_of_the_row_and_each_once(viewer, event):
@@ -110,18 +132,6 @@ def test_what_is_left_out_is_not_read_either(viewer, event):
         read = columns_read(viewer, path, fields="id,event,status")
         for column in ("payload", "body", "headers", "problems"):
             assert f'."{column}"' not in read.replace("`", '"')
-
-
-@pytest.mark.parametrize("name", [*LISTED, *DETAILED])
-def test_what_a_field_is_made_of_is_read_at_once(viewer, event, name):
-    sent = event()
-    with CaptureQueriesContext(connection) as captured:
-        detail(viewer, sent, fields=name)
-    # As Django's get() does, also for a column that was left out and is wanted after all.
-    single = [
-        q for q in captured if "superoffice_hooks_event" in q["sql"] and "LIMIT 21" in q["sql"]
-    ]
-    assert len(single) == 1
 
 
 def test_the_list_never_reads_a_body(viewer, event):
@@ -201,10 +211,11 @@ def test_numbers_that_json_has_not_are_no_error(viewer, post, number):
     assert detail(viewer, Event.objects.get())["body"]["content"].encode() == sent
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_runs_are_told_the_newest_first(viewer, event, connect):
     connect(signals.ticket_changed, raises)
     sent = event()
-    replay(plan(Criteria(), who="anna", why="again"))
+    replay(plan(Criteria(), who="anna", reason="again"))
     again, first = detail(viewer, sent)["runs"]
     assert first["receiver"] == again["receiver"] == "tests.api.conftest.raises"
     assert (first["replay"], again["replay"]) == (None, Replay.objects.get().pk)
@@ -322,10 +333,10 @@ BEGUN = {"claim": 7, "begun_at": timezone.now(), "attempts": 1}
 @pytest.mark.parametrize(
     ("due_in", "columns", "stage"),
     [
-        (-2, {}, "waiting"),
-        (200, {"claim": 7}, "waiting"),
+        (-2, {}, "queued"),
+        (200, {"claim": 7}, "queued"),
         (200, BEGUN, "running"),
-        (-2, BEGUN, "waiting"),
+        (-2, BEGUN, "queued"),
         (60, {"attempts": 1}, "retry"),
         (-301, {}, "overdue"),
         (-301, BEGUN, "overdue"),

@@ -6,6 +6,8 @@
 import json
 import os
 import re
+from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -16,12 +18,21 @@ from superoffice_hooks import signals
 from superoffice_hooks.api.schema import EXAMPLES
 from superoffice_hooks.models import Dispatcher, Event
 
-from ..conftest import documented
+from ..conftest import URL, documented
+from ..wanting import played, wanting
 from .asking import REPLAYS, WHY, ask
 from .conftest import API, Caller
 
+if not find_spec("httpx"):
+    pytest.skip("needs the extra superoffice", allow_module_level=True)
+
+from superoffice_hooks.subscribing import clients
+from superoffice_hooks.subscribing.applying import apply
+from superoffice_hooks.testing import FakeSuperOffice
+
 pytestmark = pytest.mark.django_db
 
+MUTE = {**WHY, "until": "2099-12-31T12:00:00+01:00"}
 NEW_REPLAY = {"criteria": {"event": "ticket.*", "status": "failed"}, "only_failed": True, **WHY}
 
 # What differs each time, by its key.
@@ -35,13 +46,15 @@ SETTLED = {
     "host": "web1",
     "pid": 4711,
     "begun_by": "web1 pid 4711",
+    "claimed_by": "web1 pid 4711",
     "traceback": "Traceback (most recent call last):\n…\nRuntimeError: the mail server is away\n",
 }
 MOMENT = "2026-05-19T09:56:34.215000+02:00"
 REPLACED = {
-    r"http://testserver": "https://crm.example.com",
+    r"http://(testserver|localhost:\d+|127\.0\.0\.1:\d+)": "https://crm.example.com",
     r"cursor=\w+": "cursor=b2xkZXJ8MTA0Mg",
     r"tests\.api\.test_examples": "helpdesk.receivers",
+    r"tests/api/test_examples\.py": "helpdesk/receivers.py",
     rf"{API}(\w+)/\d+/": rf"{API}\1/1042/",
 }
 
@@ -73,7 +86,19 @@ OF_SUPEROFFICE = {"occurred_at", "happened_at", "before", "after"}
 
 
 @pytest.fixture
-def answers(post, connect, replayer, settings) -> dict[str, Any]:
+def webhook(settings, live_server, monkeypatch) -> Iterator[FakeSuperOffice]:
+    """A webhook that is wanted, and a SuperOffice."""
+    wanted = {"name": "Help desk", "events": ["ticket.*"]}
+    with played(monkeypatch) as superoffice:
+        settings.SUPEROFFICE_HOOKS = {
+            **settings.SUPEROFFICE_HOOKS,
+            **wanting(superoffice, live_server.url + URL, **wanted),
+        }
+        yield superoffice
+
+
+@pytest.fixture
+def answers(post, connect, replayer, superuser, settings, webhook) -> dict[str, Any]:
     """What is answered to whom asks for everything, by the names of components."""
     connect(signals.ticket_changed, escalate)
     post(documented("seed-ticket.changed"))
@@ -87,9 +112,16 @@ def answers(post, connect, replayer, settings) -> dict[str, Any]:
     detail = replayer.read(f"events/{small.pk}/")
     rejections = replayer.read("rejections/")
     status = replayer.read("status/")
+    groups = replayer.read("failure-groups/")
+    at_group = f"failure-groups/{groups['results'][0]['id']}/"
+    group = replayer.read(at_group)
+    group["example"]["event"] = SETTLED["id"]
+    muted = ask(superuser, MUTE, f"{API}{at_group}mute/").json()
     counted = replayer.read("fields/", entity="ticket")
-    plan = ask(replayer, {**NEW_REPLAY, "dry_run": True}).json()
+    preview = ask(replayer, {**NEW_REPLAY, "dry_run": True}).json()
+    handled = ask(superuser, WHY, f"{API}{at_group}handle/").json()
     replay = ask(replayer, NEW_REPLAY).json()
+    assert list(apply("default", who="anna on crm1"))
     return {
         "PaginatedEventList": events,
         "EventDetail": detail,
@@ -97,12 +129,21 @@ def answers(post, connect, replayer, settings) -> dict[str, Any]:
         "Counted": counted | {"fields": counted["fields"][:3], "unheard": counted["unheard"][:3]},
         "PaginatedRejectionList": rejections,
         "RejectionDetail": replayer.read(f"rejections/{rejections['results'][0]['id']}/"),
+        "PaginatedFailureGroupList": groups,
+        "FailureGroupDetail": group,
+        "FailureGroup": muted,
+        "State": WHY,
+        "Mute": MUTE,
+        "Handled": handled,
         "NewReplay": NEW_REPLAY,
-        "Plan": plan,
+        "Preview": preview,
         "ReplayDetail": replay,
         "PaginatedReplayList": replayer.read("replays/"),
         "Status": status,
-        "Problem": dict(problems(replayer, replay)),
+        "WebhookList": replayer.read("webhooks/"),
+        "WebhookDetail": replayer.read("webhooks/default/"),
+        "WebhookAction": ask(superuser, {}, f"{API}webhooks/default/ping/").json(),
+        "Problem": dict(problems(replayer, replay)) | no_answer(superuser, webhook),
     }
 
 
@@ -122,6 +163,14 @@ def problems(caller: Caller, replay: dict[str, Any]) -> Any:
         yield str(response.status_code), json.loads(response.content)
 
 
+def no_answer(caller: Caller, superoffice: FakeSuperOffice) -> dict[str, Any]:
+    """The answer if SuperOffice gives none."""
+    superoffice.login.state = "OfflineMaintenance"
+    clients.forget()
+    response = ask(caller, {}, f"{API}webhooks/default/test/")
+    return {str(response.status_code): json.loads(response.content)}
+
+
 def too_many(caller: Caller) -> Any:
     """The second answer where one replay is allowed."""
     rates = {**api_settings.DEFAULT_THROTTLE_RATES, "superoffice_replay": "1/hour"}
@@ -131,6 +180,7 @@ def too_many(caller: Caller) -> Any:
         return [ask(caller) for _ in range(2)][-1]
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_they_are_what_the_api_answers(answers):
     found = settled(answers)
     if os.environ.get("TEST_EXAMPLES"):

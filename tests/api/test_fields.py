@@ -80,9 +80,9 @@ def test_nothing_received_is_nothing_counted(viewer):
 
 def test_a_window_is_forwards_and_no_longer_than_a_month(viewer):
     told = viewer.mistakes("fields/", since="2026-05-19", until="2026-05-19")
-    assert told == {"since": "Expected a moment before until."}
+    assert told == {"since": "Expected a time before until."}
     told = viewer.mistakes("fields/", since="2026-05-01", until="2026-06-02")
-    assert told == {"since": "Expected a moment at most 31 days before until."}
+    assert told == {"since": "Expected a time at most 31 days before until."}
     assert viewer.read("fields/", since="2026-05-01", until="2026-06-01")["fields"] == []
     assert "since" in viewer.mistakes("fields/", since="9998-01-01")
 

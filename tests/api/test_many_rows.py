@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from superoffice_hooks.reaching import FEW, MOST
+from superoffice_hooks.models.paging.pages import MAX_KEYS, MAX_ROWS
 
 from .. import many
 from ..many import BOUND, explained
@@ -76,6 +76,7 @@ COMMON: list[dict[str, Any]] = [
     {"changed": ["field_1", "field_7", "field_8"]},
     {"changed_all": ["field_1", "field_7"]},
     {"receiver": "project.mail"},
+    {"group": 1},
     {"receiver": "project.mail", "status": "failed", "tenant": "Cust2"},
     {"primary_key": 0},
     {"search": "0000"},
@@ -153,7 +154,7 @@ def test_one_event_reads_what_belongs_to_it(viewer):
 def test_the_status_reads_a_bounded_number_of_rows(viewer):
     told, queries = look(viewer, "status/")
     counted = {one["status"]: (one["events"], one["at_least"]) for one in told["statuses"]}
-    assert counted["succeeded"] == counted["failed"] == (MOST, True)
+    assert counted["succeeded"] == counted["failed"] == (MAX_ROWS, True)
     assert counted["skipped"] == (3699, False)
     assert too_many(queries) == []
 
@@ -161,4 +162,4 @@ def test_the_status_reads_a_bounded_number_of_rows(viewer):
 def test_statistics_of_fields_read_the_time_that_is_counted(viewer):
     # One event came in every twenty seconds.
     _, queries = look(viewer, "fields/", since=moment(199_000))
-    assert too_many(queries, bound=2 * FEW + many.EVENTS // 20) == []
+    assert too_many(queries, bound=2 * MAX_KEYS + many.EVENTS // 20) == []

@@ -8,8 +8,7 @@ import pytest
 from django.db import connection, connections
 from django.test import override_settings
 
-from superoffice_hooks import reaching
-from superoffice_hooks.models import Event
+from superoffice_hooks.models import Event, paging
 
 from ..conftest import Poster, body
 
@@ -147,7 +146,7 @@ def test_a_cursor_of_one_list_is_none_of_another(viewer, event):
 @pytest.fixture
 def most(monkeypatch) -> int:
     """So many rows are looked through at a time."""
-    monkeypatch.setattr(reaching, "MOST", 4)
+    monkeypatch.setattr(paging.pages, "MAX_ROWS", 4)
     return 4
 
 

@@ -1,9 +1,11 @@
 """The time line of a record."""
 
+import json
+
 import pytest
 
-from superoffice_hooks import reaching
 from superoffice_hooks.models import Event
+from superoffice_hooks.models.paging import pages
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +64,7 @@ def test_what_is_no_primary_key_is_a_mistake(viewer, number):
 def test_pages_follow_each_other_there_and_back_though_events_come_in(
     viewer, at, monkeypatch, most
 ):
-    monkeypatch.setattr(reaching, "MOST", most)
+    monkeypatch.setattr(pages, "MAX_ROWS", most)
     there = [at(minute) for minute in range(7)]
     page = viewer.read(RECORD, page_size=2)
     seen, back = ids(page["results"]), []
@@ -85,13 +87,19 @@ def test_events_that_occurred_at_one_time_are_in_the_order_of_receipt(viewer, at
 
 
 def test_more_events_than_can_be_sorted_are_in_the_order_of_receipt(viewer, at, monkeypatch):
-    monkeypatch.setattr(reaching, "MOST", 3)
+    monkeypatch.setattr(pages, "MAX_ROWS", 3)
     keys = [at(minute) for minute in (9, 1, 5, 3)]
     assert ids(viewer.rows(RECORD)) == keys[::-1]
 
 
+def test_a_record_of_no_tenant_is_found_under_a_dash(viewer, post):
+    post(json.dumps({"Event": "ticket.changed", "PrimaryKey": 7, "Entity": "ticket"}).encode())
+    [row] = viewer.rows("records/-/ticket/7/")
+    assert row["tenant"] == ""
+
+
 def test_what_crowds_the_number_in_another_tenant_counts_too(viewer, at, monkeypatch):
-    monkeypatch.setattr(reaching, "MOST", 3)
+    monkeypatch.setattr(pages, "MAX_ROWS", 3)
     keys = [at(2), at(1)]
     assert ids(viewer.rows(RECORD)) == keys
     for _ in range(2):

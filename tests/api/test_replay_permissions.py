@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import cache
 from rest_framework.settings import api_settings
 
-from superoffice_hooks import replaying
 from superoffice_hooks.models import Event, Replay
+from superoffice_hooks.replay import running
 
 from .asking import ALL, FAILED, REPLAYS, WHY, ask, started
 from .conftest import API, logged_in
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def urls(event, calls, superuser, monkeypatch, settings) -> list[str]:
     """What starts a replay, what replays one event, and what ends a replay that is under way."""
-    monkeypatch.setattr(replaying, "BATCH_EVENTS", 1)
+    monkeypatch.setattr(running, "BATCH_EVENTS", 1)
     events = [event(PrimaryKey=number) for number in range(3)]
     settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
     replay = started(superuser)
@@ -24,10 +24,20 @@ def urls(event, calls, superuser, monkeypatch, settings) -> list[str]:
     return [REPLAYS, f"{API}events/{events[0].pk}/replay/", f"{REPLAYS}{replay['id']}/cancel/"]
 
 
+@pytest.mark.words
 class TestPermissions:
-    @pytest.mark.parametrize("caller", ["anonymous", "stranger", "viewer"], indirect=True)
     @pytest.mark.parametrize(
-        "asked", [FAILED, {**FAILED, "dry_run": True}, WHY, {}, {"color": "red"}], ids=str
+        ("caller", "asked"),
+        [
+            ("anonymous", FAILED),
+            ("stranger", FAILED),
+            *(
+                ("viewer", asked)
+                for asked in (FAILED, {**FAILED, "dry_run": True}, WHY, {}, {"color": "red"})
+            ),
+        ],
+        indirect=["caller"],
+        ids=str,
     )
     def test_who_may_not_replay_does_not(self, urls, calls, caller, asked):
         for url in urls:
@@ -35,7 +45,7 @@ class TestPermissions:
             assert response.status_code == 403
             assert response["Content-Type"] == "application/problem+json"
         assert calls == [0]
-        assert Replay.objects.get().state == "running"
+        assert Replay.objects.get().state == "waiting"
 
     @pytest.mark.parametrize("caller", ["replayer", "superuser"], indirect=True)
     def test_who_may_does(self, urls, caller):

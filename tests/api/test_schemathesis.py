@@ -6,6 +6,7 @@ not describe, and every body as described. It runs as a process of its own, as a
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,19 @@ from django.db import connection
 from django.utils import timezone
 
 from superoffice_hooks import signals
-from superoffice_hooks.models import Event, Rejection, Replay
+from superoffice_hooks.models import Event, FailureGroup, Rejection, Replay
+from superoffice_hooks.testing import FakeSuperOffice
 
 from ..conftest import PAYLOADS, documented
 from ..openapi import schema
+from ..wanting import played, wanting
 from .asking import ask, started
 from .conftest import raises
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         connection.vendor != "postgresql",
         reason="takes minutes, and PostgreSQL is the strictest about values",
@@ -41,13 +45,24 @@ CHECKS = (
     "response_schema_conformance",
     "ignored_auth",
 )
-EXAMPLES = 40
+EXAMPLES = 15
 """So many requests of each operation, besides those that cover every boundary."""
 
 
 @pytest.fixture
-def stored(post, connect, superuser) -> None:
-    """Every documented body, delivered, a few again; failures, rejections, replays."""
+def superoffice(settings, monkeypatch) -> Iterator[FakeSuperOffice]:
+    """A SuperOffice, where a webhook is wanted that is not there yet."""
+    with played(monkeypatch) as fake:
+        settings.SUPEROFFICE_HOOKS = {
+            **settings.SUPEROFFICE_HOOKS,
+            **wanting(fake, "http://127.0.0.1:9/superoffice/webhook/"),
+        }
+        yield fake
+
+
+@pytest.fixture
+def stored(post, connect, superuser, superoffice) -> None:
+    """Every documented body, delivered, a few again; failures, rejections, replays, a webhook."""
     connect(signals.any_event, lambda **kwargs: None)
     connect(signals.sale_sold, raises)
     for path in sorted(PAYLOADS.glob("*.json")):
@@ -71,17 +86,30 @@ def pointed(made: dict[str, Any]) -> dict[str, Any]:
                 about = (path.split("/")[3], parameter["name"])
                 if found := known(*about):
                     parameter["schema"]["enum"] = found
+    # Chance hardly hits upon the near future.
+    until = (timezone.now() + timedelta(days=2)).isoformat()
+    made["components"]["schemas"]["SuperOfficeMute"]["properties"]["until"]["enum"] = [until]
+    connected = sorted({receiver.path for receiver in signals.connected()})
+    for name in ("SuperOfficeNewReplay", "SuperOfficeEventReplay"):
+        made["components"]["schemas"][name]["properties"]["receivers"]["items"]["enum"] = connected
     return made
 
 
 def known(resource: str, parameter: str) -> list[Any]:
     """Values of a parameter that lead somewhere."""
-    models = {"events": Event, "rejections": Rejection, "replays": Replay}
+    models = {
+        "events": Event,
+        "failure-groups": FailureGroup,
+        "rejections": Rejection,
+        "replays": Replay,
+    }
     match resource, parameter:
-        case (("events" | "rejections" | "replays"), "id"):
+        case (("events" | "failure-groups" | "rejections" | "replays"), "id"):
             return list(models[resource]._default_manager.values_list("pk", flat=True)[:5])
         case "records", ("tenant" | "entity" | "primary_key"):
             return [getattr(Event.objects.earliest("pk"), parameter)]
+        case "webhooks", "endpoint":
+            return ["default"]
         case "fields", "since":
             return [(timezone.now() - timedelta(days=2)).isoformat()]
         case "fields", "until":

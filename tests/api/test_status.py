@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from superoffice_hooks import signals, spool, watching
+from superoffice_hooks import signals
 from superoffice_hooks.models import Dispatcher, Event
 from superoffice_hooks.models.dispatcher import GONE_AFTER_SECONDS
-from superoffice_hooks.notification import Delivery
+from superoffice_hooks.receiving import spool
+from superoffice_hooks.reports import standing
+from superoffice_hooks.reports.stages import OVERDUE_SECONDS
+from superoffice_hooks.wire.notification import Delivery
 
 from .conftest import raises
 
@@ -27,6 +30,7 @@ def test_nothing_received_is_nothing_to_worry_about(viewer):
     assert told["endpoints"] == [{"name": "default", "last_delivery": None, "last_test": None}]
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_events_are_counted_by_status(viewer, event, connect):
     connect(signals.ticket_changed, raises)
     event(), event(), event("sale.sold")
@@ -36,8 +40,7 @@ def test_events_are_counted_by_status(viewer, event, connect):
 
 
 def test_more_than_are_counted_are_told_as_at_least_so_many(viewer, event, monkeypatch):
-    monkeypatch.setattr(watching.now, "MOST_STANDING", 2)
-    monkeypatch.setattr(watching, "MOST_STANDING", 2)
+    monkeypatch.setattr(standing, "MAX_COUNTED", 2)
     for _ in range(4):
         event()
     (skipped,) = (one for one in viewer.read("status/")["statuses"] if one["events"])
@@ -55,6 +58,7 @@ def test_the_oldest_pending_event_is_told_with_its_age(viewer, event, settings):
     assert oldest["next_attempt_at"]
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_what_came_in_lately_is_told_by_what_became_of_it(viewer, event, connect):
     connect(signals.ticket_changed, raises)
     event(), event("sale.sold"), event("sale.sold")
@@ -79,13 +83,6 @@ class TestDispatching:
         """Three events that nobody dispatches."""
         settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
         return [event() for _ in range(3)]
-
-    @pytest.fixture
-    def dispatcher(self) -> Dispatcher:
-        """A dispatcher that was seen just now."""
-        seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
-        seen.say()
-        return seen
 
     def test_who_dispatches_is_told(self, viewer, dispatcher):
         told = viewer.read("status/")["dispatching"]
@@ -116,13 +113,12 @@ class TestDispatching:
         told = viewer.read("status/")["dispatching"]
         assert (told["due"], told["at_least"]) == (2, False)
         assert 100 <= told["oldest_due"] < 130
-        monkeypatch.setattr(watching.now, "MOST_PENDING", 2)
-        monkeypatch.setattr(watching, "MOST_PENDING", 2)
+        monkeypatch.setattr(standing, "MAX_PENDING", 2)
         assert viewer.read("status/")["dispatching"]["at_least"] is True
 
     def test_what_is_wrong_is_said_in_the_words_of_the_command(self, viewer, waiting, dispatcher):
         Dispatcher.objects.update(hung=1)
-        due_at = timezone.now() - timedelta(seconds=watching.OVERDUE_SECONDS + 10)
+        due_at = timezone.now() - timedelta(seconds=OVERDUE_SECONDS + 10)
         Event.objects.update(next_attempt_at=due_at)
         problems = viewer.read("status/")["problems"]
         assert len(problems) == 2

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db.models import Q
 
+from example_project.desk import weekend as desk
+from example_project.desk.weekend import Weekend
+from superoffice_hooks import signals
 from superoffice_hooks.models import Event
 from superoffice_hooks.testing import Attempt, SuperOffice, Webhook
 
@@ -36,7 +39,9 @@ if find_spec("playwright") is None:
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
-STAFF = {"vera": VIEW, "rita": (*VIEW, "replay_event")}
+EVENTS_OF_THE_WEEKEND = int(os.environ.get("TEST_WEEKEND_EVENTS", "1000"))
+
+STAFF = {"vera": VIEW, "rita": (*VIEW, "replay_event", "triage_failuregroup", "manage_webhooks")}
 """Who may only look, and who may replay."""
 
 
@@ -82,7 +87,7 @@ def browse(chromium, live_server) -> Iterator[Callable[..., "Admin"]]:
 
 
 @pytest.fixture
-def deliver(live_server) -> Callable[..., Attempt]:
+def deliver(live_server, one_attempt) -> Callable[..., Attempt]:
     """``deliver(notification(...))``: SuperOffice posts it, and the receivers have run.
 
     Also takes bytes, the webhook's name, secret and headers, and another endpoint.
@@ -118,3 +123,31 @@ def wait_for_the_receivers(seconds: float = 20) -> None:
 def helpdesk(connect, deliver) -> HelpDesk:
     """A morning at a help desk: events of several tenants, failures, a replay and rejections."""
     return HelpDesk(connect, deliver)
+
+
+@pytest.fixture
+def weekend(connect, live_server, settings) -> Weekend:
+    """A Monday at the example project after a weekend in which much failed; all is mended since.
+
+    With few events; nobody dispatches before a test does.
+    """
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
+    for signal, name, filters in (
+        (signals.ticket_created, "open_ticket", {}),
+        (signals.ticket_changed, "follow_ticket", {}),
+        (signals.ticket_changed, "flag_ticket", {"fields": {"priority", "deadline"}}),
+        (signals.ticket_changed, "note_priority", {"fields": "priority", "ignore_own": True}),
+        (signals.on("list.*.softdeleted"), "withdraw_item", {}),
+        (signals.sale_sold, "pay_commission", {}),
+    ):
+        connect(signal, mended(name), **filters)
+    return desk.fill(EVENTS_OF_THE_WEEKEND)
+
+
+def mended(name: str) -> Callable[..., None]:
+    """Return a receiver that is content with everything, by its dotted path in the project."""
+
+    def receiver(**kwargs: Any) -> None: ...
+
+    receiver.__module__, receiver.__qualname__ = "example_project.desk.receivers", name
+    return receiver

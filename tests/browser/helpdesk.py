@@ -11,9 +11,10 @@ from django.db.models.functions import Replace
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks import replaying, signals
+from superoffice_hooks import signals
 from superoffice_hooks.exceptions import GiveUp, RetryLater
 from superoffice_hooks.models import Dispatcher, Event, ReceiverRun, Redelivery, Rejection, Replay
+from superoffice_hooks.replay import running
 from superoffice_hooks.testing import Attempt, notification
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -133,9 +134,9 @@ class HelpDesk:
 
     def sale_is_replayed(self) -> None:
         """In vain: the exchange rate is missing still."""
-        criteria = replaying.Criteria(name="sale.sold")
-        planned = replaying.plan(criteria, who="rita", why="The exchange rates were imported.")
-        replaying.replay(planned)
+        criteria = running.Criteria(name="sale.sold")
+        planned = running.plan(criteria, who="rita", reason="The exchange rates were imported.")
+        running.replay(planned)
 
     def let_time_pass(self) -> None:
         """Spread the morning over its hours, and move the project to where projects are."""

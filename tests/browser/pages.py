@@ -83,10 +83,19 @@ class Admin:
 
     def filter_by_changed_field(self, name: str) -> None:
         # Two tabs of the same width differ in where the filters stand, and whether they are open.
+        self.unfold_filter("changed field")
         field = self.tab.get_by_label("changed field")
         field.fill(name)
         field.press("Enter")
         self.tab.wait_for_url(re.compile(rf"[?&]changed={name}"))
+
+    def unfold_filter(self, title: str) -> None:
+        if not self.tab.get_by_label(title).is_visible():
+            self.filter_summary(title).click()
+
+    def filter_summary(self, title: str) -> Locator:
+        """What opens a filter of the list."""
+        return self.tab.locator("#changelist-filter summary").filter(has_text=f"By {title}")
 
     def rows(self) -> Locator:
         """The rows of a list."""
@@ -103,19 +112,24 @@ class Admin:
         self.tab.get_by_role("button", name=re.compile("Go|Run")).click()
 
     def read_traceback(self, error: str) -> Locator:
-        """The traceback under the headline of an error."""
+        """The traceback of an error, with the code of libraries."""
+        expect(self.headline(error)).to_be_visible()
         shown = self.tab.get_by_text(TRACEBACK).filter(has_text=error).first
         if not shown.is_visible():
-            self.headline(error).click()
+            self.traceback_summary().click()
         expect(shown).to_be_visible()
         return shown
 
     def headline(self, error: str) -> Locator:
-        """What opens the traceback of an error."""
-        return self.tab.locator("summary").filter(has_text=error).first
+        """The line of an error, above everything else."""
+        return self.tab.locator(".superoffice-headline").filter(has_text=error).first
+
+    def traceback_summary(self) -> Locator:
+        """What opens the traceback."""
+        return self.tab.locator("summary").filter(has_text="The whole traceback").first
 
     def give_reason(self, why: str) -> None:
-        self.tab.get_by_label("Why").fill(why)
+        self.tab.get_by_label("Reason").fill(why)
 
     def says(self, words: str) -> None:
         expect(self.tab.locator("body")).to_contain_text(words)
@@ -127,10 +141,10 @@ class Admin:
 
     def wear(self, theme: Any, size: Any) -> None:
         """Show the page as it is in another theme and another window."""
-        # Half way from light to dark, nothing can be read.
-        self.tab.add_style_tag(content="* { transition: none !important; }")
         self.tab.emulate_media(color_scheme=theme)
         self.tab.set_viewport_size(size)
+        # Half way from light to dark, nothing can be read.
+        self.tab.evaluate("document.getAnimations().forEach(animation => animation.finish())")
 
     def print_on(self, paper: Any) -> None:
         """Show the page as it is on paper of this size."""

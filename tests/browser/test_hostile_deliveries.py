@@ -64,7 +64,7 @@ def hostile_world(connect, deliver):
             assert deliver(body, headers=headers).status == 200
         deliver(sent, secret="", headers=headers)
         deliver(sent, endpoint="<script class=hostile>alert(1)/", headers=headers)
-    Replay.objects.create(who=HOSTILE[0], why=" ".join(HOSTILE), receivers=list(HOSTILE))
+    Replay.objects.create(who=HOSTILE[0], reason=" ".join(HOSTILE), receivers=list(HOSTILE))
 
 
 def stays_text(admin, path: str) -> str:
@@ -100,7 +100,7 @@ def test_and_on_every_other_page(browse, hostile_world):
 def test_what_a_filter_is_given_stays_text(browse, hostile_world):
     admin = browse("rita")
     for text in HOSTILE:
-        admin.open(EVENTS)
+        admin.open(EVENTS).unfold_filter("changed field")
         admin.tab.get_by_label("changed field").fill(text)
         admin.tab.get_by_label("changed field").press("Enter")
         expect(admin.rows()).to_have_count(1)

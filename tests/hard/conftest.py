@@ -5,12 +5,14 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from ..databases import connected
+from ..parts import SAID
 from .own_postgres import OwnPostgres, own_postgres
 from .processes import Project
 from .rig import LEASE, Rig
@@ -18,6 +20,10 @@ from .rig import LEASE, Rig
 URL = os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3")
 IS_SQLITE = URL.startswith("sqlite")
 IS_POSTGRES = URL.startswith("postgresql")
+
+once = pytest.mark.skipif(
+    not IS_POSTGRES, reason="No database makes a difference to it, so PostgreSQL serves."
+)
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +99,19 @@ def chance() -> random.Random:
 
 
 @pytest.fixture
-def rig_on(project_on, chance, capsys) -> Iterator[Callable[..., Rig]]:
-    """``rig_on(url, **hooks)``: what it prints is shown, and its senders end with the test."""
+def say(record_property) -> Callable[[str], None]:
+    """``say(line)``: it is printed with the figures of all tests, when they have ended."""
+    return partial(record_property, SAID)
+
+
+@pytest.fixture
+def rig_on(project_on, chance, say) -> Iterator[Callable[..., Rig]]:
+    """``rig_on(url, **hooks)``: its senders end with the test."""
     rigs: list[Rig] = []
 
     def start(url: str, environment: Mapping[str, str] | None = None, **hooks: Any) -> Rig:
         project = project_on(url, environment, **{"LEASE_SECONDS": LEASE, **hooks})
-        rigs.append(Rig(project, chance, capsys.disabled))
+        rigs.append(Rig(project, chance, say))
         return rigs[-1]
 
     try:

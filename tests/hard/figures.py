@@ -9,6 +9,8 @@ from typing import Any
 
 MAY_FAIL = {"kill_the_process"}
 """Receivers that are to blame if their event fails."""
+SIGNALS = {"failure_group_opened"}
+"""What leaves rows and is no receiver of events, so that nobody asks for it."""
 STUMBLED = "the first attempt of this record fails"
 EXAMPLES = 5
 
@@ -61,7 +63,8 @@ def count(
     known = {*report["events"], *spooled, *event_ids(report["kept"])}
     figures.lost += sorted(set(acknowledged) - known)
     figures.stuck += [f"{event_id} in the spool" for event_id in spooled]
-    rows = Counter((event, who, replay) for event, who, replay, _ in report["arrivals"])
+    arrivals = [row for row in report["arrivals"] if row[1] not in SIGNALS]
+    rows = Counter((event, who, replay) for event, who, replay, _ in arrivals)
     runs = report["runs"]
     for event_id, status in report["status_of"].items():
         if status == "succeeded":
@@ -74,7 +77,7 @@ def count(
     successes = Counter(tuple(run[:3]) for run in runs if run[3] == "succeeded")
     for counted, what in ((rows, "rows"), (successes, "successes")):
         figures.doubled += [f"{key} has {n} {what}" for key, n in counted.items() if n > 1]
-    calls = {tuple(row[:3]) for row in (*report["arrivals"], *runs)}
+    calls = {tuple(row[:3]) for row in (*arrivals, *runs)}
     figures.unasked += [
         f"{who} for {event_id} in replay {replay}"
         for event_id, who, replay in calls

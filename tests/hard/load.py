@@ -20,7 +20,15 @@ RIGHT = (200, 503, None)
 class Load:
     """Signed events, sent until it is stopped; remembers the answers."""
 
-    def __init__(self, url: Callable[[], str], pause: float = 0.01) -> None:
+    def __init__(
+        self,
+        url: Callable[[], str],
+        pause: float = 0.01,
+        name: str = "ticket.changed",
+        records: int = RECORDS,
+    ) -> None:
+        self.name = name
+        self.records = records
         # Ten times as fast as the real one.
         self.superoffice = SuperOffice(sleep=lambda seconds: time.sleep(seconds / 10), timeout=20)
         self.url = url
@@ -54,11 +62,11 @@ class Load:
                 thread.join()
 
     def _send(self, sender: int) -> None:
-        records = range(sender * RECORDS, (sender + 1) * RECORDS)
+        records = range(sender * self.records, (sender + 1) * self.records)
         for key in cycle(records):
             if self.enough.wait(self.pause) or self.answers.total() > MOST_EVENTS:
                 return
-            event = notification(PrimaryKey=key)
+            event = notification(self.name, PrimaryKey=key)
             self.sent.setdefault(key, []).append(event["EventId"])
             webhook = Webhook(url=self.url(), secret=SECRET)
             self._count(event["EventId"], self.superoffice.deliver(webhook, event))

@@ -18,8 +18,10 @@ from ..databases import connected
 
 ROOT = Path(__file__).parent.parent.parent
 UNFINISHED = """
-    SELECT (SELECT count(*) FROM superoffice_hooks_event WHERE status IN ('pending', 'running'))
-        + (SELECT count(*) FROM superoffice_hooks_replay WHERE finished_at IS NULL)
+    SELECT (SELECT count(*) FROM superoffice_hooks_event WHERE status IN ('pending', 'waiting'))
+        + (SELECT count(*) FROM superoffice_hooks_receiverrun WHERE outcome = 'joined')
+        + (SELECT coalesce(sum(1 + up_to - position), 0)
+            FROM superoffice_hooks_replay WHERE finished_at IS NULL)
 """
 COMMAND_SECONDS = 300
 
@@ -88,7 +90,7 @@ class Project:
         return self.dispatch("--watch", "--interval=0.1", **rest)
 
     def unfinished(self) -> int:
-        """Count the events and replays that are not finished."""
+        """Count the events that are not finished, and what is left to do of the replays."""
         return self.ask(UNFINISHED)
 
     def ask(self, question: str) -> int:

@@ -5,10 +5,17 @@ from collections import Counter
 from typing import Any
 
 import django
+from django.db.models import Count, Min
 
 django.setup()
 
-from superoffice_hooks.models import Event, ReceiverRun, Rejection, Replay  # noqa: E402
+from superoffice_hooks.models import (  # noqa: E402
+    Event,
+    Gathering,
+    ReceiverRun,
+    Rejection,
+    Replay,
+)
 
 from .arrivals.models import Arrival  # noqa: E402
 from .arrivals.receivers import ASKED  # noqa: E402
@@ -36,10 +43,25 @@ def report() -> dict[str, Any]:
         ],
         "failures": [
             [str(event_id), receiver.rpartition(".")[2], error]
-            for event_id, receiver, error in runs.exclude(outcome="succeeded").values_list(
-                "event__event_id", "receiver", "error"
+            # An event that went back to the queue was not called by itself yet.
+            for event_id, receiver, error in runs.exclude(
+                outcome__in=["succeeded", "postponed", "joined"]
+            ).values_list("event__event_id", "receiver", "error")
+        ],
+        "calls": [
+            [receiver.rpartition(".")[2], events, records, (began - first).total_seconds()]
+            for receiver, _, events, records, began, first in runs.filter(outcome="succeeded")
+            .exclude(with_event=None)
+            .order_by()
+            .values_list("receiver", "with_event")
+            .annotate(
+                events=Count("pk"),
+                records=Count("event__primary_key", distinct=True),
+                began=Min("started_at"),
+                first=Min("event__received_at"),
             )
         ],
+        "left": Gathering.objects.count() + runs.exclude(gathering=None).count(),
         "kept": [bytes(body).decode(errors="replace") for body in bodies],
         "replays": list(
             Replay.objects.order_by("pk").values(
@@ -47,7 +69,7 @@ def report() -> dict[str, Any]:
             )
         ),
         "receivers_of": {
-            replay.pk: [path.rpartition(".")[2] for path in replay.receivers]
+            replay.pk: [path.rpartition(".")[2] for path in replay.receivers or ()]
             for replay in Replay.objects.all()
         },
     }

@@ -6,12 +6,12 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from superoffice_hooks.spool import files
+from superoffice_hooks.receiving.spool import files
 
 from . import figures
 from .load import Load
@@ -58,11 +58,11 @@ class Rig:
         self,
         project: Project,
         chance: random.Random,
-        shown: Callable[[], AbstractContextManager[None]],
+        say: Callable[[str], None],
     ) -> None:
         self.project = project
         self.chance = chance
-        self.shown = shown
+        self.say = say
         self.mode: str = project.hooks.get("DISPATCH", "in_process")
         self.web: WebServer | None = None
         self.dispatchers: list[Dispatcher] = []
@@ -196,14 +196,9 @@ class Rig:
         sent = f"{len(self.load.acknowledged)} answered 200, {self.load.answers[503]} times 503"
         rest = f"at rest after {seconds:.0f} s"
         said = ", ".join(f"{name} {number}" for name, number in found.counts.items())
-        self.say(f"\n{title}: {blows or 'no signals'}; {sent}; {rest}: {said}")
+        self.say(f"{title}: {blows or 'no signals'}; {sent}; {rest}: {said}")
         assert not found.examples, f"{title}\n{found.examples}"
         return report
-
-    def say(self, line: str) -> None:
-        """Print a line that pytest does not swallow."""
-        with self.shown():
-            print(line)  # noqa: T201
 
 
 def _has_ended(process: subprocess.Popen[Any]) -> bool:

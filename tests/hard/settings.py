@@ -2,6 +2,8 @@
 
 import json
 import os
+from pathlib import Path
+from typing import Any
 
 from ..databases import database_from_url
 from . import SECRET
@@ -29,6 +31,11 @@ SUPEROFFICE_HOOKS = {
     **json.loads(os.environ.get("HARD_HOOKS", "{}")),
 }
 
+if secrets := os.environ.get("HARD_SECRETS"):
+    # One a line, the newest first: read again when a server is told to load its settings.
+    SUPEROFFICE_HOOKS["SECRETS"] = Path(secrets).read_text(encoding="utf-8").split("\n")
+
+TASKS: dict[str, dict[str, Any]]
 match os.environ.get("HARD_QUEUE"):
     case "database":
         INSTALLED_APPS += ["django_tasks_db"]
@@ -36,4 +43,15 @@ match os.environ.get("HARD_QUEUE"):
     case "redis":
         INSTALLED_APPS += ["django_rq"]
         TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend"}}
-        RQ_QUEUES = {"default": {"URL": os.environ["HARD_REDIS_URL"]}}
+        RQ_QUEUES = {"default": {"URL": os.environ["HARD_QUEUE_URL"]}}
+    case "rabbitmq":
+        from kombu.entity import Queue
+
+        INSTALLED_APPS += ["django_tasks_fennel"]
+        # Any queue: each test has one of its own.
+        TASKS = {"default": {"BACKEND": "django_tasks_fennel.CeleryBackend", "QUEUES": []}}
+        CELERY_BROKER_URL = os.environ["HARD_QUEUE_URL"]
+        # The name of the database is new for each test. The server deletes the queue ten minutes
+        # after the last worker left.
+        NAME = DATABASES["default"]["NAME"]
+        CELERY_TASK_QUEUES = [Queue(NAME, alias="default", routing_key=NAME, expires=600)]

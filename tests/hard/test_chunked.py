@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from superoffice_hooks.signature import sign
+from superoffice_hooks.wire.signature import sign
 
 from ..conftest import body
 from ..databases import connected
@@ -33,13 +33,16 @@ READS: dict[str, Callable[[int], tuple[str, ...]]] = {
 }
 """The module to run and its arguments, for a port."""
 
+WITH_A_DOOR = ("gunicorn sync", "gunicorn gthread", "uvicorn", "daphne")
+
 
 @pytest.fixture
-def serve(database_url, project_on) -> Callable[[tuple[str, ...], int], None]:
-    def start(command: tuple[str, ...], port: int) -> None:
+def serve(database_url, project_on) -> Callable[..., None]:
+    def start(command: tuple[str, ...], port: int, **environment: str) -> None:
         if not find_spec(command[0]):
             pytest.skip(f"There is no {command[0]} here.")
-        project_on(database_url, DISPATCH="worker", MAX_BODY_BYTES=100_000).start(*command)
+        hooks = {"DISPATCH": "worker", "MAX_BODY_BYTES": 100_000}
+        project_on(database_url, environment, **hooks).start(*command)
         deadline = time.monotonic() + 60
         while not answers(port):
             assert time.monotonic() < deadline, "The server does not answer."
@@ -86,10 +89,15 @@ def stored(url: str, statement: str) -> list[object]:
         return [row[0] for row in cursor.fetchall()]
 
 
-@pytest.mark.parametrize("server", READS)
-def test_a_chunked_body_is_stored_to_the_byte(server, serve, database_url, django_db_blocker):
+@pytest.mark.parametrize(
+    ("server", "is_open"),
+    [*((server, "") for server in READS), *((server, "door") for server in WITH_A_DOOR)],
+)
+def test_a_chunked_body_is_stored_to_the_byte(
+    server, is_open, serve, database_url, django_db_blocker
+):
     port = free_port()
-    serve(READS[server](port), port)
+    serve(READS[server](port), port, HARD_DOOR=is_open)
     sent = body()
     assert post_in_chunks(port, sent) == 200
     # The connection and the server are as good as before.

@@ -8,17 +8,18 @@ import pytest
 from superoffice_hooks.testing import SuperOffice, Webhook, notification
 
 from . import SECRET
-from .conftest import IS_SQLITE
+from .conftest import IS_SQLITE, once
 from .figures import count
 from .processes import wait_until
 from .servers import WebServer
 
 pytestmark = pytest.mark.hard
 
+CALLING = "SELECT count(*) FROM superoffice_hooks_event WHERE calling <> ''"
 PENDING = 500 if IS_SQLITE else 1000
 
 
-def test_eight_processes_dispatch_each_pending_event_once(database_url, project_on, capsys):
+def test_eight_processes_dispatch_each_pending_event_once(database_url, project_on, say):
     project = project_on(database_url, DISPATCH="worker", LEASE_SECONDS=300)
     project.run("tests.hard.fill", str(PENDING))
     processes = [project.dispatch() for _ in range(8)]
@@ -29,8 +30,7 @@ def test_eight_processes_dispatch_each_pending_event_once(database_url, project_
     )
     assert [process.returncode for process in processes] == [0] * 8
     report = project.settle()
-    with capsys.disabled():
-        print(f"\n8 processes, {PENDING} events: {report['statuses']}")  # noqa: T201
+    say(f"8 processes, {PENDING} events: {report['statuses']}")
     assert report["statuses"] == {"succeeded": PENDING}
     assert not count(report).examples
 
@@ -50,7 +50,8 @@ def test_a_receiver_that_outlives_its_lease_counts_once(database_url, project_on
     event_id = delivered(project, "hard.hangs")
     project.environment["HARD_HANG_SECONDS"] = "4"
     slow = project.dispatch()
-    time.sleep(2.5)
+    wait_until(lambda: project.ask(CALLING), "the call")
+    time.sleep(1.5)
     project.environment["HARD_HANG_SECONDS"] = "0"
     report = project.settle()
     assert slow.wait(60) == 0
@@ -59,6 +60,7 @@ def test_a_receiver_that_outlives_its_lease_counts_once(database_url, project_on
     assert report["statuses"] == {"succeeded": 1}
 
 
+@once
 def test_sigterm_ends_a_watcher_after_the_event_in_hand(database_url, project_on):
     project = project_on(database_url, DISPATCH="worker", LEASE_SECONDS=300)
     project.run("tests.hard.fill", "400")

@@ -31,7 +31,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 
 def test_a_full_disk_refuses_and_is_drained_to_the_last_delivery(
-    small_disk, database_url, project_on, capsys
+    small_disk, database_url, project_on, say
 ):
     project = project_on(database_url, SPOOL_DIR=str(small_disk / "spool"))
     project.environment["HARD_DATABASE_AWAY"] = "1"
@@ -57,8 +57,7 @@ def test_a_full_disk_refuses_and_is_drained_to_the_last_delivery(
     assert os.statvfs(small_disk).f_bavail == 0
     del project.environment["HARD_DATABASE_AWAY"]
     report = project.settle()
-    with capsys.disabled():
-        print(f"\nFull disk: {len(accepted)} accepted, {refused} refused, all drained")  # noqa: T201
+    say(f"Full disk: {len(accepted)} accepted, {refused} refused, all drained")
     assert len(accepted) > 20
     assert sorted(report["events"]) == sorted(accepted)
     assert not count(report, accepted).examples

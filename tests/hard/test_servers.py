@@ -1,4 +1,7 @@
-"""Each web server dispatches in its own processes, and may be ended, killed and frozen."""
+"""Each web server dispatches in its own processes, and may be ended, killed and frozen.
+
+Also behind the door, whose requests start the loop as others do.
+"""
 
 import signal
 
@@ -13,11 +16,17 @@ pytestmark = [
 ]
 
 EVENTS = 60
+WITH_A_DOOR = ("gunicorn gthread", "uvicorn", "daphne")
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_server_that_is_ended_killed_and_frozen_loses_nothing(server, database_url, rig_on):
-    rig = rig_on(database_url)
+@pytest.mark.parametrize(
+    ("server", "is_open"),
+    [*((server, "") for server in SERVERS), *((server, "door") for server in WITH_A_DOOR)],
+)
+def test_a_server_that_is_ended_killed_and_frozen_loses_nothing(
+    server, is_open, database_url, rig_on
+):
+    rig = rig_on(database_url, {"HARD_DOOR": is_open})
     rig.serve(server)
     for number, blow in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP), 1):
         if number == 1:

@@ -1,10 +1,11 @@
 """The filters of the event list.
 
-Each offers what was really sent, for the vocabulary of events is open, and finds its choices
-without reading more than the newest events or the small tables.
+Their choices are values that were really sent, since SuperOffice's vocabulary is open. They are
+read from the newest events and from small tables.
 """
 
 from .columns import (
+    OTHERS,
     EndpointFilter,
     EntityFilter,
     NameFilter,
@@ -17,6 +18,7 @@ from .received import ReceivedFilter
 from .related import ChangedFieldFilter, ReceiverFilter
 
 __all__ = [
+    "OTHERS",
     "ChangedFieldFilter",
     "EndpointFilter",
     "EntityFilter",

@@ -1,131 +1,170 @@
-"""Filters by what a column of the events has."""
+"""Filters by the values of a column of the events."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, ClassVar, cast
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ...models import ChangedField, Event
-from ...models.event import EventQuerySet
-from ..reach import Reaching
+from ...models.paging.pages import MAX_ROWS
+from ...reports import failure_groups
+from ..reach import back_to
+from .rows import ChoiceFilter, LinkFilter
 from .typed import TypedFilter
 
 NEWEST = 1000
-"""So many events are asked for what was sent: to ask all of them would be a scan."""
+"""The number of events from which choices are read: to read all would scan the table."""
+
+_SEEN = WeakKeyDictionary[HttpRequest, dict[str, set[Any]]]()
+"""What the filters of a page have read, for as long as its request lives."""
 
 
-class StatusFilter(Reaching, admin.SimpleListFilter):
+class StatusFilter(ChoiceFilter, row="status"):
     """By status."""
 
-    title = _("status")
-    parameter_name = "status__exact"
     in_order = True
 
-    @property
-    def is_on(self) -> bool:
-        return bool(self.value())
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return Event.Status.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        return queryset.filter(status=self.value()) if self.is_on else queryset
-
-
-class OwnFilter(Reaching, admin.SimpleListFilter):
-    """By whose doing it was."""
-
-    title = _("who caused it")
-    parameter_name = "own"
-
-    @property
-    def is_on(self) -> bool:
-        return self.value() in ("yes", "no")
+class OwnFilter(ChoiceFilter, row="is_own"):
+    """By who caused it."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
         return [("yes", _("we ourselves")), ("no", _("somebody else"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        return queryset.filter(is_own=self.value() == "yes") if self.is_on else queryset
+
+class ProblemsFilter(ChoiceFilter, row="problems"):
+    """By whether something was odd."""
+
+
+class UnsupersededFilter(ChoiceFilter, row="unsuperseded"):
+    """Without superseded events."""
 
 
 class SeenFilter(TypedFilter):
-    """Offers the values that a column of the newest events has."""
+    """A filter that offers the values of the newest events."""
 
-    column: ClassVar[str]
-
-    def names(self, request: HttpRequest) -> Iterable[str]:
-        return _seen(request)[self.column]
-
-    def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        return events.filter(**{self.column: self.text})
+    def names(self, request: HttpRequest, model_admin: Any) -> Iterable[str]:
+        return seen(request, model_admin)[self.row.name]
 
 
-class NameFilter(SeenFilter):
+class NameFilter(SeenFilter, row="name"):
     """By event name, or by a pattern: ``ticket.*``."""
-
-    title = _("event name")
-    parameter_name = column = "name"
 
     @property
     def in_order(self) -> bool:  # type: ignore[override]
-        """No index knows patterns."""
+        """Return whether the text is a name: no index can be used for a pattern."""
         return "*" not in self.text
 
-    def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        return cast("EventQuerySet", events).named(self.text)
 
-
-class EntityFilter(SeenFilter):
+class EntityFilter(SeenFilter, row="entity"):
     """By entity."""
 
-    title = _("entity")
-    parameter_name = column = "entity"
+    def names(self, request: HttpRequest, model_admin: Any) -> Iterable[str]:
+        """Return the entities of the newest events, and all that have a changed field.
 
-    def names(self, request: HttpRequest) -> Iterable[str]:
-        """Those of the newest events, and all that ever named a changed field."""
+        Where a project hides events, those of the newest events alone.
+        """
+        newest = super().names(request, model_admin)
+        if hides_some(request, model_admin):
+            return newest
         known = ChangedField.objects.order_by("entity").values_list("entity", flat=True)
-        return {*super().names(request), *known.distinct()[:NEWEST]}
-
-    def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        return events.filter(entity=self.text.lower())
+        return {*newest, *known.distinct()[:NEWEST]}
 
 
-class TenantFilter(SeenFilter):
+class TenantFilter(SeenFilter, row="tenant"):
     """By tenant."""
 
-    title = _("tenant")
-    parameter_name = column = "tenant"
     in_order = True
 
 
-class EndpointFilter(SeenFilter):
+class EndpointFilter(SeenFilter, row="endpoint"):
     """By endpoint."""
 
-    title = _("endpoint")
-    parameter_name = column = "endpoint"
     in_order = True
 
 
-class WebhookFilter(SeenFilter):
+class WebhookFilter(SeenFilter, row="webhook_name"):
     """By the webhook that delivered the event first."""
 
-    title = _("webhook")
-    parameter_name = "webhook"
-    column = "webhook_name"
+
+class GroupFilter(LinkFilter, row="group"):
+    """By failure group. Of up to MAX_ROWS events, the list is whole: their index has no others."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        events = super().queryset(request, queryset)
+        with suppress(ValueError):
+            if self.is_on and not self.is_narrow and (group := self.criteria().group):
+                self.is_narrow = failure_groups.still_failed([group])[group] <= MAX_ROWS
+        return events
 
 
-def _seen(request: HttpRequest) -> dict[str, set[str]]:
-    """The values in the newest events, by column: one query for all filters of a page."""
-    if not hasattr(request, "_superoffice_seen"):
-        columns = ("name", "entity", "tenant", "endpoint", "webhook_name")
-        values: dict[str, set[str]] = defaultdict(set)
-        for row in Event.objects.order_by("-received_at").values(*columns)[:NEWEST]:
-            for column, value in row.items():
-                values[column].add(value)
-        request._superoffice_seen = values  # type: ignore[attr-defined]
-    return request._superoffice_seen  # type: ignore[attr-defined,no-any-return]
+class IdFilter(LinkFilter, row="ids"):
+    """By keys of events."""
+
+
+class EventIdFilter(LinkFilter, row="event_ids"):
+    """By EventIds."""
+
+
+class RecordNumberFilter(LinkFilter, row="primary_key"):
+    """By the number of the record."""
+
+
+class AllChangedFilter(LinkFilter, row="changed_all"):
+    """By changed fields, all of them."""
+
+
+class FailingFilter(LinkFilter, row="failing"):
+    """By a receiver whose last run was no success."""
+
+
+class DueBeforeFilter(LinkFilter, row="due_before"):
+    """By when the next attempt is due."""
+
+
+class UpToFilter(LinkFilter, row="up_to"):
+    """By the highest key."""
+
+
+OTHERS = (
+    ProblemsFilter,
+    UnsupersededFilter,
+    GroupFilter,
+    IdFilter,
+    EventIdFilter,
+    RecordNumberFilter,
+    AllChangedFilter,
+    FailingFilter,
+    DueBeforeFilter,
+    UpToFilter,
+)
+
+
+def hides_some(request: HttpRequest, model_admin: Any) -> bool:
+    """Return whether a project's own ModelAdmin hides events from the user."""
+    return bool(model_admin.get_queryset(request).query.where)
+
+
+def seen(request: HttpRequest, model_admin: Any) -> dict[str, set[Any]]:
+    """Return the values in the newest events, by column: one query for all filters of a page.
+
+    Where a project hides events, one more: the visible ones are looked for among the newest
+    MAX_ROWS of all.
+    """
+    if (known := _SEEN.get(request)) is not None:
+        return known
+    events = model_admin.get_queryset(request)
+    if hides_some(request, model_admin) and (since := back_to(Event.objects.all())):
+        events = events.filter(received_at__gte=since)
+    columns = ("name", "entity", "tenant", "endpoint", "webhook_name", "change_set")
+    values: dict[str, set[Any]] = defaultdict(set)
+    for row in events.order_by("-received_at").values(*columns)[:NEWEST]:
+        for column, value in row.items():
+            values[column].add(value)
+    _SEEN[request] = values
+    return values

@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ... import moments
-from ...models import Event
-from ...models.event import EventQuerySet
+from ...models import Event, times
+from ...models.event_queryset import EventQuerySet
 from ..reach import Reaching
 from .typed import others
 
@@ -40,17 +39,17 @@ class ReceivedFilter(Reaching, admin.ListFilter):
     ) -> None:
         super().__init__(request, params, model, admin)
         own = (self.PRESET, self.SINCE, self.UNTIL)
-        self.asked = {key: params.pop(key)[-1].strip() for key in own if key in params}
+        self.texts = {key: params.pop(key)[-1].strip() for key in own if key in params}
         self.problems: list[str] = []
-        """What is wrong with what was asked for, in words; then no event is shown."""
-        self.typed = {key: self._moment(self.asked.get(key)) for key in (self.SINCE, self.UNTIL)}
+        """What is wrong with the values, in words. If anything is, no event is shown."""
+        self.typed = {key: self._time(self.texts.get(key)) for key in (self.SINCE, self.UNTIL)}
         since = (self._preset(), self.typed[self.SINCE])
-        self.since = max((moment for moment in since if moment), default=None)
+        self.since = max(filter(None, since), default=None)
         self.until = self.typed[self.UNTIL]
 
     @property
     def is_on(self) -> bool:
-        return any(self.asked.values())
+        return any(self.texts.values())
 
     def has_output(self) -> bool:
         return True
@@ -64,14 +63,14 @@ class ReceivedFilter(Reaching, admin.ListFilter):
         return cast("EventQuerySet", queryset).received_between(self.since, self.until)
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        # Removes what begins so, and all three do.
+        # Django removes parameters that begin so, and all three do.
         own = [self.PRESET]
         yield {
             "presets": [
                 (
                     words,
                     changelist.get_query_string({self.PRESET: key}, remove=own),
-                    self.asked.get(self.PRESET) == key,
+                    self.texts.get(self.PRESET) == key,
                 )
                 for key, (words, _ago) in PRESETS.items()
             ],
@@ -83,31 +82,31 @@ class ReceivedFilter(Reaching, admin.ListFilter):
         }
 
     def _preset(self) -> datetime | None:
-        key = self.asked.get(self.PRESET)
+        key = self.texts.get(self.PRESET)
         if not key:
             return None
         if key not in PRESETS:
-            self.problems.append(gettext("There is no such time: %(given)s") % {"given": key[:50]})
+            self.problems.append(gettext("There is no such time: %(text)s") % {"text": key[:50]})
             return None
         return timezone.now() - PRESETS[key][1]
 
-    def _moment(self, text: str | None) -> datetime | None:
-        """A point in time, as the project's USE_TZ wants it."""
+    def _time(self, text: str | None) -> datetime | None:
+        """Return a time, aware or naive as the project's USE_TZ says."""
         if not text:
             return None
         try:
-            return moments.read(text)
+            return times.read(text)
         except ValueError:
-            words = gettext("%(given)s is no date and time, as 2026-05-19T14:30 would be.")
-            self.problems.append(words % {"given": text[:50]})
+            words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
+            self.problems.append(words % {"text": text[:50]})
             return None
 
     def _as_input(self, key: str) -> str:
-        """The value as an input for local times takes it; the text itself if it is none."""
-        moment = self.typed[key]
-        if moment is None:
-            return self.asked.get(key, "")
-        if timezone.is_aware(moment):
-            moment = timezone.make_naive(moment)
-        finest = "milliseconds" if moment.microsecond else "seconds" if moment.second else "minutes"
-        return moment.isoformat(timespec=finest)
+        """Return the value of an input for local times; the text itself if it is no time."""
+        time = self.typed[key]
+        if time is None:
+            return self.texts.get(key, "")
+        if timezone.is_aware(time):
+            time = timezone.make_naive(time)
+        finest = "milliseconds" if time.microsecond else "seconds" if time.second else "minutes"
+        return time.isoformat(timespec=finest)

@@ -4,57 +4,41 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
 
-from ...models import ChangedField, Event, ReceiverRun
-from ...narrowing import Changed, Condition, Ran
-from ...signals import connected
-from ...values import storable_text
-from ...vocabulary import split
+from ...models import ChangedField, ChangeSet, Event, ReceiverRun
+from ...receivers import connected
+from ...replay.criteria import Criteria
+from ...wire.event_names import split
+from ...wire.values import storable_text
+from .columns import hides_some, seen
 from .typed import TypedFilter
 
 
-class NamingFilter(TypedFilter):
-    """Names the events it leaves, by an index that other rows have, if they are few."""
-
-    @property
-    def condition(self) -> Condition:
-        """What is asked for."""
-        raise NotImplementedError
-
-    def narrow(self, events: QuerySet[Event]) -> QuerySet[Event]:
-        left, keys = self.condition.narrow(events)
-        self.is_few = keys is not None
-        return left
-
-
-class ChangedFieldFilter(NamingFilter):
+class ChangedFieldFilter(TypedFilter, row="changed"):
     """By changed field: a tenant has hundreds of them."""
 
-    title = _("changed field")
-    parameter_name = "changed"
-    MOST_NAMES = 2000
+    MAX_NAMES = 2000
 
-    def names(self, request: HttpRequest) -> Iterable[str]:
-        """The fields known; of one entity, if the list is filtered down to one."""
+    def names(self, request: HttpRequest, model_admin: Any) -> Iterable[str]:
+        """Return the known fields; those of one entity if the list is filtered by it.
+
+        Where a project hides events, those of the newest events alone.
+        """
         fields = ChangedField.objects.order_by("name").values_list("name", flat=True).distinct()
+        if hides_some(request, model_admin):
+            newest = seen(request, model_admin)["change_set"] - {None}
+            links = ChangeSet.fields.through.objects.filter(changeset__in=newest)
+            fields = fields.filter(pk__in=links.values("changedfield"))
         entity = request.GET.get("entity") or split(request.GET.get("name", ""))[0]
         if entity and "*" not in entity:
             fields = fields.filter(entity=storable_text(entity).strip().lower())
-        return fields[: self.MOST_NAMES]
-
-    @property
-    def condition(self) -> Condition:
-        return Changed((self.text,))
+        return fields[: self.MAX_NAMES]
 
 
-class ReceiverFilter(NamingFilter):
+class ReceiverFilter(TypedFilter, row="receiver"):
     """By a receiver that has run, and how one of its runs ended."""
 
-    title = _("receiver")
-    parameter_name = "receiver"
     template = "admin/superoffice_hooks/event/receiver_filter.html"
     OUTCOME = "outcome"
 
@@ -67,7 +51,7 @@ class ReceiverFilter(NamingFilter):
 
     @property
     def outcome(self) -> str:
-        """How a run must have ended; empty if that does not matter."""
+        """Return how a run must have ended; empty if that does not matter."""
         return self.used_parameters.get(self.OUTCOME, "").strip()
 
     @property
@@ -81,13 +65,12 @@ class ReceiverFilter(NamingFilter):
     def expected_parameters(self) -> list[str | None]:
         return [*self.parameters]
 
-    def names(self, request: HttpRequest) -> Iterable[str]:
-        """The receivers connected now; one that has left can still be typed."""
+    def names(self, request: HttpRequest, model_admin: Any) -> Iterable[str]:
+        """Return the receivers that are connected; another can still be typed."""
         return {receiver.path for receiver in connected()}
 
-    @property
-    def condition(self) -> Condition:
-        return Ran(self.text, self.outcome)
+    def criteria(self) -> Criteria:
+        return Criteria(receiver=self.text, outcome=self.outcome)
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for choice in super().choices(changelist):

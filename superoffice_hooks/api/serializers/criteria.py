@@ -1,26 +1,25 @@
-"""Criteria in JSON, by the names that the filters of the lists have."""
+"""Criteria in JSON, with the names of the filters of lists."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
-from ... import moments
-from ...models import Event
-from ...selecting import Criteria
-from ..expected import MOST_STARS
-from .strict import Flag, Guid, Number, StrictSerializer, Text, Word
-
-MOST = 10_000
-"""Events that are named one by one: all are in one query, and in the Replay's row."""
-
-_HIGHEST = 2**63 - 1
-# They leave out some of what the others select, and select nothing themselves.
-_LIMITS = {"latest", "limit", "up_to"}
+from ...replay.criteria import TABLE, Criteria
+from ...replay.criterion import Criterion
+from ...replay.kinds import Flag as FlagKind
+from ...replay.kinds import Guid as GuidKind
+from ...replay.kinds import Kind, Pattern, Time, Word
+from ...replay.kinds import Number as NumberKind
+from ...replay.kinds import Text as TextKind
+from .strict import Flag, Guid, Number, StrictSerializer, Text
+from .strict import Time as Instant
+from .strict import Word as WordField
 
 
-class Moment(serializers.DateTimeField):
+class TimeField(Instant):
     """A date, or a date and time; without an offset, in the project's time zone."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
@@ -30,106 +29,109 @@ class Moment(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
-            return moments.read(value)
-        except (TypeError, ValueError):
+            return Time().read(value)
+        except ValueError:
             self.fail("invalid")
 
 
-class Several(serializers.ListField):
-    """A list with something in it: an empty one would be no criterion, and mean all events."""
+class PatternField(Text):
+    """An event name, or a pattern of names."""
 
-    def __init__(self, child: Any, most: int, **options: Any) -> None:
-        super().__init__(child=child, min_length=1, max_length=most, **options)
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            Pattern(self.max_length or 0).parse(text)
+        except ValueError as error:
+            raise serializers.ValidationError(f"Expected {error}.") from None
+        return text
+
+
+class Several(serializers.ListField):
+    """A list that is not empty: an empty one would be no criterion, and select all events."""
+
+    def __init__(self, child: Any, max_length: int, **options: Any) -> None:
+        super().__init__(child=child, min_length=1, max_length=max_length, **options)
+
+
+class SeveralExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Says in the schema of a parameter how many values it may have."""
+
+    target_class = Several
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        value = auto_schema._map_serializer_field(self.target.child, direction)
+        auto_schema._insert_field_validators(self.target.child, value)
+        return {
+            "type": "array",
+            "items": value,
+            "minItems": 1,
+            "maxItems": self.target.max_length,
+        }
 
 
 class CriteriaSerializer(StrictSerializer):
-    """Which events are meant: those that meet every criterion that is given."""
+    """Which events are meant: those that meet all criteria."""
 
-    ids = Several(
-        Number(min_value=1, max_value=_HIGHEST), MOST, required=False, help_text="Keys of events."
-    )
-    event_ids = Several(Guid(), MOST, required=False, help_text="SuperOffice's EventIds.")
-    event = Text(
-        source="name",
-        max_length=100,
-        required=False,
-        help_text="An event name, or a pattern: `ticket.*`.",
-    )
-    entity = Text(max_length=100, required=False, help_text="`ticket`, `list.category`.")
-    primary_key = Number(
-        min_value=-_HIGHEST,
-        max_value=_HIGHEST,
-        required=False,
-        help_text="The number of the record.",
-    )
-    tenant = Text(max_length=255, required=False, help_text="A tenant: `Cust12345`.")
-    changed = Several(
-        Text(max_length=255), 100, required=False, help_text="Changed fields; any of them will do."
-    )
-    status = Word(Event.Status.choices, required=False)
-    endpoint = Text(
-        max_length=50, required=False, help_text="The endpoint that it was delivered to."
-    )
-    webhook = Text(
-        source="webhook_name",
-        max_length=255,
-        required=False,
-        help_text="The webhook that delivered it.",
-    )
-    own = Flag(source="is_own", required=False, help_text="Whether we caused it ourselves.")
-    since = Moment(required=False, help_text="Received then or later.")
-    until = Moment(required=False, help_text="Received before.")
-    latest = Flag(required=False, help_text="Leaves out superseded events.")
-    up_to = Number(
-        min_value=0, max_value=_HIGHEST, required=False, help_text="No event with a higher key."
-    )
-    limit = Number(
-        min_value=1, max_value=_HIGHEST, required=False, help_text="So many, the oldest first."
-    )
-
-    def validate_event(self, pattern: str) -> str:
-        """It is one that any database finds its way through."""
-        if pattern.count("*") > MOST_STARS:
-            raise serializers.ValidationError(
-                f"Expected a pattern with at most {MOST_STARS} stars."
-            )
-        return pattern
+    def get_fields(self) -> dict[str, Any]:
+        """Return a field for each criterion, and the fields of a subclass."""
+        return {row.key: _field(row) for row in TABLE.values()} | super().get_fields()
 
     def to_internal_value(self, data: Any) -> Any:
-        given: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in super().to_internal_value(data).items()
         }
-        return Criteria(**given)
+        return Criteria(**values)
 
     def to_representation(self, instance: Criteria) -> dict[str, Any]:
-        """The criteria that were given, and no others."""
-        given = instance.given()
+        """Return the criteria that have a value."""
+        values = instance.values()
         return {
-            name: field.to_representation(given[field.source])
-            for name, field in self.fields.items()
-            if field.source in given
+            TABLE[name].key: self.fields[TABLE[name].key].to_representation(values[name])
+            for name in values
         }
 
 
 class ShownCriteriaSerializer(CriteriaSerializer):
-    """Criteria as they were asked for."""
+    """The criteria of a replay."""
 
     stored = serializers.DictField(
-        required=False, help_text="As another version wrote them, and no others, if it did."
+        required=False,
+        help_text="The criteria as another version stored them; then there are no others.",
     )
 
 
-def selects(criteria: Criteria) -> bool:
-    """Whether anything but all events is meant."""
-    return bool(criteria.given().keys() - _LIMITS)
-
-
 def shown(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A replay's criteria by their names here; those of another version as they were stored."""
+    """Return a replay's criteria by their keys; those of another version as they were stored."""
     try:
         criteria = Criteria.from_json(stored)
     except ValueError:
         return {"stored": stored}
     shown: dict[str, Any] = CriteriaSerializer(criteria).data
     return shown
+
+
+def _field(row: Criterion) -> Any:
+    """Return the field of a criterion."""
+    options = {} if row.key == row.name else {"source": row.name}
+    return field_of(row.kind, row.many, required=False, help_text=row.help, **options)
+
+
+def field_of(kind: Kind, many: int = 0, **options: Any) -> Any:
+    """Return a field for a value of a kind, or for up to ``many`` of them."""
+    if many:
+        return Several(field_of(kind), many, **options)
+    match kind:
+        case Pattern(max_length=length):
+            return PatternField(max_length=length, **options)
+        case TextKind(max_length=length):
+            return Text(max_length=length, **options)
+        case NumberKind(minimum=minimum, maximum=maximum):
+            return Number(min_value=minimum, max_value=maximum, **options)
+        case Word(choices=choices):
+            return WordField(choices, **options)
+        case FlagKind():
+            return Flag(**options)
+        case GuidKind():
+            return Guid(**options)
+    return TimeField(**options)

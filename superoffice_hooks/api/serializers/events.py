@@ -1,4 +1,4 @@
-"""Events as JSON: what the list has of them, and what the page of one has besides."""
+"""Events as JSON: in the list, and one event in detail."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -7,13 +7,15 @@ from django.db.models import F, Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ... import watching
-from ...models import Event, ReceiverRun, Redelivery
-from ...notification import changed_names
-from .rows import BodySerializer, RowSerializer, ToldSerializer, body_of, exact, headers_of
+from ...models import Event, Redelivery
+from ...reports import stages
+from ...wire.notification import changed_names
+from .rows import BodySerializer, ReadOnlySerializer, RowSerializer, body_of, exact, headers_of
+from .runs import RunSerializer
+from .strict import Time
 
 NEWEST = 200
-"""So many runs and redeliveries of an event are told, the newest; hardly any event has ten."""
+"""The number of runs and of redeliveries of an event, the newest; hardly any event has ten."""
 
 
 class EventSerializer(RowSerializer):
@@ -29,16 +31,22 @@ class EventSerializer(RowSerializer):
     }
 
     event = serializers.CharField(source="name", help_text="Its name: `ticket.changed`.")
-    webhook = serializers.CharField(source="webhook_name", help_text="That delivered it first.")
+    webhook = serializers.CharField(
+        source="webhook_name", help_text="The webhook that delivered it first."
+    )
     own = serializers.BooleanField(source="is_own", help_text="Whether we caused it ourselves.")
-    happened_at = serializers.DateTimeField(
+    happened_at = Time(
         help_text="When it occurred; where that is unreadable, when it was received."
     )
-    stage = serializers.SerializerMethodField()
+    stage = serializers.SerializerMethodField(
+        help_text="Where an event of the queue is; null if it is not in the queue."
+    )
     problems = serializers.ListField(
         child=serializers.CharField(), help_text="What was odd about it, in sentences."
     )
-    changes = serializers.SerializerMethodField()
+    changes = serializers.SerializerMethodField(
+        help_text="The names of the changed fields, as sent. None means unknown."
+    )
     payload = serializers.DictField(help_text="The JSON object that SuperOffice sent.")
 
     class Meta:
@@ -70,29 +78,27 @@ class EventSerializer(RowSerializer):
 
     @classmethod
     def rows(cls, rows: QuerySet[Any], chosen: Iterable[str]) -> QuerySet[Any]:
-        """Of the payload no more than ``Changes``, if that is all that is asked for."""
+        """Return the rows, with ``Changes`` alone if the payload is not chosen."""
         chosen = list(chosen)
         if "changes" in chosen and "payload" not in chosen:
             rows = rows.annotate(sent_changes=F("payload__Changes"))
         return super().rows(rows, chosen)
 
     @extend_schema_field(
-        serializers.ChoiceField([stage.value for stage in watching.Stage], allow_null=True)
+        serializers.ChoiceField([stage.value for stage in stages.Stage], allow_null=True)
     )
     def get_stage(self, event: Event) -> str | None:
-        """Where an unfinished event is; null once it is finished."""
-        return watching.stage(event)
+        return stages.stage(event)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_changes(self, event: Event) -> tuple[str, ...]:
-        """The names of the changed fields, as sent. None means unknown."""
         if hasattr(event, "sent_changes"):
             return changed_names({"Changes": event.sent_changes})
         return event.changes
 
 
 class ChangedFieldSerializer(serializers.Serializer[Any]):
-    """A changed field, and what was in it as far as SuperOffice told."""
+    """A changed field, and its values as far as SuperOffice sent them."""
 
     name = serializers.CharField(help_text="As sent.")
     # A field of that name, though REST framework's fields have a label of their own.
@@ -101,54 +107,27 @@ class ChangedFieldSerializer(serializers.Serializer[Any]):
     )
     description = serializers.CharField(help_text="In English; empty if there is none.")
     type = serializers.CharField(help_text="As SuperOffice names it; empty if it is not known.")
-    noise = serializers.BooleanField(help_text="Whether it changes whenever anything does.")
-    known = serializers.BooleanField(help_text="Whether SuperOffice told both values.")
+    noise = serializers.BooleanField(help_text="Whether it changes with any other field.")
+    known = serializers.BooleanField(help_text="Whether SuperOffice sent both values.")
     before = serializers.JSONField()
     after = serializers.JSONField()
     before_meaning = serializers.CharField(help_text="What the number of an enum means.")
     after_meaning = serializers.CharField()
 
 
-class RedeliverySerializer(ToldSerializer):
+class RedeliverySerializer(ReadOnlySerializer):
     """A repeated delivery of an event."""
 
     webhook = serializers.CharField(source="webhook_name")
-    differs = serializers.BooleanField(help_text="Whether its body was another than the first.")
+    differs = serializers.BooleanField(help_text="Whether its body differs from the first.")
 
     class Meta:
         model = Redelivery
         fields = ("id", "received_at", "retry", "webhook", "differs")
 
 
-class RunSerializer(ToldSerializer):
-    """One call of one receiver, with its outcome."""
-
-    replay = serializers.IntegerField(
-        source="replay_id", allow_null=True, help_text="The replay it was part of, if any."
-    )
-    seconds = serializers.SerializerMethodField()
-
-    class Meta:
-        model = ReceiverRun
-        fields = (
-            "id",
-            "receiver",
-            "replay",
-            "attempt",
-            "outcome",
-            "started_at",
-            "seconds",
-            "error",
-            "traceback",
-        )
-
-    def get_seconds(self, run: ReceiverRun) -> float:
-        """How long it took."""
-        return run.duration.total_seconds()
-
-
 class EventDetailSerializer(EventSerializer):
-    """An event, with what was sent and what came of it."""
+    """An event, with what was sent, and its receiver runs."""
 
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **EventSerializer.reads,
@@ -170,11 +149,17 @@ class EventDetailSerializer(EventSerializer):
     superseded = serializers.BooleanField(
         source="is_superseded", help_text="Whether a newer event of the record has come in."
     )
-    headers = serializers.SerializerMethodField()
-    body = serializers.SerializerMethodField()
-    changed_fields = serializers.SerializerMethodField()
-    redeliveries = serializers.SerializerMethodField()
-    runs = serializers.SerializerMethodField()
+    headers = serializers.SerializerMethodField(
+        help_text="Those of an allow-list; empty once they are pruned."
+    )
+    body = serializers.SerializerMethodField(help_text="Byte for byte; null once it is pruned.")
+    changed_fields = serializers.SerializerMethodField(
+        help_text="The changed fields as sent, with their values as far as these are known."
+    )
+    redeliveries = serializers.SerializerMethodField(
+        help_text="Its repeated deliveries, the newest first."
+    )
+    runs = serializers.SerializerMethodField(help_text="Its receiver runs, the newest first.")
 
     class Meta:
         model = Event
@@ -186,7 +171,7 @@ class EventDetailSerializer(EventSerializer):
             "begun_by",
             "calling",
             "handled_by",
-            "handled_why",
+            "handled_reason",
             "pruned_at",
             "remote_addr",
             "headers",
@@ -198,17 +183,14 @@ class EventDetailSerializer(EventSerializer):
 
     @extend_schema_field(serializers.DictField(child=serializers.CharField()))
     def get_headers(self, event: Event) -> dict[str, str]:
-        """Those of an allow-list; none once they are pruned."""
         return headers_of(event.headers)
 
     @extend_schema_field(BodySerializer(allow_null=True))
     def get_body(self, event: Event) -> dict[str, str] | None:
-        """Byte for byte; null once it is pruned."""
         return None if event.pruned_at else body_of(bytes(event.body))
 
     @extend_schema_field(ChangedFieldSerializer(many=True))
     def get_changed_fields(self, event: Event) -> list[dict[str, Any]]:
-        """The changed fields in the order sent, with what was in them as far as that is known."""
         changes = event.diff()
         significant = set(event.significant_changes)
         return [
@@ -229,11 +211,10 @@ class EventDetailSerializer(EventSerializer):
 
     @extend_schema_field(RedeliverySerializer(many=True))
     def get_redeliveries(self, event: Event) -> Any:
-        """Its repeated deliveries, the newest first."""
         newest = event.redeliveries.order_by("-pk").annotate(differs=Q(body__isnull=False))
         return RedeliverySerializer(newest.defer("body")[:NEWEST], many=True).data
 
     @extend_schema_field(RunSerializer(many=True))
     def get_runs(self, event: Event) -> Any:
-        """The calls of its receivers, the newest first."""
-        return RunSerializer(event.runs.order_by("-pk")[:NEWEST], many=True).data
+        runs = event.runs.select_related("gathering").order_by("-pk")
+        return RunSerializer(runs[:NEWEST], many=True).data

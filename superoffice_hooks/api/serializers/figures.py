@@ -1,4 +1,4 @@
-"""Figures as JSON: what is counted of fields, and how things stand."""
+"""Figures as JSON: the statistics of fields, and the status."""
 
 from typing import Any
 
@@ -6,8 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...models import Dispatcher, Event
-from ...spool import Standing
-from .rows import ToldSerializer
+from ...receiving.spool import Standing
+from ...reports.levels import Level
+from ...reports.verdict import Topic
+from .rows import ReadOnlySerializer
+from .strict import Time
 
 
 class FieldCountSerializer(serializers.Serializer[Any]):
@@ -30,7 +33,7 @@ class NoiseCountSerializer(serializers.Serializer[Any]):
 
 
 class UnheardSerializer(serializers.Serializer[Any]):
-    """A field whose change no receiver is told of."""
+    """A changed field for which no receiver is called."""
 
     event = serializers.CharField(source="event_name")
     name = serializers.CharField()
@@ -38,7 +41,7 @@ class UnheardSerializer(serializers.Serializer[Any]):
 
 
 class UnseenSerializer(serializers.Serializer[Any]):
-    """A name that a receiver listens to, and that no event ever had."""
+    """A name in a receiver's `fields` that no event has ever had."""
 
     receiver = serializers.CharField(help_text="Its dotted path.")
     pattern = serializers.CharField(help_text="Of its signal.")
@@ -46,10 +49,10 @@ class UnseenSerializer(serializers.Serializer[Any]):
 
 
 class CountedSerializer(serializers.Serializer[Any]):
-    """What the events of some days say of fields."""
+    """The statistics of the fields of some days."""
 
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField()
+    since = Time()
+    until = Time()
     # As the resource is called; REST framework's own attribute stays out of the way of instances.
     fields = FieldCountSerializer(many=True)  # type: ignore[assignment]
     noise = NoiseCountSerializer(many=True)
@@ -70,34 +73,46 @@ class OldestSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     event = serializers.CharField()
-    received_at = serializers.DateTimeField()
+    received_at = Time()
     age = serializers.FloatField(help_text="Seconds since then.")
-    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    next_attempt_at = Time(allow_null=True)
 
 
 class LatelySerializer(serializers.Serializer[Any]):
     """What came in during this hour and the last."""
 
-    since = serializers.DateTimeField()
+    since = Time()
     events = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How many have which status now."
+        child=serializers.IntegerField(), help_text="The number of events by their status now."
     )
 
 
 class EndpointSerializer(serializers.Serializer[Any]):
-    """When an endpoint last had a delivery that was let in."""
+    """The last delivery and the last test event of an endpoint."""
 
     name = serializers.CharField()
-    last_delivery = serializers.DateTimeField(allow_null=True)
-    last_test = serializers.DateTimeField(allow_null=True)
+    last_delivery = Time(allow_null=True)
+    last_test = Time(allow_null=True)
 
 
-class DispatcherSerializer(ToldSerializer):
+class DispatcherSerializer(ReadOnlySerializer):
     """A dispatcher that was seen lately."""
 
     class Meta:
         model = Dispatcher
         fields = ("host", "pid", "kind", "lanes", "hung", "started_at", "seen_at")
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    """The gatherings that wait: calls for several events together."""
+
+    gatherings = serializers.IntegerField(help_text="How many wait.")
+    at_least = serializers.BooleanField(help_text="Whether there may be more.")
+    due = serializers.IntegerField(help_text="How many of them are due.")
+    overdue = serializers.IntegerField(help_text="How many are due for more than five minutes.")
+    oldest_due = serializers.FloatField(
+        help_text="The seconds for which the first of them has been due; 0 if none is."
+    )
 
 
 class DispatchingSerializer(serializers.Serializer[Any]):
@@ -106,34 +121,46 @@ class DispatchingSerializer(serializers.Serializer[Any]):
     due = serializers.IntegerField(help_text="How many events are due.")
     at_least = serializers.BooleanField(help_text="Whether there may be more.")
     oldest_due = serializers.FloatField(
-        help_text="For how many seconds the longest due of them has waited; 0 if none is due."
+        help_text="The seconds for which the first of them has been due; 0 if none is."
     )
+    waiting = WaitingSerializer()
     dispatchers = DispatcherSerializer(many=True)
-    last_seen = serializers.DateTimeField(
-        allow_null=True, help_text="When any dispatcher was seen last; null for never."
-    )
+    last_seen = Time(allow_null=True, help_text="When a dispatcher was last seen; null for never.")
 
 
 class SpoolSerializer(serializers.Serializer[Any]):
     """The spool of the machine that answers."""
 
     length = serializers.IntegerField(help_text="How many deliveries wait in it.")
-    age = serializers.SerializerMethodField()
-    bytes = serializers.IntegerField(help_text="How much room they take.")
+    age = serializers.SerializerMethodField(
+        help_text="For how many seconds the oldest of them has waited."
+    )
+    bytes = serializers.IntegerField(help_text="Their size.")
     set_aside = serializers.IntegerField(
         help_text="How many deliveries can never be stored and need a person."
     )
 
     @extend_schema_field(serializers.FloatField(allow_null=True))
     def get_age(self, standing: Standing) -> float | None:
-        """For how many seconds the oldest of them has waited."""
         return None if standing.age is None else standing.age.total_seconds()
 
 
-class StatusSerializer(serializers.Serializer[Any]):
-    """How things stand."""
+class VerdictSerializer(serializers.Serializer[Any]):
+    """Whether a person is needed, and what for."""
 
-    at = serializers.DateTimeField()
+    level = serializers.ChoiceField([level.name.lower() for level in Level])
+    sentence = serializers.CharField(help_text="For people.")
+    findings = serializers.ListField(
+        child=serializers.ChoiceField([topic.value for topic in Topic]),
+        help_text="What it is about, by urgency.",
+    )
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    """The status."""
+
+    at = Time()
+    verdict = VerdictSerializer()
     statuses = StandingSerializer(many=True)
     oldest_pending = OldestSerializer(allow_null=True)
     lately = LatelySerializer()

@@ -10,9 +10,9 @@ from .rows import BodySerializer, RowSerializer, body_of, headers_of
 
 
 class RejectionSerializer(RowSerializer):
-    """A delivery that made no event, and why."""
+    """A delivery that made no event, with the reason."""
 
-    headers = serializers.SerializerMethodField()
+    headers = serializers.SerializerMethodField(help_text="Those of an allow-list.")
 
     class Meta:
         model = Rejection
@@ -28,14 +28,13 @@ class RejectionSerializer(RowSerializer):
 
     @extend_schema_field(serializers.DictField(child=serializers.CharField()))
     def get_headers(self, rejection: Rejection) -> dict[str, str]:
-        """Those of an allow-list."""
         return headers_of(rejection.headers)
 
 
 class RejectionDetailSerializer(RejectionSerializer):
-    """The same with the body, of which only the head is kept if nobody signed it."""
+    """A rejection with its body; of an unsigned one, only the first bytes are kept."""
 
-    body = serializers.SerializerMethodField()
+    body = serializers.SerializerMethodField(help_text="Byte for byte.")
 
     class Meta:
         model = Rejection
@@ -43,5 +42,4 @@ class RejectionDetailSerializer(RejectionSerializer):
 
     @extend_schema_field(BodySerializer)
     def get_body(self, rejection: Rejection) -> dict[str, Any]:
-        """Byte for byte."""
         return body_of(bytes(rejection.body))

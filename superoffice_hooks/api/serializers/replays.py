@@ -1,4 +1,4 @@
-"""What replays are asked for with, and shown as."""
+"""Replays as JSON: what starts one, its preview, and its row."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -7,8 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...models import Replay
-from ...signals import connected
-from .criteria import CriteriaSerializer, Several, ShownCriteriaSerializer, selects, shown
+from ...receivers import connected
+from ...replay.criteria import selects
+from ...replay.options import ONLY_FAILED, ONLY_NEWEST
+from .criteria import CriteriaSerializer, Several, ShownCriteriaSerializer, shown
 from .rows import RowSerializer
 from .strict import Flag, StrictSerializer, Text
 
@@ -16,28 +18,26 @@ LONGEST_REASON = 2000
 
 
 class NothingSerializer(StrictSerializer):
-    """The body of what needs none: empty, or an empty object."""
+    """An empty body: nothing, or an empty object."""
 
 
 class EventReplaySerializer(StrictSerializer):
-    """How an event is replayed."""
+    """The receivers and the reason of a replay."""
 
-    reason = Text(max_length=LONGEST_REASON, help_text="Why; it is kept with the replay.")
+    reason = Text(max_length=LONGEST_REASON, help_text="It is kept with the replay.")
     receivers = Several(
         Text(max_length=255),
         100,
-        default=(),
+        default=None,
+        allow_null=True,
         help_text="Dotted paths of the receivers to call; left out, all are called.",
     )
-    only_failed = Flag(
-        default=False,
-        help_text="Calls, for each event, only receivers whose last run for it was no success.",
-    )
+    only_failed = Flag(default=False, help_text=ONLY_FAILED.help)
 
-    def validate_receivers(self, paths: list[str]) -> list[str]:
-        """They are connected; one that is misspelt would leave nobody to call."""
+    def validate_receivers(self, paths: list[str] | None) -> list[str] | None:
+        """Refuse a receiver that is not connected: it would never be called."""
         known = sorted({receiver.path for receiver in connected()})
-        if not set(paths) <= set(known):
+        if not set(paths or ()) <= set(known):
             listed = ", ".join(known) or "none"
             raise serializers.ValidationError(
                 f"No such receiver is connected. Connected: {listed}."
@@ -45,87 +45,106 @@ class EventReplaySerializer(StrictSerializer):
         return paths
 
     def get_initial(self) -> dict[str, Any]:
-        """What the form of the browsable API begins with."""
+        """Return the initial values of the browsable API's form."""
         return {"reason": ""}
 
 
 class NewReplaySerializer(EventReplaySerializer):
-    """Which events are replayed, how, and why."""
+    """The events, the receivers and the reason of a replay."""
 
     criteria = CriteriaSerializer(required=False)
+    only_newest = Flag(default=False, help_text=ONLY_NEWEST.help)
     all = Flag(default=False, help_text="All events; needed if no criteria select any.")
     reason = Text(
         max_length=LONGEST_REASON,
         required=False,
-        help_text="Why; it is kept with the replay. Needed unless it is a dry run.",
+        help_text="It is kept with the replay. Required unless it is a dry run.",
     )
-    dry_run = Flag(default=False, help_text="Says what would be done and changes nothing.")
+    dry_run = Flag(default=False, help_text="Answers with the preview and changes nothing.")
 
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Nothing is replayed without a choice and a reason."""
-        criteria = asked.get("criteria")
-        if not (criteria and selects(criteria)) and not asked["all"]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a replay without a criterion or a reason."""
+        criteria = attrs.get("criteria")
+        if not (criteria and selects(criteria)) and not attrs["all"]:
             raise serializers.ValidationError(
                 {
                     "criteria": "Nothing selects the events to replay. Give a criterion that does,"
                     ' as {"status": "failed"}; or "all": true, to replay every stored event.'
                 }
             )
-        if not (asked["dry_run"] or "reason" in asked):
-            raise serializers.ValidationError({"reason": "Say why, unless it is a dry run."})
-        return asked
+        if not (attrs["dry_run"] or "reason" in attrs):
+            raise serializers.ValidationError(
+                {"reason": "Expected a reason, unless it is a dry run."}
+            )
+        return attrs
 
     def get_initial(self) -> dict[str, Any]:
-        """What the form of the browsable API begins with."""
+        """Return the initial values of the browsable API's form."""
         return {"criteria": {"status": "failed"}, "reason": "", "dry_run": True}
 
 
 class CallsSerializer(serializers.Serializer[Any]):
-    """For how many events a receiver would be called."""
+    """The number of events for which a receiver would be called."""
 
     receiver = serializers.CharField()
     events = serializers.IntegerField(min_value=0)
 
 
-class PlanSerializer(serializers.Serializer[Any]):
-    """What a replay would do."""
+class PreviewSerializer(serializers.Serializer[Any]):
+    """The preview: what a replay would do."""
 
     criteria = CriteriaSerializer(
-        help_text="The same events, and none that come in later: send them to replay just these."
+        help_text="The same events without later ones: send these criteria to replay exactly them."
     )
     events = serializers.IntegerField(min_value=0)
     records = serializers.IntegerField(min_value=0)
     superseded = serializers.IntegerField(
-        min_value=0, help_text="After how many a newer event of the same record has come in."
+        min_value=0,
+        help_text="After how many of them a newer event of the same record has come in.",
+    )
+    superseded_records = serializers.IntegerField(
+        min_value=0,
+        help_text="The records of which each event that a receiver would be called for is"
+        " superseded: `unsuperseded` would leave out all of these events.",
+    )
+    is_cut = serializers.BooleanField(
+        help_text="Whether there are more events: the figures are of the oldest ones."
     )
     receivers = CallsSerializer(many=True)
+    joining = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Those of the receivers that are called for several events together in a"
+        " dispatch. The replay calls them for each event by itself.",
+    )
 
 
 class ReplaySerializer(RowSerializer):
-    """A replay, and how far it has come."""
+    """A replay with its progress."""
 
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "state": ("finished_at", "cancelled_by", "position"),
-        "reason": ("why",),
-        "remaining": ("planned", "done", "failed", "finished_at"),
+        "state": ("finished_at", "cancelled_by", "claim", "claimed_until"),
+        "remaining": ("planned", "done", "failed", "finished_at", "cancelled_by"),
     }
 
     state = serializers.ChoiceField(Replay.State.choices, read_only=True)
-    reason = serializers.CharField(source="why")
     receivers = serializers.ListField(
-        child=serializers.CharField(), help_text="Those that were asked for; empty means all."
+        child=serializers.CharField(), allow_null=True, help_text="Those to call; null means all."
     )
-    remaining = serializers.SerializerMethodField(help_text="0 once the replay has ended.")
+    remaining = serializers.IntegerField(
+        read_only=True, help_text="Events to go, or left when it was cancelled; 0 if it finished."
+    )
 
     class Meta:
         model = Replay
         fields: tuple[str, ...] = (
             "id",
             "state",
+            "claimed_by",
             "who",
             "reason",
             "receivers",
             "only_failed",
+            "only_newest",
             "planned",
             "done",
             "failed",
@@ -137,20 +156,15 @@ class ReplaySerializer(RowSerializer):
             "cancelled_by",
         )
 
-    def get_remaining(self, replay: Replay) -> int:
-        """How many events are left; none after the end, whatever was not done."""
-        return 0 if replay.finished_at else replay.remaining
-
 
 class ReplayDetailSerializer(ReplaySerializer):
-    """The same with the criteria, which may name many events."""
+    """A replay with its criteria, which may list many events."""
 
-    criteria = serializers.SerializerMethodField()
+    criteria = serializers.SerializerMethodField(help_text="Which events; empty means all.")
 
     class Meta(ReplaySerializer.Meta):
         fields = (*ReplaySerializer.Meta.fields, "criteria")
 
     @extend_schema_field(ShownCriteriaSerializer)
     def get_criteria(self, replay: Replay) -> dict[str, Any]:
-        """Which events; empty means all."""
         return shown(replay.criteria)

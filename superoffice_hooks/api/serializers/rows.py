@@ -1,4 +1,4 @@
-"""What rows have in common: fields that can be chosen, and read only if they are."""
+"""Serializers of rows, which read only the chosen fields."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -6,35 +6,42 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.db import models
 from django.db.models import QuerySet
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
-from ...notification import KEPT_HEADERS
+from ...wire.notification import KEPT_HEADERS, REDACTED
+from .strict import Time
 
 
-class ToldSerializer(serializers.ModelSerializer[Any]):
-    """A row that is told, and never taken in: what its columns could hold is not told with it."""
+class ReadOnlySerializer(serializers.ModelSerializer[Any]):
+    """A read-only ModelSerializer; keeps max_length and choices out of the schema."""
+
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Time,
+    }
 
     def get_extra_kwargs(self) -> dict[str, Any]:
         names: Iterable[str] = self.Meta.fields
         return {name: {"read_only": True} for name in names}
 
 
-class RowSerializer(ToldSerializer):
-    """A row, with the fields that its context has as ``chosen``; without a choice, with all."""
+class RowSerializer(ReadOnlySerializer):
+    """A row with the fields that ``chosen`` in its context names; default: all."""
 
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """The columns that a field is made of, if that is not the column of its name."""
+    """The columns of a field, unless it is the column of the same name."""
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """All fields, in order."""
+        """Return the names of all fields, in order."""
         return tuple(cls.Meta.fields)
 
     @classmethod
     def rows(cls, rows: QuerySet[Any], chosen: Iterable[str]) -> QuerySet[Any]:
-        """The rows with the columns that these fields are made of."""
+        """Return the rows with the columns of these fields only."""
         columns = {column for name in chosen for column in cls.reads.get(name, (name,))}
         return rows.only("pk", *columns)
 
@@ -45,7 +52,7 @@ class RowSerializer(ToldSerializer):
 
 
 class RowSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Tells the schema that any field of a row may be left out."""
+    """Make every field of a row optional in the schema."""
 
     target_class = RowSerializer
     match_subclasses = True
@@ -66,7 +73,7 @@ class BodySerializer(serializers.Serializer[Any]):
 
 
 def body_of(sent: bytes) -> dict[str, str]:
-    """A body as text; as Base64, if it is none."""
+    """Return a body as text, or as Base64 if it is not UTF-8."""
     try:
         return {"encoding": "utf-8", "content": sent.decode("utf-8")}
     except UnicodeDecodeError:
@@ -74,12 +81,12 @@ def body_of(sent: bytes) -> dict[str, str]:
 
 
 def headers_of(kept: Mapping[str, str]) -> dict[str, str]:
-    """The headers that are worth keeping, whatever a row has."""
-    return {name: kept[name] for name in KEPT_HEADERS if name in kept}
+    """Return the headers of the allow-list, and what was redacted."""
+    return {name: kept[name] for name in (*KEPT_HEADERS, REDACTED) if name in kept}
 
 
 def exact(value: Any) -> Any:
-    """A decoded value for JSON: an amount as text, which floats would round or not hold at all."""
+    """Return a decoded value for JSON; decimals become text, because floats would round them."""
     match value:
         case Decimal():
             return str(value)

@@ -1,15 +1,15 @@
-"""Bodies that are taken at their word: nothing in them is overlooked."""
+"""Strict bodies: unknown keys, and values of another type, are refused."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses keys it does not know: without a misspelt criterion, more events would be meant."""
+    """Refuses unknown keys: ignoring a misspelt criterion would select more events."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, Mapping):
@@ -26,7 +26,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Tells the schema so."""
+    """Says in the schema that there are no other keys."""
 
     target_class = StrictSerializer
     match_subclasses = True
@@ -39,7 +39,7 @@ class StrictSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-
 
 
 class Flag(serializers.BooleanField):
-    """True or false, as JSON has them: a word could be meant either way."""
+    """JSON's true or false; words are refused."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Expected true or false."}
 
@@ -50,7 +50,7 @@ class Flag(serializers.BooleanField):
 
 
 class Number(serializers.IntegerField):
-    """A whole number, as JSON has it."""
+    """A whole number of JSON; text is refused."""
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -58,8 +58,15 @@ class Number(serializers.IntegerField):
         return data
 
 
+class Time(serializers.DateTimeField):
+    """A time in the format of ISO 8601; the format of the project's own API may differ."""
+
+    format = ISO_8601
+    input_formats = (ISO_8601,)
+
+
 class Guid(serializers.UUIDField):
-    """A GUID as text; REST framework makes one of any number, too."""
+    """A GUID as text; numbers, which REST framework would take, are refused."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):
@@ -68,7 +75,7 @@ class Guid(serializers.UUIDField):
 
 
 class Word(serializers.ChoiceField):
-    """One of a few words; a wrong one is not quoted."""
+    """One of a fixed set of words; an error does not quote the wrong one."""
 
     def __init__(self, choices: Any, **options: Any) -> None:
         super().__init__(choices, **options)
@@ -77,7 +84,7 @@ class Word(serializers.ChoiceField):
 
 
 class Text(serializers.CharField):
-    """Text, as JSON has it; never empty, as an empty criterion would be none."""
+    """Text that is not empty: an empty criterion would be no criterion."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_length=1, **options)

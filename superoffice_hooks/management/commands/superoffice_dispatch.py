@@ -1,25 +1,25 @@
 """``manage.py superoffice_dispatch``: the dispatcher in a process of its own."""
 
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
-from superoffice_hooks import conf, watching
-from superoffice_hooks.dispatcher import Keeper, Lane, Lanes, Upkeep, calls_in_this_thread
-from superoffice_hooks.models import Dispatcher, queue
+from ... import conf
+from ...dispatcher import Keeper, Lane, Lanes, calls_in_this_thread
+from ...models import Dispatcher, queue
+from ...reports import standing
+from ...reports.stages import OVERDUE_SECONDS
+from ..options import counted
+from ..stopping import stopped_by_signals
 
 _STOP_SECONDS = 3600.0
-"""How long the end waits for receivers that are being called; SIGKILL is there for less."""
+"""How long the command waits at its end for receivers that are being called."""
 
 _SIGNAL_SECONDS = 0.05
-"""How often the main thread looks whether it was told to stop."""
+"""How often the main thread looks for a signal to stop."""
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         " died. Drains the spool and carries on replays that no process works on. Any number of"
         " these may run side by side."
     )
-    # A setting that is wrong elsewhere, as a spool that has vanished, must not stop what is due.
+    # A wrong setting, such as a missing spool directory, must not stop the dispatching.
     requires_system_checks: list[str] = []  # noqa: RUF012  (Django's own)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             "--batch",
             type=int,
             default=50,
-            help="how many events are claimed at a time, at most (default: 50)",
+            help="the maximum number of events claimed at a time (default: 50)",
         )
         parser.add_argument(
             "--interval",
@@ -61,9 +61,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--max-age",
             type=float,
-            default=watching.OVERDUE_SECONDS,
+            default=OVERDUE_SECONDS,
             help="with --check: how many seconds something due may wait"
-            f" (default: {watching.OVERDUE_SECONDS:g})",
+            f" (default: {OVERDUE_SECONDS:g})",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -75,28 +75,28 @@ class Command(BaseCommand):
             self.dispatch(options)
 
     def check_health(self, max_age: float) -> None:
-        """Say what is wrong with the dispatching; exit with 1 if anything is."""
-        problems = watching.dispatching_problems(max_age)
+        """Print what is wrong with the dispatching; exit with 1 if anything is."""
+        problems = standing.dispatching_problems(max_age)
         if problems:
             raise CommandError("\n".join(problems))
         self.stdout.write("Nothing due has waited too long, and a dispatcher was seen lately.")
 
     def dispatch(self, options: dict[str, Any]) -> None:
-        """Dispatch what is due, once or until told to stop."""
+        """Dispatch what is due, once or until a signal to stop."""
         lanes = Lanes(
             Dispatcher.Kind.COMMAND,
             self.lane_count(options["lanes"]),
-            most=options["batch"],
+            limit=options["batch"],
             longest_pause=options["interval"],
+            is_seen=options["watch"],
             ends_when_idle=not options["watch"],
         )
-        lanes.upkeep = upkeep = Upkeep(lanes.gate, lanes.row if options["watch"] else None)
-        with _stopped_by_signals(lanes):
+        with stopped_by_signals(lanes.tell_to_stop):
             self.watch(lanes) if options["watch"] else self.once(lanes)
-        self.stdout.write(_summary(lanes.outcomes, upkeep.replayed))
+        self.stdout.write(_summary(lanes.outcomes, lanes.upkeep.replayed))
 
     def watch(self, lanes: Lanes) -> None:
-        """Dispatch until told to stop."""
+        """Dispatch until a signal to stop."""
         keeper = Keeper(lanes)
         lanes.start()
         keeper.start()
@@ -129,35 +129,20 @@ class Command(BaseCommand):
             lanes.stop(_STOP_SECONDS)
             keeper.stop()
 
-    def lane_count(self, wanted: int | None) -> int:
-        """Return how many lanes there are to be: one on SQLite, which has one writer."""
+    def lane_count(self, lanes: int | None) -> int:
+        """Return the number of lanes: one on SQLite, which has one writer."""
         if calls_in_this_thread() or connections[queue.using()].vendor == "sqlite":
             return 1
-        return max(conf.current().LANES if wanted is None else wanted, 1)
-
-
-@contextmanager
-def _stopped_by_signals(lanes: Lanes) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C stop the lanes; signals reach the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *caught: lanes.tell_to_stop()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        return max(conf.current().LANES if lanes is None else lanes, 1)
 
 
 def _summary(outcomes: Counter[str], replayed: int) -> str:
-    if not outcomes:
-        said = "No event was due."
-    else:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(outcomes.items()))
-        total = outcomes.total()
-        said = f"{total} event{'s were' if total != 1 else ' was'} dispatched: {counts}."
-    if replayed:
-        said += f" {replayed} event{'s were' if replayed != 1 else ' was'} replayed."
-    return said
+    counts = ", ".join(f"{count} {status}" for status, count in sorted((+outcomes).items()))
+    summary = "No event was due."
+    if outcomes:
+        summary = f"{_events(outcomes.total())} dispatched: {counts}."
+    return f"{summary} {_events(replayed)} replayed." if replayed else summary
+
+
+def _events(number: int) -> str:
+    return f"{counted(number, 'event')} {'was' if number == 1 else 'were'}"

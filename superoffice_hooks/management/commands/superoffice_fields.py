@@ -1,4 +1,4 @@
-"""``manage.py superoffice_fields``: which fields change, how often, and who listens."""
+"""``manage.py superoffice_fields``: which fields change, how often, and for which receivers."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -6,20 +6,20 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandParser
 
-from ... import dictionary
-from ...counting import Counted, FieldCount, count
-from ...values import one_line
-from ..options import counted, moment_of, number_of, text_of
+from ...reports.field_statistics import Counted, FieldCount, count
+from ...wire import dictionary
+from ...wire.values import one_line
+from ..options import counted, number_of, text_of, time_of
 
 
 class Command(BaseCommand):
     help = (
-        "Prints how often each field changed, how many events were only noise, which changes no"
-        " receiver is told of, and which names in receivers' fields were never seen."
+        "Prints how often each field changed, how many events were only noise, for which"
+        " changes no receiver is called, and which names in receivers' fields were never seen."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        # No `type`: call_command() hands keyword arguments on without it.
+        # No `type`: call_command() does not apply it to keyword arguments.
         add = parser.add_argument
         add(
             "--since",
@@ -29,26 +29,26 @@ class Command(BaseCommand):
         )
         add("--until", metavar="WHEN", help="Events received before then.")
         add("--entity", help="The fields of this entity alone: ticket.")
-        add("--limit", metavar="NUMBER", help="At most so many fields of each entity; all of them.")
+        add("--limit", metavar="NUMBER", help="The maximum number of fields of each entity.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         limit = number_of(options, "limit")
-        found = count(
-            moment_of(options, "since"),
-            moment_of(options, "until"),
+        statistics = count(
+            time_of(options, "since"),
+            time_of(options, "until"),
             text_of(options, "entity").lower(),
         )
-        self._print_fields(found, limit)
-        self._print_unheard(found, limit)
-        self._print_unseen(found)
+        self._print_fields(statistics, limit)
+        self._print_unheard(statistics, limit)
+        self._print_unseen(statistics)
 
-    def _print_fields(self, found: Counted, limit: int | None) -> None:
-        """One table for each entity, under a sentence about its events."""
+    def _print_fields(self, statistics: Counted, limit: int | None) -> None:
+        """Print a table for each entity, under a sentence about its events."""
         fields = {
             entity: list(counts)
-            for entity, counts in groupby(found.fields(), key=lambda counts: counts.entity)
+            for entity, counts in groupby(statistics.fields(), key=lambda counts: counts.entity)
         }
-        for noise in found.noise():
+        for noise in statistics.noise():
             self.stdout.write(
                 f"{one_line(noise.entity) or '(no entity)'}: {counted(noise.events, 'event')},"
                 f" {noise.times} of them only noise ({_share(noise.times, noise.events)})."
@@ -58,25 +58,25 @@ class Command(BaseCommand):
                 map(_row, fields.get(noise.entity, ())[:limit]),
                 "No event says which fields changed.",
             )
-        if not found.events:
+        if not statistics.events:
             self.stdout.write("There are no events.")
 
-    def _print_unheard(self, found: Counted, limit: int | None) -> None:
-        by_event = groupby(found.unheard(), key=lambda unheard: unheard.event_name)
+    def _print_unheard(self, statistics: Counted, limit: int | None) -> None:
+        by_event = groupby(statistics.unheard(), key=lambda unheard: unheard.event_name)
         rows = [
             (*unheard[:2], str(unheard.times)) for _, of in by_event for unheard in [*of][:limit]
         ]
-        self.stdout.write("Changes that no receiver is told of:")
+        self.stdout.write("Changes for which no receiver is called:")
         self._print_table(("event", "field", "times"), rows, "None.")
 
-    def _print_unseen(self, found: Counted) -> None:
+    def _print_unseen(self, statistics: Counted) -> None:
         self.stdout.write("Names in receivers' fields that no event has ever had:")
-        self._print_table(("receiver", "signal", "name"), found.unseen(), "None.")
+        self._print_table(("receiver", "signal", "name"), statistics.unseen(), "None.")
 
     def _print_table(
         self, heads: Sequence[str], rows: Iterable[Sequence[str]], otherwise: str
     ) -> None:
-        """Columns as wide as their widest value; a sentence instead of an empty table."""
+        """Print a table, its columns as wide as their values; a sentence if it is empty."""
         table = [heads, *([one_line(cell) for cell in row] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table if len(table) > 1 else ():

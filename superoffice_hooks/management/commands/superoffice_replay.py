@@ -1,108 +1,113 @@
-"""``manage.py superoffice_replay``: stored events dispatched again, chosen by options."""
+"""``manage.py superoffice_replay``: replay the events that the options select."""
 
 import getpass
 import re
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from uuid import UUID
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, router
-from tqdm import tqdm
 
-from ...calling import BrokenOff
-from ...models import Event, ReceiverRun, Replay
-from ...replaying import Criteria, Preview, carry_on, plan
-from ...signals import connected
-from ..options import counted, moment_of, number_of, text_of, texts_of, wrong
+from ...dispatching.calling import BrokenOff
+from ...models import ReceiverRun, Replay
+from ...receivers import connected
+from ...replay.criteria import Criteria, offered, selects
+from ...replay.criterion import Criterion
+from ...replay.kinds import Flag, Time
+from ...replay.options import OPTIONS
+from ...replay.running import Preview, carry_on, plan
+from ..options import counted, text_of, texts_of, time_of, wrong
+from ..progress import progress
 
 _RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
 
 
 class Command(BaseCommand):
     help = (
-        "Dispatches stored events again, oldest first: those that meet every option given."
+        "Dispatches stored events again, oldest first: those that meet all options."
         " Receivers that succeeded before are called again too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        # No `type` and no `choices`: call_command() hands keyword arguments on without them.
+        # No `type` and no `choices`: call_command() does not apply them to keyword arguments.
         add = parser.add_argument
         repeated: dict[str, Any] = {"action": "append", "metavar": "VALUE"}
-        add("--event-id", **repeated, help="SuperOffice's EventId; may be repeated.")
-        add("--event", metavar="NAME", help="An event name or pattern: ticket.changed, 'ticket.*'.")
+        for row in offered("command"):
+            how: dict[str, Any] = repeated if row.many else {}
+            if row.default is False:
+                how = {"action": "store_true", "default": None}
+            add(f"--{row.option}", dest=_dest(row), help=row.help.replace("`", ""), **how)
         add("--record", metavar="ENTITY:NUMBER", help="Events of one record: ticket:527331.")
-        add("--tenant", help="The ContextIdentifier: Cust12345.")
-        add("--changed", **repeated, help="A changed field; if repeated, any of them will do.")
-        add("--status", help=f"One of {', '.join(Event.Status.values)}.")
-        add("--endpoint", help="The endpoint that received the event.")
-        add(
-            "--since",
-            metavar="WHEN",
-            help="Received then or later: 2026-05-19, 2026-05-19T14:30, or 30m, 2h, 3d, 1w ago."
-            " The project's time zone counts, unless there is an offset.",
-        )
-        add("--until", metavar="WHEN", help="Received before then; a date means its midnight.")
-        add("--limit", metavar="NUMBER", help="At most so many events, the oldest first.")
         add("--all", action="store_true", help="All events; needed if no option above selects any.")
         add("--receiver", **repeated, help="Call this dotted path only; may be repeated.")
-        add("--reason", default="superoffice_replay", help="Why; kept with the replay.")
+        for option in OPTIONS:
+            add(f"--{option.option}", action="store_true", help=option.help)
+        add("--reason", default="superoffice_replay", help="The reason; kept with the replay.")
         add("--dry-run", action="store_true", help="Say what would be done and change nothing.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         criteria = _criteria(options)
         receivers = _receivers(options)
-        why = text_of(options, "reason")
+        reason = text_of(options, "reason")
         if options["dry_run"]:
-            self._announce(criteria, receivers)
+            self._preview(Preview(criteria, receivers, **_flags(options)))
         else:
-            self._replay(plan(criteria, who=_who(), why=why, receivers=receivers))
+            planned = plan(
+                criteria,
+                who=_who(),
+                reason=reason,
+                receivers=receivers,
+                **_flags(options),
+            )
+            self._replay(planned)
 
-    def _announce(self, criteria: Criteria, receivers: tuple[str, ...]) -> None:
-        """Say what would be replayed, and who would be called."""
-        preview = Preview(criteria)
-        calls = {
-            path: count
-            for path, count in preview.receivers.items()
-            if not receivers or path in receivers
-        }
+    def _preview(self, preview: Preview) -> None:
+        """Print how many events would be replayed, and which receivers would be called."""
         self.stdout.write(f"Dry run: {counted(preview.events, 'event')} would be replayed.")
-        for path in sorted(calls):
-            self.stdout.write(f"{path} would be called for {counted(calls[path], 'event')}.")
-        if not calls:
+        if preview.is_cut:
+            self.stdout.write("There are more; the figures are of these, the oldest ones.")
+        for path, count in preview.calls.items():
+            self.stdout.write(f"{path} would be called for {counted(count, 'event')}.")
+        for path in preview.joining:
+            self.stdout.write(
+                f"In its dispatch, an event joins others for {path}. The replay calls it for each"
+                " event by itself."
+            )
+        if not preview.calls:
             self.stdout.write("No receiver would be called.")
+        elif superseded := preview.superseded_records:
+            self.stdout.write(
+                f"{counted(superseded, 'record')} of {preview.called_records} had a newer event"
+                " that is not called for. --unsuperseded would leave out all events of these."
+            )
         self.stdout.write("Nothing was changed.")
 
     def _replay(self, planned: Replay) -> None:
-        """Replay what was planned, with a progress bar if somebody is watching."""
-        with tqdm(
-            total=planned.planned,
-            unit="event",
-            file=sys.stderr,
-            disable=not self.stderr.isatty(),
-        ) as bar:
+        """Carry the replay on to its end, with a progress bar on a terminal."""
+        is_shown = self.stderr.isatty()
+        with progress(planned.planned, "event", is_shown=is_shown) as advance:
             try:
                 for _ in carry_on(planned):
-                    bar.update()
+                    advance(1)
             except KeyboardInterrupt:
-                # Who stops it means to: nobody is to go on behind their back.
+                # The user wants it to stop, so no dispatcher must carry it on.
                 planned.cancel(planned.who)
             except (BrokenOff, DatabaseError, InterfaceError) as error:
                 raise CommandError(
-                    f"Replay {planned.pk} was broken off, and dispatchers go on with it. It is not"
-                    f" to be planned again. The reason: {error.__cause__ or error}"
+                    f"Replay {planned.pk} was broken off, and dispatchers carry it on. Do not plan"
+                    f" it again. The reason: {error.__cause__ or error}"
                 ) from error
-        self._tell(planned)
+        self._report(planned)
 
-    def _tell(self, replayed: Replay) -> None:
-        """What came of it; an error unless everything went well."""
+    def _report(self, replayed: Replay) -> None:
+        """Print the result; raise CommandError if an event failed."""
         state = replayed.state
         runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun)).filter(replay=replayed)
         self.stdout.write(
             f"Replay {replayed.pk} is {state}: of {counted(replayed.planned, 'event')},"
-            f" {replayed.done - replayed.skipped} succeeded, {replayed.skipped} had no receiver and"
-            f" {replayed.failed} failed. Receivers were called"
+            f" {replayed.done - replayed.skipped} succeeded, {replayed.skipped} had no receiver,"
+            f" {replayed.failed - replayed.busy} failed and {replayed.busy} were unfinished."
+            f" Receivers were called"
             f" {counted(runs.count(), 'time')}."
         )
         if state != Replay.State.FINISHED:
@@ -110,35 +115,41 @@ class Command(BaseCommand):
                 f"Replay {replayed.pk} was cut short: {counted(replayed.remaining, 'event')} of it"
                 " were not replayed by this command."
             )
-        if replayed.failed:
-            raise CommandError(
-                f"{counted(replayed.failed, 'event')} failed: a receiver raised, or another process"
-                f" was dispatching the event. The receiver runs of replay {replayed.pk} have the"
-                " tracebacks. Once the cause is gone, replay what has the status failed."
-            )
+        if failed := list(_failed(replayed)):
+            raise CommandError(" ".join(failed))
+
+
+def _failed(replayed: Replay) -> Iterator[str]:
+    """Yield in sentences what failed in a replay, and what to do."""
+    if raised := replayed.failed - replayed.busy:
+        yield (
+            f"{counted(raised, 'event')} failed: a receiver raised. The receiver runs of replay"
+            f" {replayed.pk} have the tracebacks. Once the cause is gone, replay what has the"
+            " status failed."
+        )
+    if replayed.busy:
+        left = "was unfinished and is" if replayed.busy == 1 else "were unfinished and are"
+        yield (
+            f"{counted(replayed.busy, 'event')} {left} left to the ordinary dispatch: no receiver"
+            " was called by this replay."
+        )
 
 
 def _criteria(options: Mapping[str, Any]) -> Criteria:
-    """The events that were asked for.
+    """Return the criteria of the options.
 
     Raises:
-        CommandError: a value makes no sense, or nothing was asked for.
+        CommandError: a value is invalid, or nothing selects events.
     """
-    entity, primary_key = _record(options)
-    criteria = Criteria(
-        event_ids=tuple(_guid(text) for text in texts_of(options, "event_id")),
-        name=text_of(options, "event"),
-        entity=entity,
-        primary_key=primary_key,
-        tenant=text_of(options, "tenant"),
-        changed=texts_of(options, "changed"),
-        status=_status(options),
-        endpoint=text_of(options, "endpoint"),
-        since=moment_of(options, "since"),
-        until=moment_of(options, "until"),
-        limit=number_of(options, "limit"),
-    )
-    if not (criteria.given().keys() - {"limit"} or options["all"]):
+    values = {row.name: _value(row, options) for row in offered("command")}
+    if record := text_of(options, "record"):
+        if not (match := _RECORD.fullmatch(record)):
+            raise wrong("record", repr(record), "ENTITY:NUMBER, as ticket:527331")
+        if values["entity"] or values["primary_key"] is not None:
+            raise CommandError("--record stands for --entity and --primary-key: leave those out.")
+        values |= {"entity": match[1], "primary_key": int(match[2])}
+    criteria = Criteria(**values)
+    if not (selects(criteria) or options["all"]):
         raise CommandError(
             "Nothing selects the events to replay. Add an option that does, as --status failed,"
             " --event ticket.changed or --since 2h; or add --all to replay every stored event."
@@ -146,8 +157,33 @@ def _criteria(options: Mapping[str, Any]) -> Criteria:
     return criteria
 
 
-def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Dotted paths of the receivers to call; none means all.
+def _flags(options: Mapping[str, Any]) -> dict[str, bool]:
+    return {option.name: options[option.name] for option in OPTIONS}
+
+
+def _dest(row: Criterion) -> str:
+    return row.option.replace("-", "_")
+
+
+def _value(row: Criterion, options: Mapping[str, Any]) -> Any:
+    """Return the value of a criterion."""
+    key = _dest(row)
+    if isinstance(row.kind, Time):
+        return time_of(options, key)
+    texts = texts_of(options, key) if row.many else tuple(filter(None, [text_of(options, key)]))
+    values = tuple(_parsed(row, key, text) for text in texts)
+    return values if row.many else next(iter(values), row.default)
+
+
+def _parsed(row: Criterion, key: str, text: str) -> Any:
+    try:
+        return row.kind.parse(text.lower() if isinstance(row.kind, Flag) else text)
+    except ValueError:
+        raise wrong(key, repr(text), row.kind.expected) from None
+
+
+def _receivers(options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return dotted paths of the receivers to call; None means all.
 
     Raises:
         CommandError: no such receiver is connected.
@@ -161,34 +197,11 @@ def _receivers(options: Mapping[str, Any]) -> tuple[str, ...]:
                 f"--receiver was given {path!r}, but no such receiver is connected."
                 f" Connected are:{listed}"
             )
-    return paths
-
-
-def _guid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        expected = "a GUID like 1fc5752a-6de8-412d-847a-12d5529a0ec6"
-        raise wrong("event_id", repr(text), expected) from None
-
-
-def _record(options: Mapping[str, Any]) -> tuple[str, int | None]:
-    if not (text := text_of(options, "record")):
-        return "", None
-    if match := _RECORD.fullmatch(text):
-        return match[1], int(match[2])
-    raise wrong("record", repr(text), "ENTITY:NUMBER, as ticket:527331")
-
-
-def _status(options: Mapping[str, Any]) -> str:
-    text = text_of(options, "status")
-    if text and text not in Event.Status.values:
-        raise wrong("status", repr(text), "one of " + ", ".join(Event.Status.values))
-    return text
+    return paths or None
 
 
 def _who() -> str:
-    """This command, and who is logged in to the operating system."""
+    """Return this command's name, and the user of the operating system."""
     try:
         user = getpass.getuser()
     # Containers run as users without a name; which error says so depends on the Python.

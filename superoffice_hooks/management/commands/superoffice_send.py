@@ -1,4 +1,4 @@
-"""``manage.py superoffice_send``: plays SuperOffice against a URL."""
+"""``manage.py superoffice_send``: send events to a URL, as SuperOffice does."""
 
 import sys
 from collections import Counter
@@ -9,14 +9,15 @@ from time import monotonic, sleep
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
 
 from ... import conf
 from ...exceptions import UnknownEndpoint
 from ...testing import RETRY_DELAYS, Attempt, State, SuperOffice, Webhook, notification
+from ..options import counted
+from ..progress import above_the_bar, progress
 
 _MADE_UP = ("changes", "primary_key", "tenant", "webhook_name")
-_REDIRECTED = "SuperOffice follows no redirect: give the address this one leads to."
+_REDIRECTED = "SuperOffice follows no redirect: use the address to which this one leads."
 _LIKELY_MISTAKES = {
     None: "Is the server running, and is the address right?",
     301: _REDIRECTED,
@@ -36,7 +37,7 @@ _LIKELY_MISTAKES = {
 
 
 Outgoing = Callable[[], Mapping[str, Any] | bytes]
-"""Makes what is sent; each call another event."""
+"""A function that makes the next event to send."""
 
 
 class Command(BaseCommand):
@@ -56,12 +57,16 @@ class Command(BaseCommand):
             help="Without --secret, the newest secret of this endpoint in the settings here signs.",
         )
         add("--count", type=int, default=1, metavar="NUMBER", help="How often to send each event.")
-        add("--rate", type=float, metavar="NUMBER", help="At most so many events per second.")
+        add("--rate", type=float, metavar="NUMBER", help="The maximum number of events per second.")
         add("--changes", metavar="NAMES", help="The changed fields: priority,ticket_status.")
         add("--primary-key", type=int, metavar="NUMBER", help="The number of the record.")
         add("--tenant", help="The ContextIdentifier: Cust12345.")
         add("--webhook-name", metavar="NAME", help="The WebhookName.")
-        add("--body", metavar="FILE", help="Send exactly these bytes instead of made-up events.")
+        add(
+            "--body",
+            metavar="FILE",
+            help="Send exactly these bytes instead of made-up events; - reads them from the input.",
+        )
         add("--no-retry", action="store_true", help="Try each event once.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -70,61 +75,55 @@ class Command(BaseCommand):
         superoffice = SuperOffice(sleep=sleep, delays=(0,) if options["no_retry"] else RETRY_DELAYS)
         answers: Counter[int | None] = Counter()
         sent = 0
-        with tqdm(
-            total=len(events),
-            unit="event",
-            file=sys.stderr,
-            disable=len(events) == 1 or not self.stderr.isatty(),
-        ) as bar:
+        is_shown = len(events) > 1 and self.stderr.isatty()
+        with progress(len(events), "event", is_shown=is_shown) as advance:
             for event in _paced(events, _rate(options)):
                 for attempt in superoffice.deliver(webhook, event()):
-                    self._tell(attempt)
+                    self._report(attempt)
                     answers[attempt.status] += 1
                 sent += 1
-                bar.update()
+                advance(1)
                 if webhook.state != State.ACTIVE:
                     break
-        self._conclude(answers, sent, len(events), webhook.state)
+        self._conclude(answers, sent, len(events))
 
-    def _tell(self, attempt: Attempt) -> None:
-        """Print what came of an attempt; above the progress bar, if there is one."""
+    def _report(self, attempt: Attempt) -> None:
+        """Print the result of an attempt; above the progress bar, if there is one."""
         which = f"{attempt.event or 'No event name'}, {attempt.event_id or 'no event id'}"
         retry = f", retry {attempt.retry}" if attempt.retry else ""
         answer = attempt.status or f"no answer ({attempt.error})"
-        with tqdm.external_write_mode():
+        with above_the_bar():
             self.stdout.write(f"{which}{retry}: {answer} in {attempt.elapsed * 1000:.0f} ms.")
 
-    def _conclude(
-        self, answers: Counter[int | None], sent: int, planned: int, state: State
-    ) -> None:
-        """Say how many events arrived.
+    def _conclude(self, answers: Counter[int | None], sent: int, planned: int) -> None:
+        """Print how many events arrived.
 
         Raises:
             CommandError: some were lost.
         """
         lost = sent - answers[200]
         self.stdout.write(
-            f"Sent {_count(sent, 'event')} in {_count(answers.total(), 'request')}:"
+            f"Sent {counted(sent, 'event')} in {counted(answers.total(), 'request')}:"
             f" {answers[200]} arrived and {lost} got lost."
         )
         if not lost:
             return
         failure = next(answer for answer, _ in answers.most_common() if answer != 200)
-        told = f"the answer was {failure}" if failure else "there was no answer"
+        reason = f"the answer was {failure}" if failure else "there was no answer"
         hint = _LIKELY_MISTAKES.get(failure, "To SuperOffice every answer but 200 is a failure.")
-        message = f"{_count(lost, 'event')} of {planned} got lost: {told}. {hint}"
+        message = f"{counted(lost, 'event')} of {planned} got lost: {reason}. {hint}"
         if unsent := planned - sent:
-            gone = state == State.STOPPED
-            why = "410 stops a webhook at once" if gone else "Nine failures in a row end a webhook"
-            message += f" {why}, so {_count(unsent, 'event')} stayed unsent."
+            gone = "410 ends a webhook at once"
+            cause = gone if answers[410] else "Nine failures in a row end a webhook"
+            message += f" {cause}, so {counted(unsent, 'event')} stayed unsent."
         raise CommandError(message)
 
 
 def _webhook(options: Mapping[str, Any]) -> Webhook:
-    """The webhook to send for.
+    """Return the webhook for which events are sent.
 
     Raises:
-        CommandError: the address or the secret makes no sense.
+        CommandError: the address or the secret is invalid.
     """
     secret = _secret(options)
     try:
@@ -139,7 +138,7 @@ def _webhook(options: Mapping[str, Any]) -> Webhook:
 
 
 def _secret(options: Mapping[str, Any]) -> str:
-    """What was given, or the newest secret of the endpoint."""
+    """Return the secret of the option, or the newest secret of the endpoint."""
     if options["secret"] is not None:
         return str(options["secret"])
     endpoint = options["endpoint"]
@@ -157,10 +156,10 @@ def _secret(options: Mapping[str, Any]) -> str:
 
 
 def _events(options: Mapping[str, Any]) -> list[Outgoing]:
-    """What to send, in order.
+    """Return what to send, in order.
 
     Raises:
-        CommandError: options contradict each other or make no sense.
+        CommandError: options contradict each other or are invalid.
     """
     if options["count"] < 1:
         raise CommandError(f"--count was given {options['count']}; expected 1 or more.")
@@ -178,14 +177,15 @@ def _chosen(options: Mapping[str, Any]) -> list[Outgoing]:
             f" {', '.join('--' + key.replace('_', '-') for key in _MADE_UP)}."
         )
     try:
-        body = Path(options["body"]).read_bytes()
+        file = options["body"]
+        body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except (OSError, ValueError) as error:
         raise CommandError(f"--body {options['body']} cannot be read: {error}.") from None
     return [lambda: body]
 
 
 def _values(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that were asked for, under SuperOffice's keys."""
+    """Return the values of the options, under SuperOffice's keys."""
     changes = options["changes"]
     if changes is not None:
         changes = [name.strip() for name in changes.split(",") if name.strip()]
@@ -198,7 +198,7 @@ def _values(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rate(options: Mapping[str, Any]) -> float:
-    """Events per second; infinite if none was asked for.
+    """Return the events per second; infinite without the option.
 
     Raises:
         CommandError: it is not above zero.
@@ -210,13 +210,9 @@ def _rate(options: Mapping[str, Any]) -> float:
 
 
 def _paced(events: list[Outgoing], rate: float) -> Iterator[Outgoing]:
-    """The events, each not before its time."""
+    """Yield the events, each when its time has come."""
     started = monotonic()
     for number, event in enumerate(events):
         if (early := started + number / rate - monotonic()) > 0:
             sleep(early)
         yield event
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

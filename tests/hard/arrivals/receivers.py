@@ -3,12 +3,15 @@
 import os
 import signal
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.dispatch import receiver
 
-from superoffice_hooks.models import Event, Replay
-from superoffice_hooks.signals import on, ticket_changed
+from superoffice_hooks import conf
+from superoffice_hooks.models import Event, FailureGroup, Replay
+from superoffice_hooks.signals import failure_group_opened, on, ticket_changed
 
 from .models import Arrival
 
@@ -47,6 +50,37 @@ def dawdle(event: Event, replay: Replay | None, **kwargs: Any) -> None:
     time.sleep(0.3)
 
 
+def note_all(who: str, events: Iterable[Event], replay: Replay | None) -> None:
+    """Leave a row for each event of a call."""
+    Arrival.objects.bulk_create(
+        Arrival(
+            event_id=event.event_id,
+            receiver=who,
+            replay_id=replay.pk if replay else None,
+            key=event.primary_key,
+        )
+        for event in events
+    )
+
+
+@receiver(on("hard.gathered"), settle=5, at_most=20)
+def settle_together(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+    note_all("settle_together", events, replay)
+    time.sleep(0.02)
+
+
+GATHERED = {"settle_together"}
+
+if not conf.current().ORDERED:
+
+    @receiver(on("hard.gathered"), batch=50, within=1)
+    def fill_a_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+        note_all("fill_a_batch", events, replay)
+        time.sleep(0.02)
+
+    GATHERED.add("fill_a_batch")
+
+
 @receiver(on("hard.kills"))
 def kill_the_process(**kwargs: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -56,6 +90,29 @@ def kill_the_process(**kwargs: Any) -> None:
 def outlive_the_lease(event: Event, replay: Replay | None, **kwargs: Any) -> None:
     time.sleep(float(os.environ.get("HARD_HANG_SECONDS", "0")))
     note("outlive_the_lease", event, replay)
+
+
+def meet(kind: int) -> None:
+    """Wait for another process in which an event of the same kind is about to fail."""
+    place = Path(os.environ["HARD_MEETING"]) / str(kind)
+    place.mkdir(exist_ok=True)
+    (place / str(os.getpid())).touch()
+    give_up_at = time.monotonic() + 3
+    while len(list(place.iterdir())) < 2 and time.monotonic() < give_up_at:
+        time.sleep(0.001)
+
+
+@receiver(on("hard.fails"), atomic=False)
+def fail_together(event: Event, **kwargs: Any) -> None:
+    kind = (event.primary_key or 0) // 2
+    meet(kind)
+    raise type(f"Kind{kind}", (ValueError,), {})
+
+
+@receiver(failure_group_opened)
+def note_group(event: Event, group: FailureGroup, **kwargs: Any) -> None:
+    values = {"receiver": "failure_group_opened", "key": group.pk}
+    Arrival.objects.create(event_id=event.event_id, **values)
 
 
 if "HARD_LATE" in os.environ:
@@ -71,5 +128,6 @@ ASKED = {
     "hard.slow": {"dawdle"},
     "hard.kills": {"kill_the_process"},
     "hard.hangs": {"outlive_the_lease"},
+    "hard.gathered": GATHERED,
 }
 """Which receivers are called for an event of each name."""

@@ -1,5 +1,6 @@
 """``manage.py demo``: the example project, with SuperOffice played against it."""
 
+import os
 import secrets
 import signal
 import sys
@@ -13,9 +14,11 @@ from django.contrib.auth.models import User
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.urls import reverse
 
+from example_project.desk import other_side, weekend
 from example_project.desk.playing import Play
 from example_project.desk.scenes import Outcome, Scene
 from example_project.desk.serving import Server, serving, temporary_database
+from superoffice_hooks.models import Event
 
 HEADINGS = ("Delivery", "Answer", "Stored as", "Receivers", "Fields", "As expected")
 
@@ -33,8 +36,15 @@ class Command(BaseCommand):
             action="store_true",
             help="Play in a new database and stop; fail if anything is not as it should be.",
         )
+        add(
+            "--weekend",
+            action="store_true",
+            help="Instead of playing, write five weeks into the empty database that end with a"
+            " weekend in which much went wrong, and serve them without a dispatcher.",
+        )
+        add("--events", type=int, default=weekend.EVENTS, help="How many the weekend has in all.")
         add("--host", default="127.0.0.1", help="The address to serve on.")
-        add("--port", type=int, help="The port to serve on; a free one if none is given.")
+        add("--port", type=int, help="The port to serve on; default: a free one.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if not settings.DEBUG:
@@ -48,6 +58,15 @@ class Command(BaseCommand):
             if options["once"]:
                 stack.enter_context(temporary_database())
             call_command("migrate", verbosity=0)
+            if options["weekend"]:
+                self.fill(options["events"])
+                if not options["once"]:
+                    # It stays until somebody has seen it.
+                    os.environ["SUPEROFFICE_DISPATCH"] = "worker"
+                    server = stack.enter_context(serving(options["host"], options["port"]))
+                    self.invite_on_monday(server)
+                    self.stay(server)
+                return
             server = stack.enter_context(serving(options["host"], options["port"]))
             self.stdout.write(f"SuperOffice is played against {server.url}.\n\n")
             play = Play(
@@ -55,17 +74,46 @@ class Command(BaseCommand):
                 secret=settings.SUPEROFFICE_HOOKS["SECRETS"][0],
             )
             scenes = list(play.scenes())
+            if other_side.is_playable():
+                scenes += other_side.scenes(play.webhook.url)
             self.show(scenes)
             self.judge(scenes)
             if not options["once"]:
                 self.invite(server, currency_id=play.another_sale_is_sold())
                 self.stay(server)
 
+    def fill(self, events: int) -> None:
+        """Write the weekend into the database, which must have no event yet."""
+        if Event.objects.exists():
+            raise CommandError(
+                f"The database {settings.DATABASES['default']['NAME']} has events already. Name"
+                " another one with DJANGO_DATABASE."
+            )
+        if events < weekend.FEWEST:
+            raise CommandError(f"A weekend has at least {weekend.FEWEST} events.")
+        self.stdout.write(f"{events} events are written. This takes a minute for each 50 000.")
+        self.stdout.flush()
+        weekend.fill(events)
+
+    def invite_on_monday(self, server: Server) -> None:
+        """Print where to begin."""
+        self.stdout.write(
+            f"""
+It is Monday morning. Look around: {server.url}{reverse("admin:superoffice_hooks_event_overview")}
+The user is admin, the password {new_password()}
+{rest_api(server)}
+Nobody dispatches. To put that right, in another terminal:
+  python manage.py superoffice_dispatch
+
+Ctrl-C ends the server."""
+        )
+        self.stdout.flush()
+
     def show(self, scenes: Sequence[Scene]) -> None:
         """Print the table."""
         right, wrong = marks(self.stdout)
         rows = [
-            (scene.title, *cells(scene.found), right if scene.is_right else wrong)
+            (scene.title, *cells(scene.actual), right if scene.is_right else wrong)
             for scene in scenes
         ]
         widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
@@ -76,7 +124,7 @@ class Command(BaseCommand):
         self.stdout.write("")
 
     def judge(self, scenes: Sequence[Scene]) -> None:
-        """Say whether all is as it should be.
+        """Print whether all is as it should be.
 
         Raises:
             CommandError: it is not.
@@ -84,17 +132,17 @@ class Command(BaseCommand):
         wrong = [scene for scene in scenes if not scene.is_right]
         if wrong:
             raise CommandError(
-                f"{len(wrong)} of {len(scenes)} deliveries did not end as they should:"
+                f"{len(wrong)} of {len(scenes)} scenes did not end as they should:"
                 + "".join(
                     f"\n  {scene.title}: expected {', '.join(cells(scene.expected))};"
-                    f" found {', '.join(cells(scene.found))}"
+                    f" found {', '.join(cells(scene.actual))}"
                     for scene in wrong
                 )
             )
-        self.stdout.write(f"All {len(scenes)} deliveries ended as they should.")
+        self.stdout.write(f"All {len(scenes)} scenes ended as they should.")
 
     def invite(self, server: Server, currency_id: int) -> None:
-        """Say what there is to see, and to do."""
+        """Print what there is to see, and to do."""
         admin, password = f"{server.url}{reverse('admin:index')}", new_password()
         self.stdout.write(
             f"""
@@ -125,7 +173,7 @@ Ctrl-C ends the server."""
 
 
 def rest_api(server: Server) -> str:
-    """Where the REST API is, if what it needs is installed."""
+    """Return the URL of the REST API, if what it needs is installed."""
     if not apps.is_installed("rest_framework"):
         return ""
     events = reverse("superoffice_hooks_api:events")
@@ -133,7 +181,7 @@ def rest_api(server: Server) -> str:
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:
-    """An outcome as the table shows it."""
+    """Return an outcome as the table shows it."""
     return (
         str(outcome.answer or "-"),
         outcome.stored_as,
@@ -143,7 +191,7 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
 
 
 def marks(stream: Any) -> tuple[str, str]:
-    """What says right and wrong; words where the terminal has no such characters, as on Windows."""
+    """Return marks for right and wrong; words if the terminal has no such characters."""
     try:
         "✓✗".encode(getattr(stream, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -152,7 +200,7 @@ def marks(stream: Any) -> tuple[str, str]:
 
 
 def new_password() -> str:
-    """The password of the administrator, another one each time."""
+    """Return a new password for the administrator."""
     password = secrets.token_urlsafe(12)
     admin, _ = User.objects.get_or_create(username="admin")
     admin.is_staff = admin.is_superuser = True

@@ -1,0 +1,110 @@
+"""``python -m benchmarks.start_up``: what a process pays for the app, and for its first delivery.
+
+Processor time, which does not count how busy the machine is with others, with all code compiled, as
+pip leaves it.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import django
+
+from .figures import Bar
+from .processes import ROOT, environment_on, manage
+
+MORE_SECONDS, TIMES = 0.060, 3.0
+LATER = 10
+APPS = ("", "superoffice_hooks", "superoffice_hooks benchmarks.contenders")
+"""Without the app, with the app alone, and as a project that has deliveries."""
+
+
+def start_up(rounds: int) -> list[Bar]:
+    """Measure django.setup() with and without the app, and the first delivery of a process."""
+    rounds = max(rounds, 5)
+    with TemporaryDirectory() as directory:
+        url = f"sqlite:///{directory}/start_up.sqlite3"
+        manage(url, "migrate", "--run-syncdb", "--verbosity=0")
+        # The first round compiles.
+        of_apps = {
+            apps: [_started(apps, url, directory) for _ in range(rounds + 1)][1:] for apps in APPS
+        }
+    without, alone, delivering = of_apps.values()
+    more = median(each["setup"] for each in alone) - median(each["setup"] for each in without)
+    is_connected = any(each["connected"] for each in alone)
+    first = median(each["deliveries"][0] for each in delivering)
+    later = median(seconds for each in delivering for seconds in each["deliveries"][1:])
+    return [
+        Bar(
+            "django.setup() with the app, more than without",
+            f"<= {MORE_SECONDS * 1000:.0f} ms, no query",
+            f"{more * 1000:.0f} ms, {'queries' if is_connected else 'no query'}",
+            more <= MORE_SECONDS and not is_connected,
+            "The models are much of it: Django's own work on their fields and relations.",
+        ),
+        Bar(
+            "the first delivery of a process, times a later one",
+            f"<= {TIMES:g}",
+            f"{first / later:.1f} ({first * 1000:.0f} ms, {later * 1000:.0f} ms)",
+            first / later <= TIMES,
+            "It connects to the database and composes each statement for the first time.",
+        ),
+    ]
+
+
+def _started(apps: str, url: str, compiled: str) -> dict[str, Any]:
+    """Return what a new process measured of itself."""
+    environment = environment_on(
+        url,
+        BENCH_APPS=apps,
+        BENCH_RECEIVER="nothing",
+        BENCH_HOOKS='{"DISPATCH": "in_process", "LANES": 0}',
+        PYTHONPYCACHEPREFIX=compiled,
+        PYTHONDONTWRITEBYTECODE="",
+    )
+    command = [sys.executable, "-m", "benchmarks.start_up", "--inside", apps]
+    printed = subprocess.check_output(command, cwd=Path(ROOT), env=environment)
+    result: dict[str, Any] = json.loads(printed)
+    return result
+
+
+def _inside(apps: str) -> dict[str, Any]:
+    """Measure this process."""
+    started = time.process_time()
+    django.setup()
+    setup = time.process_time() - started
+    from django.db import connection  # noqa: PLC0415  (after the start that is measured)
+
+    is_connected = connection.connection is not None
+    deliveries = list(_delivered()) if apps == APPS[-1] else []
+    return {"setup": setup, "connected": is_connected, "deliveries": deliveries}
+
+
+def _delivered() -> Iterator[float]:
+    """Yield the seconds of one delivery after the other, the import of the URLs left out."""
+    from importlib import import_module  # noqa: PLC0415
+
+    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+
+    from . import deliveries  # noqa: PLC0415
+
+    application = get_wsgi_application()
+    import_module("benchmarks.urls")
+    for environ in deliveries.environs("/superoffice/webhook/", 1 + LATER):
+        started = time.process_time()
+        application(environ, lambda status, *headers: bytes).close()
+        yield time.process_time() - started
+
+
+if __name__ == "__main__":
+    if "--inside" in sys.argv:
+        print(json.dumps(_inside(sys.argv[-1])))
+    else:
+        for bar in start_up(5):
+            print(f"{bar.what}: {bar.measured} (bar {bar.bar})")

@@ -1,0 +1,140 @@
+"""The runs of one event: the errors that keep it from having succeeded, and a table of all."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from ..models import Event, Gathering, ReceiverRun, Replay
+from . import showing, tracebacks
+from .gatherings import wait
+from .readonly import ReadOnlyAdmin
+
+MAX_ERRORS = 3
+"""Receivers whose errors are shown above everything else."""
+_ERROR_LENGTH = 500
+Outcome = ReceiverRun.Outcome
+
+
+class Error(NamedTuple):
+    """The last run of a receiver, which was no success."""
+
+    run: ReceiverRun
+    receiver: str
+    headline: SafeString
+    failures: int
+    """How many runs of the receiver were no success, of those that the page has."""
+    own: SafeString | None
+    """The frames of the project's code."""
+    whole: SafeString | None
+    """The traceback; None if it is pruned."""
+    in_list: str
+    """The URL of all events that are still failed for the receiver."""
+
+    @property
+    def id(self) -> str:
+        """Return the id of its element."""
+        return f"error-{self.run.pk}"
+
+
+class Run(NamedTuple):
+    """A row of the table of runs."""
+
+    id: str
+    started_at: datetime
+    receiver: SafeString
+    outcome: SafeString
+    part: str
+    """The attempt, what it waits for, or the event with which it went."""
+    replay: Replay | None
+    error: SafeString
+    traceback: SafeString | None
+    shown_at: str
+    """The id of the element that shows the same traceback."""
+    seconds: float
+
+
+def still_failed(runs: Sequence[ReceiverRun]) -> list[ReceiverRun]:
+    """Return the last call of each receiver that it was no success of; ``runs`` are newest first.
+
+    One that has joined since is to be called again.
+    """
+    last: dict[str, ReceiverRun] = {}
+    for run in runs:
+        if run.outcome != Outcome.JOINED:
+            last.setdefault(run.receiver, run)
+    return [run for run in last.values() if run.outcome in ReceiverRun.UNSUCCESSFUL]
+
+
+def gatherings(runs: Iterable[ReceiverRun]) -> list[Gathering]:
+    """Return the gatherings that the event has joined, the first to be called first."""
+    joined = (run.gathering for run in runs if run.outcome == Outcome.JOINED)
+    due = [gathering for gathering in joined if gathering and gathering.next_attempt_at]
+    return sorted(due, key=lambda gathering: (gathering.next_attempt_at, gathering.pk))
+
+
+def errors(admin: ReadOnlyAdmin[Event], event: Event, runs: Sequence[ReceiverRun]) -> list[Error]:
+    """Return what keeps the event from having succeeded."""
+    if event.status in (Event.Status.SUCCEEDED, Event.Status.SKIPPED):
+        return []
+    return [_error(admin, run, runs) for run in still_failed(runs)]
+
+
+def _error(admin: ReadOnlyAdmin[Event], last: ReceiverRun, runs: Iterable[ReceiverRun]) -> Error:
+    others = [
+        run
+        for run in runs
+        if run.receiver == last.receiver and run.outcome in ReceiverRun.UNSUCCESSFUL
+    ]
+    own = tracebacks.own_lines(last.traceback, last.receiver)
+    query = urlencode({"failing": last.receiver})
+    return Error(
+        run=last,
+        receiver=showing.line(last.receiver),
+        headline=showing.bounded(last.error, _ERROR_LENGTH),
+        failures=len(others),
+        own=showing.text(own) if own else None,
+        whole=showing.text(last.traceback) if last.traceback else None,
+        in_list=f"{admin.url('event_changelist')}?{query}",
+    )
+
+
+def table(
+    admin: ReadOnlyAdmin[Event], runs: Iterable[ReceiverRun], shown: Iterable[Error]
+) -> list[Run]:
+    """Return the rows of all runs; a traceback that is there already is not repeated."""
+    places = {error.run.traceback: error.id for error in shown if error.run.traceback}
+    rows = []
+    for run in runs:
+        place = places.get(run.traceback, "")
+        rows.append(
+            Run(
+                id=f"run-{run.pk}",
+                started_at=run.started_at,
+                receiver=showing.breakable(showing.line(run.receiver, 255)),
+                outcome=showing.status(run.outcome, run.get_outcome_display()),
+                part=_part(admin, run),
+                replay=run.replay,
+                error=showing.bounded(run.error),
+                traceback=showing.text(run.traceback) if run.traceback and not place else None,
+                shown_at=place,
+                seconds=run.duration.total_seconds(),
+            )
+        )
+        if run.traceback:
+            places.setdefault(run.traceback, f"run-{run.pk}")
+    return rows
+
+
+def _part(admin: ReadOnlyAdmin[Event], run: ReceiverRun) -> str:
+    """Return which attempt a run was part of, what it waits for, or the event it went with."""
+    if run.outcome == Outcome.JOINED:
+        return wait(run.gathering) if run.gathering else ""
+    if run.with_event in (None, run.event_id):
+        return gettext("Attempt %(number)d") % {"number": run.attempt}
+    words = gettext("went with event %(key)s") % {"key": run.with_event}
+    return format_html('<a href="{}">{}</a>', admin.url("event_change", run.with_event), words)

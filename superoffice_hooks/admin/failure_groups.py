@@ -1,0 +1,174 @@
+"""Failure groups in the admin: what fails, for which cause, and what people said of it."""
+
+import json
+from functools import partial
+from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Event, FailureGroup
+from ..replay.criteria import Criteria, select
+from ..reports import failure_groups
+from ..reports.failure_groups import CountedGroup
+from . import group_states, showing, tracebacks
+from .progress import may_replay
+from .readonly import ReadOnlyAdmin
+
+MAX_LISTED = 20
+"""Events of a group that its page lists, the newest ones."""
+_ERROR_LENGTH = 150
+
+
+class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
+    """One row for each cause of failures."""
+
+    list_display = (
+        "state_word",
+        "receiver_path",
+        "exception_name",
+        "error_line",
+        "still",
+        "first",
+        "last",
+    )
+    list_display_links = ("state_word", "receiver_path")
+    list_filter = ("state", "last_seen")
+    list_defer = ("reason",)
+    search_fields = ("receiver", "exception", "frame", "error")
+    search_help_text = _("A part of the receiver, the exception, the place in the code, the error")
+    fields = (
+        "receiver_path",
+        "exception_name",
+        "place",
+        ("first", "last"),
+        "state_word",
+        "history",
+    )
+
+    class Media:
+        css: ClassVar = {"all": ["superoffice_hooks/failure_groups.css"]}
+
+    first = showing.time_column("first_seen", _("first seen"))
+    last = showing.time_column("last_seen", _("last seen"))
+
+    def get_urls(self) -> list[URLPattern]:
+        may_set, may_handle = self.has_triage_permission, self.has_replay_permission
+        changes = [
+            self.page(f"<int:pk>/{name}/", partial(group_states.change, change=change), may_set)
+            for name, change in group_states.CHANGES.items()
+        ]
+        # Outside of a transaction, since many events are marked batch by batch.
+        handle = self.page("<int:pk>/handle/", group_states.handle, may_handle, is_atomic=False)
+        return [*changes, handle, *super().get_urls()]
+
+    def has_triage_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may mute, resolve and reopen groups."""
+        may = request.user.has_perm("superoffice_hooks.triage_failuregroup")
+        return self.has_view_permission(request) and may
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may replay the events of a group and mark them as handled."""
+        return self.has_view_permission(request) and may_replay(request)
+
+    def visible_events(self, request: HttpRequest) -> QuerySet[Event] | None:
+        """Return the events that this site shows to the user; None if it hides none."""
+        if not self.admin_site.is_registered(Event):
+            return None
+        events: ModelAdmin[Event] = self.admin_site.get_model_admin(Event)
+        visible = events.get_queryset(request)
+        return visible if visible.query.where else None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FailureGroup]:
+        """Return the groups of events that the user may see, with their numbers."""
+        groups, visible = super().get_queryset(request), self.visible_events(request)
+        if visible is not None:
+            # The error may be that of an event that is hidden.
+            groups = failure_groups.known_by(groups, visible).defer("error")
+        return failure_groups.counted(groups, visible)
+
+    def page_context(self, request: HttpRequest, group: FailureGroup) -> dict[str, Any]:
+        """Return how many events are still failed, an example, and the newest of the events."""
+        events = select(Criteria(group=group.pk))
+        visible = self.visible_events(request)
+        if visible is not None:
+            events = events.filter(pk__in=visible.order_by().values("pk"))
+        still = cast("CountedGroup", group).still_failed
+        failed = events.filter(status=Event.Status.FAILED)
+        run = failure_groups.example(group, visible)
+        own = tracebacks.own_lines(run.traceback, run.receiver) if run else ""
+        newest = events.order_by("-pk").only("name", "event_id", "received_at", "status")
+        return {
+            "still": still,
+            "retrying": still - failed.count(),
+            "all_url": self._list_url(group.pk),
+            "failed_url": self._list_url(group.pk, status__exact=Event.Status.FAILED),
+            "replay_url": self._replay_url(group),
+            "example": run,
+            "headline": showing.bounded(run.error) if run else "",
+            "own": showing.text(own) if own else "",
+            "whole": showing.text(run.traceback) if run and run.traceback else "",
+            "events": newest[:MAX_LISTED] if still else (),
+            "current_state": group.current_state,
+            "may_triage": self.has_triage_permission(request),
+            "may_replay": self.has_replay_permission(request),
+        }
+
+    def _list_url(self, group: int, **filters: str) -> str:
+        """Return the URL of the list of the events that are still failed in a group."""
+        url = self.url("event_changelist")
+        return f"{url}?{urlencode({'group': group, **filters})}" if url else ""
+
+    def _replay_url(self, group: FailureGroup) -> str:
+        """Return the URL of the form that replays what has failed in a group."""
+        criteria = Criteria(group=group.pk, status=Event.Status.FAILED)
+        query = {"criteria": json.dumps(criteria.as_json()), "receivers": group.receiver}
+        url = self.url("event_replay")
+        return (
+            f"{url}?{urlencode({**query, 'only_failed': 'on', 'which': 'failed'})}" if url else ""
+        )
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_word(self, group: FailureGroup) -> SafeString:
+        state = group.current_state
+        return showing.status(state, str(state.label))
+
+    @admin.display(description=_("receiver"), ordering="receiver")
+    def receiver_path(self, group: FailureGroup) -> SafeString:
+        return showing.bounded(group.receiver)
+
+    @admin.display(description=_("exception"), ordering="exception")
+    def exception_name(self, group: FailureGroup) -> SafeString:
+        return showing.bounded(group.exception)
+
+    @admin.display(description=_("place in the code"))
+    def place(self, group: FailureGroup) -> str:
+        return showing.bounded(group.frame) or gettext("none of the project's own code")
+
+    @admin.display(description=_("error"))
+    def error_line(self, group: FailureGroup) -> str:
+        """Return the first line of an error; nothing if it may be that of a hidden event."""
+        if "error" in group.get_deferred_fields():
+            return self.get_empty_value_display()
+        return showing.line(group.error.partition("\n")[0], _ERROR_LENGTH)
+
+    @admin.display(description=_("still failed"))
+    def still(self, group: CountedGroup) -> str:
+        """Return how many events are still failed, with a link to exactly these."""
+        still = group.still_failed
+        url = self._list_url(group.pk) if still else ""
+        return format_html('<a href="{}">{}</a>', url, still) if url else str(still)
+
+    @admin.display(description=_("what people said"))
+    def history(self, group: FailureGroup) -> SafeString:
+        """Return who said what of the group, when and why."""
+        said = list(group_states.history(group))
+        return showing.lines(said or [gettext("nothing yet")])

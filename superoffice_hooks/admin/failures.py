@@ -1,0 +1,60 @@
+"""What keeps the events of a list from having succeeded: the receivers that failed last."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from ..models import Event, ReceiverRun
+from . import showing
+
+MAX_RUNS = 1000
+"""Runs that are read for one page of the list; an event seldom has three receivers that fail."""
+_WITHOUT = (Event.Status.SUCCEEDED, Event.Status.SKIPPED)
+_RECEIVER_LENGTH = 60
+_ERROR_LENGTH = 100
+
+
+class Failure(NamedTuple):
+    """The last run of a receiver, which was no success."""
+
+    receiver: str
+    error: str
+
+
+def failures(events: Iterable[Event], using: str) -> dict[int, list[Failure]]:
+    """Return the failures of those of the events that are not done, the newest run first.
+
+    One query. Index: superoffice_run_succeeds_once, which begins with the event.
+    """
+    keys = [event.pk for event in events if event.status not in _WITHOUT]
+    by_event = defaultdict[int, list[Failure]](list)
+    if keys:
+        runs = ReceiverRun.objects.using(using).filter(event__in=keys).still_failed()
+        rows = runs.order_by("-pk").values_list("event_id", "receiver", "error")
+        for event, receiver, error in rows[:MAX_RUNS]:
+            by_event[event].append(Failure(receiver, error))
+    return dict(by_event)
+
+
+def in_short(failures: list[Failure]) -> SafeString:
+    """Return the first failure in short, and the number of the others."""
+    if not failures:
+        return showing.NONE
+    first, *others = failures
+    return format_html(
+        '<span class="superoffice-receiver" title="{}">{}</span>'
+        ' <span class="superoffice-error">{}</span>{}',
+        showing.line(first.receiver),
+        showing.breakable(short(first.receiver)),
+        showing.line(first.error.partition("\n")[0], _ERROR_LENGTH),
+        gettext(" and %(count)d more") % {"count": len(others)} if others else "",
+    )
+
+
+def short(receiver: str) -> str:
+    """Return the end of a dotted path: the function, and what it is in."""
+    return showing.line(".".join(receiver.split(".")[-2:]), _RECEIVER_LENGTH)

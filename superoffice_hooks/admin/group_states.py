@@ -1,0 +1,191 @@
+"""What people say of a failure group: mute, resolve, reopen; and that its events are handled."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Event, FailureGroup
+from ..models.event_queryset import EventQuerySet
+from ..replay.criteria import Criteria, frozen, select
+from . import showing
+
+if TYPE_CHECKING:
+    from .failure_groups import FailureGroupAdmin
+
+
+class StateForm(forms.Form):
+    """Why a group has another state."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
+        help_text=_("Kept with the failure group."),
+    )
+
+
+class MuteForm(StateForm):
+    """Why a group is muted, and until when."""
+
+    until = forms.DateTimeField(
+        required=False,
+        label=_("Until"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=_("The first failure after that opens the group again. Empty: no failure does."),
+    )
+
+    def clean_until(self) -> Any:
+        """Refuse a time that has passed."""
+        until = self.cleaned_data["until"]
+        if until and until <= timezone.now():
+            raise forms.ValidationError(gettext("This time has passed."))
+        return until
+
+
+class HandleForm(StateForm):
+    """How the events of a group were dealt with."""
+
+    up_to = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**63 - 1)
+    reason = forms.CharField(
+        label=_("What was done"),
+        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
+        help_text=_("Kept with the event."),
+    )
+
+
+class Change(NamedTuple):
+    """One of the states that people set."""
+
+    title: Any
+    explanation: Any
+    done: Any
+    set_state: Callable[..., None]
+    """The method of the group."""
+    form: type[StateForm] = StateForm
+
+
+CHANGES = {
+    "mute": Change(
+        _("Mute"),
+        _(
+            "The failures of this group are known: they are not announced. Its events stay failed,"
+            " and receivers are called as before."
+        ),
+        _("The failure group is muted."),
+        FailureGroup.mute,
+        MuteForm,
+    ),
+    "resolve": Change(
+        _("Resolve"),
+        _(
+            "The cause is gone. The next failure opens the group again. Events that have failed"
+            " stay failed until they are replayed or marked as handled."
+        ),
+        _("The failure group is resolved."),
+        FailureGroup.resolve,
+    ),
+    "reopen": Change(
+        _("Reopen"),
+        _("The cause is not gone, or it is not to be muted."),
+        _("The failure group is open again."),
+        FailureGroup.reopen,
+    ),
+}
+
+
+def change(
+    admin: "FailureGroupAdmin", request: HttpRequest, pk: int, *, change: Change
+) -> HttpResponse:
+    """Ask why a group has another state, and set it."""
+    group = get_object_or_404(admin.get_queryset(request), pk=pk)
+    form = change.form(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        context = {"title": change.title, "explanation": change.explanation}
+        return _ask(admin, request, group, form, **context)
+    change.set_state(group, who=request.user.get_username(), **form.cleaned_data)
+    return _done(admin, request, group, str(change.done))
+
+
+def handle(admin: "FailureGroupAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask what was done about the failed events of a group, and mark them as handled.
+
+    Events that fail after the page was shown are not among them.
+    """
+    group = get_object_or_404(admin.get_queryset(request), pk=pk)
+    criteria = Criteria(group=group.pk, status=Event.Status.FAILED)
+    form = HandleForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        form.initial["up_to"] = frozen(criteria).up_to
+        count = _visible(admin, request, criteria).count()
+        title = ngettext(
+            "Mark %(count)d event as handled", "Mark %(count)d events as handled", count
+        )
+        return _ask(
+            admin,
+            request,
+            group,
+            form,
+            title=title % {"count": count},
+            explanation=gettext(
+                "These events failed for good. If somebody has dealt with them otherwise, say how:"
+                " they then count as handled, and no longer as failed. No receiver is called."
+            ),
+        )
+    events = _visible(admin, request, replace(criteria, up_to=form.cleaned_data["up_to"]))
+    who, reason = request.user.get_username(), form.cleaned_data["reason"]
+    handled = events.handle(who=who, reason=reason)
+    message = ngettext(
+        "%(count)d event is marked as handled.", "%(count)d events are marked as handled.", handled
+    )
+    return _done(admin, request, group, message % {"count": handled})
+
+
+def history(group: FailureGroup) -> Iterator[str]:
+    """Yield in words what people said of a group, and what came after it."""
+    if group.said_at:
+        about = {"who": group.who, "when": showing.at(group.said_at), "reason": group.reason}
+        sentence = {
+            FailureGroup.State.MUTED: gettext("%(when)s: muted by %(who)s. %(reason)s"),
+            FailureGroup.State.RESOLVED: gettext("%(when)s: resolved by %(who)s. %(reason)s"),
+            FailureGroup.State.OPEN: gettext("%(when)s: reopened by %(who)s. %(reason)s"),
+        }[FailureGroup.State(group.said)]
+        yield showing.visible(sentence % about)
+    if group.muted_until:
+        yield gettext("Muted until %(when)s.") % {"when": showing.at(group.muted_until)}
+    if group.reopened_at:
+        when = showing.at(group.reopened_at)
+        yield gettext("%(when)s: opened again by a new failure.") % {"when": when}
+
+
+def _visible(admin: "FailureGroupAdmin", request: HttpRequest, criteria: Criteria) -> EventQuerySet:
+    """Return the events that meet the criteria and that the user may see."""
+    events, visible = select(criteria), admin.visible_events(request)
+    return events if visible is None else events.filter(pk__in=visible.order_by().values("pk"))
+
+
+def _ask(
+    admin: "FailureGroupAdmin",
+    request: HttpRequest,
+    group: FailureGroup,
+    form: forms.Form,
+    **context: Any,
+) -> HttpResponse:
+    url = admin.url("failuregroup_change", group.pk)
+    return admin.render(
+        request, "failuregroup/state.html", form=form, group=group, way_back=url, **context
+    )
+
+
+def _done(
+    admin: "FailureGroupAdmin", request: HttpRequest, group: FailureGroup, message: str
+) -> HttpResponse:
+    admin.message_user(request, message, messages.SUCCESS)
+    return HttpResponseRedirect(admin.url("failuregroup_change", group.pk))

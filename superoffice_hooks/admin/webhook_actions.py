@@ -1,0 +1,86 @@
+"""What a person does about a webhook at SuperOffice: test, ping, activate again."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from .. import superoffice_api
+from ..models import Watch
+from ..subscribing import acting, configured
+from ..superoffice_api.errors import ApiError
+from . import showing
+
+if TYPE_CHECKING:
+    from .webhooks import WatchAdmin
+
+
+class Action(NamedTuple):
+    """One of the things that can be done."""
+
+    title: Any
+    explanation: Any
+    states: tuple[str, ...] = ()
+    """The states of a webhook in which it is offered; none for all."""
+
+
+ACTIONS = {
+    "test": Action(
+        _("Test"),
+        _(
+            "SuperOffice sends a test event to the address that is wanted, and it is awaited here."
+            " Nothing is saved at SuperOffice."
+        ),
+    ),
+    "ping": Action(
+        _("Ping"),
+        _("We raise the event superoffice_hooks.ping in SuperOffice, and await it here."),
+        (Watch.State.ACTIVE,),
+    ),
+    "reactivate": Action(
+        _("Activate again"),
+        _(
+            "SuperOffice tests the address. If it can deliver, the webhook is saved as it is"
+            " wanted, and active. A ping then shows whether events arrive. Events of the time in"
+            " which it was stopped are never sent later."
+        ),
+        (Watch.State.STOPPED, Watch.State.TOO_MANY_ERRORS),
+    ),
+}
+
+
+def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: str) -> HttpResponse:
+    """Explain one of ACTIONS about the webhook of an endpoint, and do it after a POST."""
+    if endpoint not in configured.endpoints():
+        raise Http404
+    way_back = admin.url("watch_webhook", endpoint)
+    if request.method == "POST":
+        _act(admin, request, endpoint, action)
+        return HttpResponseRedirect(way_back)
+    return admin.render(
+        request,
+        "watch/confirm.html",
+        title=ACTIONS[action].title,
+        explanation=ACTIONS[action].explanation,
+        endpoint=showing.visible(endpoint),
+        way_back=way_back,
+    )
+
+
+def _act(admin: "WatchAdmin", request: HttpRequest, endpoint: str, action: str) -> None:
+    """Do it, and say in a sentence what came of it."""
+    if not superoffice_api.is_installed():
+        message = gettext("This needs the extra superoffice, which is not installed.")
+        admin.message_user(request, message, messages.ERROR)
+        return
+    try:
+        result = acting.act(endpoint, action, who=request.user.get_username())
+    except configured.NotConfigured as error:
+        admin.message_user(request, showing.visible(str(error)), messages.WARNING)
+    except ApiError as error:
+        admin.message_user(request, showing.visible(str(error)), messages.ERROR)
+    else:
+        level = messages.SUCCESS if result.is_well else messages.ERROR
+        admin.message_user(request, showing.visible(result.sentence), level)

@@ -1,0 +1,54 @@
+"""Dispatching a gathering in a lane: alone, if its process has died before."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..dispatching.gathered import GatheredCall
+from ..exceptions import ENDS_THE_PROCESS
+from ..models import Event, Gathering, steps
+
+if TYPE_CHECKING:
+    from .lane import Lane
+    from .lanes import Lanes
+
+ALONE_SECONDS = 30.0
+"""So long an attempt that is to be made alone waits for others to end."""
+
+AGAIN_SECONDS = 5.0
+"""After how long it is tried again that they did not."""
+
+
+def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
+    """Make an attempt at a claimed gathering in a lane."""
+    lane.rows = [gathering]
+    started, claim = time.monotonic(), gathering.claim
+    call = GatheredCall(gathering, lanes.surroundings(lane.calling, alone=gathering.alone))
+    try:
+        if gathering.alone:
+            with lanes.gate.alone(ALONE_SECONDS) as is_alone:
+                if not is_alone:
+                    steps.postpone(gathering, AGAIN_SECONDS).apply()
+                    return
+                call.make()
+        else:
+            with lanes.gate.together(lane.calling):
+                call.make()
+    except ENDS_THE_PROCESS:
+        raise
+    except Exception:
+        gathering.claim = claim
+        lane.unreturned.append(gathering)
+        raise
+    finally:
+        lane.rows = ()
+    lanes.called(call.outcomes, time.monotonic() - started)
+
+
+def count(outcomes: Counter[str], finished: Mapping[str, Sequence[int]]) -> None:
+    """Count the events of a gathering that were finished; they do not wait any more."""
+    for status, events in finished.items():
+        outcomes[status] += len(events)
+        waiting = outcomes[Event.Status.WAITING] - len(events)
+        outcomes[Event.Status.WAITING] = max(waiting, 0)

@@ -1,0 +1,54 @@
+"""Plain signals: nothing is recorded of them."""
+
+from typing import Any
+
+from django.dispatch import Signal
+
+from ..exceptions import ENDS_THE_PROCESS
+from ..models import Event, ReceiverRun
+from ..signals import event_failed, receiver_ran
+from ..wire.log_fields import fields
+from ..wire.logs import get_logger
+
+logger = get_logger(__name__)
+
+
+def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any) -> None:
+    """Send a plain signal; nothing is recorded of it, and errors are logged."""
+    try:
+        for receiver, error in signal.send_robust(sender=sender, event=event, **arguments):
+            if isinstance(error, Exception):
+                logger.error(
+                    "%r raised for %s",
+                    receiver,
+                    event,
+                    exc_info=error,
+                    extra=fields(event=event),
+                )
+    except ENDS_THE_PROCESS:
+        raise
+    # Django catches no SystemExit and no cancellation.
+    except BaseException as error:
+        logger.error(  # noqa: TRY400
+            "A receiver of %r raised for %s",
+            signal,
+            event,
+            exc_info=error,
+            extra=fields(event=event),
+        )
+
+
+def announce_run(run: ReceiverRun, stored: ReceiverRun) -> ReceiverRun:
+    """Send ``receiver_ran`` for a run that is stored; return what is stored.
+
+    That is another run if another process was faster, which sends the signal itself.
+    """
+    if stored is run and receiver_ran.has_listeners():
+        announce(receiver_ran, run.event, sender=ReceiverRun, run=run)
+    return stored
+
+
+def announce_failed(event: Event, how: str) -> None:
+    """Log and announce that an event has failed for good."""
+    logger.warning("%s failed for good %s", event, how)
+    announce(event_failed, event)

@@ -1,0 +1,239 @@
+"""One attempt at an event: begin → call the receivers → conclude.
+
+An attempt begins before the first call and is concluded in the transaction of the last one. So a
+dispatch costs two commits, or one if it was begun along with the outcome of another event.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from functools import cached_property
+
+from django.db import DatabaseError, connections
+
+from .. import conf
+from ..exceptions import ENDS_THE_PROCESS
+from ..models import Event, ReceiverRun, queue, steps
+from ..models.history import History, locked
+from ..models.joining import join
+from ..models.transactions import own_transaction
+from ..models.updating import run
+from ..receivers import Receiver, judged, receivers_of
+from ..signals import webhook_tested
+from ..wire.logs import get_logger
+from .announcing import announce, announce_failed
+from .calling import BrokenOff, SessionLost, call, log_session_lost
+from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
+from .failures import deadly
+from .recording import nothing, store_failure
+from .watching import Surroundings
+
+logger = get_logger(__name__)
+
+Along = Callable[[], Sequence[steps.Step]]
+"""Returns steps of other events; called again if their transaction was rolled back."""
+
+
+class Attempt:
+    """One attempt at an event: the receivers that have not succeeded, one after the other.
+
+    A receiver that raises stops no other, and one that succeeded is not called again.
+
+    Args:
+        event: an event that this process has claimed.
+        surroundings: what else goes on in this process; nothing by default.
+    """
+
+    def __init__(self, event: Event, surroundings: Surroundings | None = None) -> None:
+        self.event = event
+        self._surroundings = surroundings or Surroundings()
+        self._calling = self._surroundings.calling
+        self._along: Along = lambda: ()
+        self._claim = event.claim
+        self._connected = receivers_of(event.name)
+        self._was_alone = event.alone
+        self._joining: list[Receiver] = []
+        self._has_code = any(receiver.options.has_code for receiver in self._connected)
+        self._runs: list[ReceiverRun] = []
+        self._held: list[Receiver] = []
+        self._step: steps.Step | None = None
+        self._reason = ""
+
+    @cached_property
+    def _calls(self) -> list[Receiver]:
+        """Return the receivers to call for the event. Filters may call code of the project."""
+        return [receiver for receiver in judged(self.event, self._connected) if receiver.is_called]
+
+    @cached_property
+    def _first(self) -> str:
+        """Return the path of the first receiver that is called for the event itself, or nothing."""
+        return next((call.path for call in self._calls if not call.options.is_gathered), "")
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether it is a first attempt that begins with the call of a receiver."""
+        event = self.event
+        is_first = not (event.attempts or event.deaths or event.alone)
+        return is_first and not self._has_code and bool(self._first)
+
+    def to_begin(self) -> steps.Step:
+        """Return the step that begins a plain attempt, for the transaction of another one."""
+        self.forget_begin()
+        return steps.begin(self.event, calling=self._first, alone=self._surroundings.alone)
+
+    def forget_begin(self) -> None:
+        """Note in the event that it has not begun: the transaction was rolled back."""
+        self.event.attempts, self.event.claim, self.event.begun_at = 0, self._claim, None
+
+    def make(self, along: Along = lambda: ()) -> bool:
+        """Call the receivers and write down what came of it; return whether it is concluded.
+
+        ``along`` returns steps to be taken in the transaction that concludes it.
+        """
+        event, self._along = self.event, along
+        if event.is_test:
+            return self._announce_test()
+        if self._has_code and not (event.begun_at or self._begin("")):
+            return False
+        self._history = History(event)
+        left = [call for call in self._calls if call.path not in self._history.settled]
+        self._joining = [receiver for receiver in left if self._joins(receiver)]
+        left = [receiver for receiver in left if receiver not in self._joining]
+        if left and event.deaths >= conf.current().MAX_ATTEMPTS:
+            left = self._give_up_the_deadly(left)
+        now = [receiver for receiver in left if self._surroundings.may_call(receiver.path)]
+        self._held = [receiver for receiver in left if receiver not in now]
+        if not now:
+            return self._conclude_without_a_call()
+        if not (event.begun_at or self._begin(now[0].path)):
+            return False
+        return self._call(now)
+
+    def _joins(self, receiver: Receiver) -> bool:
+        """Return whether a receiver is called later, together with others of its events.
+
+        A batch that failed, or that ended its process, is called for each event by itself.
+        """
+        if not receiver.options.is_gathered or receiver.error:
+            return False
+        is_suspect = self._was_alone or receiver.path in self._history.unsettled
+        return receiver.options.batch is None or not is_suspect
+
+    def _begin(self, calling: str) -> bool:
+        """Begin the attempt; return False if the claim is lost."""
+        return steps.begin(self.event, calling=calling, alone=self._surroundings.alone).apply()
+
+    def _call(self, receivers: list[Receiver]) -> bool:
+        """Call these receivers; the last one's transaction concludes the attempt."""
+        last = receivers[-1]
+        try:
+            for receiver in receivers:
+                self._calling.begin(receiver.path)
+                conclude = self._conclude if receiver is last else nothing
+                self._runs.append(call(receiver, self.event, conclude=conclude))
+        except SessionLost:
+            log_session_lost(self._calling.receiver, self.event)
+            self.event.claim = self._claim
+            steps.lose(self.event, BROKEN_OFF_SECONDS).apply()
+            return False
+        except BrokenOff:
+            self._give_back()
+            return False
+        except ENDS_THE_PROCESS:
+            with suppress(DatabaseError):
+                self._give_back()
+            raise
+        finally:
+            self._calling.end()
+        self._announce()
+        return True
+
+    def _conclude(self, run: ReceiverRun) -> list[steps.Step]:
+        """Return the step that the attempt comes to with this last run, and those along with it."""
+        event, runs = self.event, [*self._runs, run]
+        event.claim = self._claim
+        returned = self._returned(runs)
+        unsettled = [run for run in runs if not run.is_settled]
+        if unsettled and self._history.used(event, runs) < conf.current().MAX_ATTEMPTS:
+            self._step = steps.postpone(event, delay(event.attempts, unsettled))
+        elif self._held:
+            self._step = steps.break_off(event, HELD_SECONDS, counts=True)
+        elif returned:
+            self._step = steps.postpone(event, 0)
+        else:
+            self._step = self._finish(runs)
+            if unsettled:
+                self._reason = "no attempt is left"
+        return [*self._take_step(self._step), *self._along()]
+
+    def _returned(self, runs: list[ReceiverRun]) -> bool:
+        """Return whether a receiver whose gathering was called meanwhile wants the event itself."""
+        if not self._history.joined:
+            return False
+        self._history = locked(self.event)
+        later = {receiver.path for receiver in (*self._joining, *self._held)}
+        known = self._history.settled | later | {run.receiver for run in runs}
+        return any(call.path not in known for call in self._calls)
+
+    def _take_step(self, step: steps.Step) -> list[steps.Step]:
+        """Let the event join what it is for, after its step; return the step if it does not."""
+        if not self._joining:
+            return [step]
+        if step.apply():
+            join([(self.event, receiver) for receiver in self._joining])
+        return []
+
+    def _finish(self, runs: list[ReceiverRun]) -> steps.Step:
+        """Return the step that ends the last attempt of an event, with these runs."""
+        last = {run.receiver: run.outcome for run in runs}
+        last |= {r.path: ReceiverRun.Outcome.JOINED for r in self._joining}
+        status, self._reason = self._history.conclusion(last, has_receivers=bool(self._calls))
+        return steps.finish(self.event, status)
+
+    def _give_back(self) -> None:
+        self.event.claim = self._claim
+        steps.break_off(self.event, 0, counts=bool(self._runs)).apply()
+
+    def _conclude_without_a_call(self) -> bool:
+        """End an attempt in which no receiver is called."""
+        if self._held:
+            # No attempt is counted, so that it cannot be known later what it has joined.
+            self._joining = []
+            to_end = steps.break_off if self.event.begun_at else steps.postpone
+            self._step = to_end(self.event, HELD_SECONDS)
+            self._step.apply(*self._along())
+        else:
+            joins = bool(self._joining or self._history.joined)
+            with own_transaction(queue.using()) if joins else nullcontext():
+                returned = self._returned([])
+                self._step = steps.postpone(self.event, 0) if returned else self._finish([])
+                run(connections[queue.using()], [*self._take_step(self._step), *self._along()])
+        self._announce()
+        return self._step.applied
+
+    def _give_up_the_deadly(self, left: list[Receiver]) -> list[Receiver]:
+        """Write a failed run for the receiver that ended its process each time; return the others.
+
+        Runs are stored as calls end, so it is the first that has none in the last attempt.
+        """
+        event = self.event
+        ended = self._history.called(event.attempts - (event.begun_at is not None))
+        guilty = next((receiver for receiver in left if receiver.path not in ended), left[0])
+        run = ReceiverRun.begin(event, guilty.path, None)
+        event.claim = self._claim
+        store_failure(run, deadly(event.deaths), lambda run: [steps.pardon(event)])
+        self._history.add(run)
+        logger.warning("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
+        return [receiver for receiver in left if receiver is not guilty]
+
+    def _announce_test(self) -> bool:
+        """Send ``webhook_tested`` for a test event, which has no receivers."""
+        if not (self.event.begun_at or self._begin("webhook_tested")):
+            return False
+        announce(webhook_tested, self.event)
+        return steps.finish(self.event, Event.Status.SKIPPED).apply()
+
+    def _announce(self) -> None:
+        """Announce that an event has failed for good, if this process wrote that down."""
+        step = self._step
+        if step and step.applied and step.columns.get("status") == Event.Status.FAILED:
+            announce_failed(self.event, f"after {self.event.attempts} attempts: {self._reason}")

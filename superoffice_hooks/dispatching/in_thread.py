@@ -1,0 +1,97 @@
+"""Dispatching in this thread, without lanes."""
+
+from collections import deque
+from collections.abc import Collection, Generator
+
+from ..models import Event, Gathering, queue, steps
+from ..models.claiming import take, take_rows
+from ..models.turns import pass_on, runs_in_turn
+from ..wire.log_fields import about, fields
+from ..wire.logs import get_logger
+from .attempts import Attempt
+from .gathered import GatheredCall
+
+logger = get_logger(__name__)
+
+_LIMIT = 50
+
+
+def dispatch_due(limit: int, keys: Collection[int] | None = None) -> Generator[Event, None, None]:
+    """Dispatch in this thread until nothing is due.
+
+    Yields each event after it was tried. Closing the generator gives back those that were not
+    begun.
+
+    Args:
+        limit: the maximum number of events claimed at a time.
+        keys: only these events, by primary key, and those that wait for them; None for any.
+    """
+    waiting = None if keys is None else set[int]()
+    while True:
+        while taken := take(limit, keys=keys):
+            runs, following = runs_in_turn(taken), list[int]()
+            try:
+                for run in runs:
+                    while run:
+                        event = run[0]
+                        dispatch(event)
+                        following += pass_on(run)
+                        if waiting is not None and event.status == Event.Status.WAITING:
+                            waiting.add(event.pk)
+                        yield event
+            finally:
+                steps.give_back(event for run in runs for event in run)
+            keys = None if keys is None else following
+        # An event that failed in a batch may be due by itself.
+        if not (yield from _call_gatherings(limit, waiting)):
+            return
+
+
+def _call_gatherings(limit: int, events: Collection[int] | None) -> Generator[Event, None, bool]:
+    """Call the receivers of due gatherings, and yield the events that were finished.
+
+    Returns whether there was any.
+
+    ``events`` are those whose gatherings count, by primary key; None for any.
+    """
+    keys = None
+    if events is not None:
+        keys = list(
+            queue.rows(Gathering).filter(runs__event__in=events).values_list("pk", flat=True)
+        )
+    is_concluded = False
+    claimed = deque(take_rows(Gathering, limit, keys=keys))
+    try:
+        while claimed:
+            call = GatheredCall(claimed.popleft())
+            try:
+                is_concluded |= call.make()
+            except Exception:
+                logger.exception("Unexpected error while calling %s", call.gathering)
+            finished = [key for keys in call.outcomes.values() for key in keys]
+            yield from queue.events().filter(pk__in=finished).order_by("pk")
+    finally:
+        steps.give_back(claimed)
+    return is_concluded
+
+
+def dispatch_now(event: Event) -> None:
+    """Dispatch one event in this thread, if it is due, and those that wait for it; never raises."""
+    try:
+        for _ in dispatch_due(_LIMIT, [event.pk]):
+            pass
+    except Exception:
+        logger.exception("Unexpected error while dispatching %s", event, extra=fields(event=event))
+
+
+def dispatch(event: Event) -> bool:
+    """Make one attempt at an event that this process has claimed.
+
+    Returns whether it was concluded: False if the claim was lost, or the attempt was broken off.
+    """
+    with about(event=event):
+        try:
+            return Attempt(event).make()
+        except Exception:
+            logger.exception("Unexpected error while dispatching %s", event)
+            return False

@@ -1,0 +1,96 @@
+"""Joining in bulk: due events that only gathered receivers are for.
+
+They are not dispatched one by one. All of them leave the queue in one transaction.
+"""
+
+from collections.abc import Iterable
+
+from django.db import DatabaseError, InterfaceError
+
+from ..models import Event, queue
+from ..models.claiming import Taker
+from ..models.joining import ClaimLost, Joiner, join, leave_queue, wait
+from ..models.transactions import own_transaction
+from ..models.turns import pass_on
+from ..models.waiting import Due, lock_due
+from ..receivers import Receiver, judged, receivers_of
+from ..wire.logs import get_logger
+
+logger = get_logger(__name__)
+
+
+def join_what_only_waits(runs: list[list[Event]]) -> list[Event]:
+    """Let events at the heads of these runs join; remove them from the runs, and return them.
+
+    If that cannot be done now, they stay, and are dispatched one by one.
+    """
+    heads = [list(_head(run)) for run in runs]
+    joiners = [(event, receiver) for head in heads for event, called in head for receiver in called]
+    if not joiners:
+        return []
+    events = [event for head in heads for event, _called in head]
+    try:
+        with own_transaction(queue.using()):
+            leave_queue(events)
+            join(joiners)
+    except (DatabaseError, InterfaceError, ClaimLost) as error:
+        logger.warning("%d events could not join together: %s", len(events), error)
+        return []
+    for run, head in zip(runs, heads, strict=True):
+        for event, _called in head:
+            event.status, event.next_attempt_at, event.claim = Event.Status.WAITING, None, None
+            pass_on(run)
+    return events
+
+
+def join_unclaimed(taker: Taker[Event], limit: int) -> tuple[int, bool]:
+    """Let due events join that nobody has claimed, up to so many.
+
+    Returns how many have joined, and whether those were all that it looked at. If that cannot be
+    done now, they are to be claimed.
+    """
+    try:
+        with own_transaction(queue.using()):
+            due = taker.look(limit, lock_due)
+            called = _by_kind(event for event in due if _is_fresh(event))
+            joining = [event for event in due if _is_fresh(event) and called[event.kind]]
+            if joining:
+                wait([event.pk for event in joining])
+                joiners = list[Joiner]()
+                for event in joining:
+                    joiners += [(event, receiver) for receiver in called[event.kind]]
+                join(joiners)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("Due events could not join together: %s", error)
+        return 0, False
+    return len(joining), len(joining) == len(due) > 0
+
+
+def _head(run: list[Event]) -> Iterable[tuple[Event, list[Receiver]]]:
+    """Yield the events at the head of a run that can join at once, and what they join."""
+    for event in run:
+        called = _gathered(event) if _is_fresh(event) else []
+        if not called:
+            return
+        yield event, called
+
+
+def _by_kind(events: Iterable[Due]) -> dict[object, list[Receiver]]:
+    """Return the gathered receivers of each kind of event; none if it has others."""
+    samples = {event.kind: event.pk for event in events}
+    stored = queue.events().defer("body", "headers").in_bulk(list(samples.values()))
+    return {kind: _gathered(stored[pk]) if pk in stored else [] for kind, pk in samples.items()}
+
+
+def _is_fresh(event: Event | Due) -> bool:
+    """Return whether no attempt at an event was begun yet."""
+    return not (event.attempts or event.deaths or event.alone or event.begun_at)
+
+
+def _gathered(event: Event) -> list[Receiver]:
+    """Return the gathered receivers of an event; none if it has others."""
+    receivers = receivers_of(event.name)
+    if any(receiver.options.has_code for receiver in receivers):
+        return []
+    called = [receiver for receiver in judged(event, receivers) if receiver.is_called]
+    return called if all(receiver.options.is_gathered for receiver in called) else []

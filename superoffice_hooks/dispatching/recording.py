@@ -1,0 +1,117 @@
+"""Recording: a run is stored together with what concludes with it, also after a session ended."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connections,
+    router,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..models import ReceiverRun, updating
+from ..models.transactions import own_transaction, reads_committed
+from ..models.updating import Update
+from .announcing import announce_run
+from .failures import Failure
+
+_WAITS = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each attempt to write down an outcome while the database cannot be reached."""
+
+Conclude = Callable[[ReceiverRun], Sequence[Update]]
+"""Returns what is to be updated in the transaction of a run; before the run, so that all take the
+same locks in the same order: the event's first. Called again if that transaction was rolled back.
+"""
+
+Fail = Callable[[ReceiverRun, BaseException, Conclude], ReceiverRun]
+"""Stores a run that failed, and returns it."""
+
+_T = TypeVar("_T")
+
+
+def nothing(run: ReceiverRun) -> Sequence[Update]:
+    """Conclude nothing."""
+    return ()
+
+
+def store_failure(
+    run: ReceiverRun, error: BaseException, conclude: Conclude = nothing
+) -> ReceiverRun:
+    """Store a run that failed, in the group of its cause, and return it; announce a new cause."""
+    failure = Failure(run, error)
+    stored = store(run, conclude, before=failure.note)
+    failure.announce()
+    return announce_run(run, stored)
+
+
+def store(
+    run: ReceiverRun,
+    conclude: Conclude = nothing,
+    *,
+    is_stored: bool = False,
+    before: Callable[[], None] = lambda: None,
+) -> ReceiverRun:
+    """Store a run and what concludes with it; return it, or that of a process that was faster.
+
+    ``before`` is called before the transaction, and again if that has to be repeated.
+    """
+
+    def write() -> None:
+        before()
+        connection = own_connection()
+        with own_transaction(connection.alias):
+            updates = conclude(run)
+            if not is_stored:
+                run.store(updates)
+            elif updates:
+                updating.run(connection, updates)
+
+    try:
+        on_a_live_connection(write)
+    except IntegrityError:
+        if is_stored or not (other := run.success_elsewhere()):
+            raise
+        return store(other, conclude, is_stored=True)
+    return run
+
+
+def outcome_may_ride(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether an event's outcome may be written in the transaction of a receiver.
+
+    Under REPEATABLE READ, a claim that was renewed meanwhile would undo the receiver's work
+    (PostgreSQL: 40001).
+    """
+    return reads_committed(connection)
+
+
+def on_a_live_connection(write: Callable[[], _T]) -> _T:
+    """Return what ``write`` returns, tried again on a new connection if the session ends."""
+    connection = own_connection()
+    for wait in _WAITS:
+        session = connection.connection
+        try:
+            return write()
+        except (DatabaseError, InterfaceError) as error:
+            if connection.in_atomic_block or not has_ended(session, connection, error):
+                raise
+            connection.close()
+            time.sleep(wait)
+    return write()
+
+
+def has_ended(session: Any, connection: BaseDatabaseWrapper, error: BaseException) -> bool:
+    """Return whether a session of a connection has ended since; it may have caused the error."""
+    if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
+        return False
+    # Django connects anew as a transaction ends whose rollback failed.
+    now = connection.connection
+    return now is None or now is not session or not connection.is_usable()
+
+
+def own_connection() -> BaseDatabaseWrapper:
+    """Return our own connection to the database that has the runs."""
+    return connections[router.db_for_write(ReceiverRun)]

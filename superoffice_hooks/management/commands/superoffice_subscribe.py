@@ -1,0 +1,105 @@
+"""``manage.py superoffice_subscribe``: the webhook at SuperOffice, compared with what is wanted."""
+
+import getpass
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+
+from ...subscribing import configured
+from ...superoffice_api import is_installed
+from ...superoffice_api.errors import ApiError, Refused
+from ..options import counted
+from ..with_the_api import EndpointsCommand
+
+if is_installed():
+    from ...subscribing import applying, looking, rotating
+
+_SAME, _DIFFERS, _NOT_KNOWN = 0, 1, 2
+
+
+class Command(EndpointsCommand):
+    help = (
+        "Compares the webhooks that WEBHOOKS wants with those that SuperOffice has, and writes"
+        " nothing. Exits with 0 if they are the same, with 1 if they differ, and with 2 if that"
+        " is not known. With --apply it makes them the same."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        add = parser.add_argument
+        add("--apply", action="store_true", help="make the webhooks at SuperOffice as wanted")
+        add("--adopt", type=int, metavar="ID", help="the webhook that is ours, by its id")
+        add("--delete", type=int, metavar="ID", help="with --apply: delete this webhook")
+        add("--rotate", action="store_true", help="with --apply: sign with the first of SECRETS")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        endpoints = self.endpoints(options)
+        one = options["adopt"] or options["delete"] or options["rotate"]
+        if one and len(endpoints) != 1:
+            raise CommandError("--adopt, --delete and --rotate want one endpoint.")
+        codes = [self._one(endpoint, options) for endpoint in endpoints]
+        if worst := max(codes):
+            failed = counted(sum(map(bool, codes)), "webhook")
+            what = "differ" if worst == _DIFFERS else "could not be compared"
+            message = f"{failed} of {len(codes)} {what}."
+            if worst == _DIFFERS and not options["apply"]:
+                message += " Use --apply to make them as wanted."
+            raise CommandError(message, returncode=worst)
+
+    def _one(self, endpoint: str, options: dict[str, Any]) -> int:
+        """Do what is wanted for one endpoint; return its exit code."""
+        try:
+            if options["apply"]:
+                for step in _steps(endpoint, options):
+                    self.stdout.write(f"{endpoint}: {step}")
+                return _SAME
+            return self._compare(looking.look(endpoint, adopt=options["adopt"]), options)
+        except (applying.NotApplied, configured.NotConfigured, Refused) as error:
+            self.stderr.write(f"{endpoint}: {error}")
+            return _DIFFERS if options["apply"] else _NOT_KNOWN
+        except ApiError as error:
+            self.stderr.write(f"{endpoint}: {error}")
+            return _NOT_KNOWN
+
+    def _compare(self, seen: "looking.Look", options: dict[str, Any]) -> int:
+        endpoint, ours = seen.wanted.endpoint, seen.ours
+        if options["delete"]:
+            self.stdout.write(f"{endpoint}: --apply would delete webhook {options['delete']}.")
+            return _DIFFERS
+        if ours is None:
+            try:
+                applying.require_one(seen, options["adopt"])
+            except applying.NotApplied as error:
+                self.stdout.write(f"{endpoint}: {error}")
+                return _DIFFERS
+            self.stdout.write(f"{endpoint}: SuperOffice has no webhook for {seen.wanted.url}.")
+            return _DIFFERS
+        for difference in seen.differences:
+            self.stdout.write(
+                f"{endpoint}: {difference.key} is to be {difference.wanted}, and is"
+                f" {difference.actual} (webhook {ours.id})."
+            )
+        if seen.differences:
+            return _DIFFERS
+        secret = "" if ours.secret_number == 0 else " Its secret is not shown."
+        self.stdout.write(f"{endpoint}: webhook {ours.id} is as wanted.{secret}")
+        return _SAME
+
+
+def _steps(endpoint: str, options: dict[str, Any]) -> Iterator[str]:
+    who = _who()
+    if options["delete"]:
+        return iter([applying.delete(endpoint, options["delete"], who=who)])
+    if options["rotate"]:
+        return rotating.rotate(endpoint, who=who)
+    return applying.apply(endpoint, who=who, adopt=options["adopt"])
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()} on {socket.gethostname()}"
+    # There is no name for the user of a container.
+    except (KeyError, OSError):
+        return f"superoffice_subscribe on {socket.gethostname()}"

@@ -1,0 +1,176 @@
+"""Lists of changed fields, each distinct list stored once.
+
+SuperOffice repeats the same lists endlessly: a thousand tickets closed by one rule send a thousand
+times the same names. An Event points at its ChangeSet, so a list costs one foreign key and "which
+events changed ticket.priority" is an index look-up on every database.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from sys import getsizeof
+from typing import Any, ClassVar
+
+from django.db import connections, models, router, transaction
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
+from django.utils.translation import gettext_lazy as _
+
+from ..wire.values import one_line
+from .fields import IdentifierField
+
+_NAME_LENGTH = 128
+# A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
+_MAX_REMEMBERED = 10_000
+# Of the documented list of 47 names, 5 KB; lists that take more are identified anew each time.
+_MAX_BYTES_OF_A_LIST = 8_000
+
+
+class ChangedField(models.Model):
+    """A database column of SuperOffice that was named in some event's ``Changes``.
+
+    Names compare without case, so they are kept in lower case; ``event.changes`` has them as sent.
+    """
+
+    entity = IdentifierField(_("entity"), max_length=100)
+    name = IdentifierField(_("name"), max_length=_NAME_LENGTH)
+
+    class Meta:
+        verbose_name = _("changed field")
+        verbose_name_plural = _("changed fields")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["entity", "name"], name="superoffice_changedfield_once"
+            ),
+        ]
+        # changed("priority") names no entity.
+        indexes: ClassVar = [models.Index(fields=["name"], name="superoffice_changedfield_name")]
+
+    def __str__(self) -> str:
+        return one_line(f"{self.entity}.{self.name}")
+
+
+class ChangeSetManager(models.Manager["ChangeSet"]):
+    """Looks up the row of a list of names, or writes it, within bounds."""
+
+    MAX_FIELDS_OF_ENTITY = 1000
+    MAX_FIELDS = 20_000
+    """Senders can make names up; the widest table of SuperOffice has some hundreds."""
+
+    def for_names(self, entity: str, names: Iterable[str]) -> "ChangeSet | None":
+        """Return the stored ChangeSet of these names, in any order and case; None for no names."""
+        key, _omitted = self.key_of(entity, tuple(names))
+        if key is None:
+            return None
+        return self.model.from_db(router.db_for_write(self.model), ["id"], [key])
+
+    def key_of(self, entity: str, names: tuple[str, ...]) -> tuple[int | None, int]:
+        """Return the key of the stored ChangeSet of these names, and how many had no room.
+
+        The key is None for no names. Names are left out that would be one changed field too many.
+
+        Takes no query if this process has seen the set stored, and no transaction surrounds us.
+        Inside one it always checks: the error of the foreign key would appear only at COMMIT.
+        """
+        is_small = sum(map(getsizeof, names)) <= _MAX_BYTES_OF_A_LIST
+        identify = _identified if is_small else _identified.__wrapped__
+        key, distinct = identify(entity, names)
+        using = router.db_for_write(self.model)
+        in_transaction = connections[using].in_atomic_block
+        if key is None or ((using, key) in _stored and not in_transaction):
+            return key, 0
+        if not self.using(using).filter(pk=key).exists():
+            allowed = self._within_bounds(entity, distinct, using)
+            if len(allowed) < len(distinct):
+                return self.key_of(entity, allowed)[0], len(distinct) - len(allowed)
+            self._write(key, entity, distinct, using)
+        # A set that is stored in a transaction may be rolled back, so it is not remembered.
+        if not in_transaction:
+            _remember(using, key)
+        return key, 0
+
+    def forget_if_gone(self, key: int | None) -> bool:
+        """Return whether a set is not stored any more, and if so, look for it again next time."""
+        using = router.db_for_write(self.model)
+        if key is None or self.using(using).filter(pk=key).exists():
+            return False
+        _stored.discard((using, key))
+        return True
+
+    def _within_bounds(self, entity: str, names: tuple[str, ...], using: str) -> tuple[str, ...]:
+        """Return the names that are changed fields already, and of the others what has room."""
+        fields = ChangedField.objects.using(using)
+        of_entity = fields.filter(entity=entity)
+        known = set(of_entity.filter(name__in=names).values_list("name", flat=True))
+        new = [name for name in names if name not in known]
+        if not new:
+            return names
+        room = min(self.MAX_FIELDS_OF_ENTITY - of_entity.count(), self.MAX_FIELDS - fields.count())
+        known.update(new[: max(room, 0)])
+        return tuple(name for name in names if name in known)
+
+    def _write(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
+        """Write fields, set and links in an order in which two writers cannot deadlock."""
+        with transaction.atomic(using=using):
+            fields = ChangedField.objects.using(using)
+            fields.bulk_create(
+                [ChangedField(entity=entity, name=name) for name in names], ignore_conflicts=True
+            )
+            change_set, created = self.using(using).get_or_create(pk=key)
+            if created:
+                change_set.fields.set(fields.filter(entity=entity, name__in=names))
+
+
+class ChangeSet(models.Model):
+    """A distinct set of changed fields of one entity; its key is made from their names.
+
+    So every process knows the key of a set without a query, and no two sets can be mistaken for one
+    another, even after rows were deleted, flushed or restored.
+    """
+
+    id = models.BigIntegerField(primary_key=True, editable=False)
+    fields = models.ManyToManyField(
+        ChangedField, related_name="change_sets", verbose_name=_("changed fields")
+    )
+
+    objects = ChangeSetManager()
+
+    class Meta:
+        verbose_name = _("change set")
+        verbose_name_plural = _("change sets")
+
+    def __str__(self) -> str:
+        return f"{self.pk:016x}"
+
+
+# (database, key) of sets this process has seen committed. A cache only: if a set was deleted by
+# another process, the INSERT of an event fails and is tried again.
+_stored: set[tuple[str, int]] = set()
+
+
+@receiver(post_migrate)
+def _forget_all(**kwargs: Any) -> None:
+    """Forget all sets after a flush, which sends this signal."""
+    _stored.clear()
+
+
+def _remember(using: str, key: int) -> None:
+    if len(_stored) >= _MAX_REMEMBERED:
+        _stored.clear()
+    _stored.add((using, key))
+
+
+@lru_cache(maxsize=1000)
+def _identified(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
+    """Return the key of a list, as sent, and its distinct names; None if there are none.
+
+    63 bits of a digest: of a hundred thousand sets, two share one with a chance of 1 : 10^9.
+    """
+    distinct = sorted({_as_stored(name) for name in names} - {""})
+    digest = hashlib.sha256("\n".join([entity, *distinct]).encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1 if distinct else None, tuple(distinct)
+
+
+def _as_stored(name: str) -> str:
+    # Without line breaks: two sets must not have one digest.
+    return " ".join(name.lower().split())[:_NAME_LENGTH].rstrip()

@@ -1,0 +1,86 @@
+"""Failed events that a person has dealt with otherwise: who said so, when and why."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import models, router, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from .event import Event
+
+BATCH = 500
+"""Events that are marked in one transaction."""
+_WHO_LENGTH = 255
+
+
+class Handling(models.Model):
+    """One time that a failed event was marked as handled. It stays when that is undone."""
+
+    event = models.ForeignKey(
+        "Event", verbose_name=_("event"), on_delete=models.CASCADE, related_name="handlings"
+    )
+    who = models.CharField(_("who"), max_length=_WHO_LENGTH)
+    reason = models.TextField(_("reason"))
+    handled_at = models.DateTimeField(_("handled at"), default=timezone.now)
+    undone_by = models.CharField(_("undone by"), max_length=_WHO_LENGTH, blank=True)
+    undone_at = models.DateTimeField(_("undone at"), null=True)
+
+    class Meta:
+        verbose_name = _("handling")
+        verbose_name_plural = _("handlings")
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} {self.who}"
+
+
+def handle(events: "QuerySet[Event]", *, who: str, reason: str) -> int:
+    """Mark those of the events as handled that have failed; return how many.
+
+    Each batch is one transaction, so that many events are not locked for long.
+    """
+    who = who[:_WHO_LENGTH]
+    columns = {"status": "handled", "handled_by": who, "handled_reason": reason}
+    count = 0
+    for failed, keys in _batches(events, status="failed", next_attempt_at=None):
+        failed.update(**columns)
+        _runs(failed).handled(keys)
+        Handling.objects.using(failed.db).bulk_create(
+            Handling(event_id=key, who=who, reason=reason) for key in keys
+        )
+        count += len(keys)
+    return count
+
+
+def undo(events: "QuerySet[Event]", *, who: str) -> int:
+    """Let those of the events be failed again that are handled; return how many."""
+    columns = {"status": "failed", "handled_by": "", "handled_reason": ""}
+    count = 0
+    for handled, keys in _batches(events, status="handled"):
+        handled.update(**columns)
+        _runs(handled).unhandled(keys)
+        noted = Handling.objects.using(handled.db).filter(event__in=keys, undone_at=None)
+        noted.update(undone_by=who[:_WHO_LENGTH], undone_at=timezone.now())
+        count += len(keys)
+    return count
+
+
+def _runs(events: "QuerySet[Event]") -> Any:
+    """Return all receiver runs, whose module imports this one."""
+    return events.model._meta.get_field("runs").related_model._default_manager.using(events.db)
+
+
+def _batches(
+    events: "QuerySet[Event]", **state: Any
+) -> "Iterator[tuple[QuerySet[Event], list[int]]]":
+    """Yield the events that are in this state, locked, each batch in a transaction of its own."""
+    keys = list(events.order_by("pk").values_list("pk", flat=True))
+    stored = events.model._default_manager.using(router.db_for_write(events.model))
+    for start in range(0, len(keys), BATCH):
+        with transaction.atomic(using=stored.db):
+            batch = stored.filter(pk__in=keys[start : start + BATCH], **state)
+            locked = list(batch.select_for_update().order_by("pk").values_list("pk", flat=True))
+            yield stored.filter(pk__in=locked), locked

@@ -1,0 +1,234 @@
+"""The members of a gathering: the events that a call is for, their runs, and what came of them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from . import queue, updating
+from .clock import NOW, InSeconds
+from .event import Event
+from .gathering import Gathering
+from .history import COLUMNS, History
+from .run import ReceiverRun
+from .updating import SQL, Deletion, Update, among, update
+
+MAX_MEMBERS = 10_000
+"""How many events one call is for; the others are in the next one."""
+
+_Outcome = ReceiverRun.Outcome
+
+
+class Members:
+    """The events that a receiver is called for together, each with the run that has joined.
+
+    Args:
+        gathering: what they have joined.
+        runs: the primary keys of their runs, by that of the event.
+    """
+
+    def __init__(self, gathering: Gathering, runs: Mapping[int, int]) -> None:
+        self.gathering = gathering
+        self.runs = dict(runs)
+        self.newest = max(runs, default=0)
+        """The primary key of the newest event."""
+        self.is_final = False
+        """Whether a failure is the last one: no attempt is left, or the receiver gave up."""
+        self.is_single = False
+        """Whether the event of a batch stands alone: if it fails, it goes back to the queue."""
+        self.errors: dict[int, BaseException] = {}
+        """What those failed with that the receiver has named, by the event's primary key."""
+        self.is_concluded = True
+        """Whether a success is stored together with what concludes it."""
+        self._was_tried = gathering.attempts > 1
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def only(self, events: Collection[int]) -> "Members":
+        """Return those with these events, by primary key."""
+        return Members(self.gathering, {event: self.runs[event] for event in events})
+
+    def up_to(self, run: int) -> "Members":
+        """Return those with this run, by primary key, or an earlier one."""
+        return self.only([event for event, key in self.runs.items() if key <= run])
+
+    def lock(self) -> dict[int, tuple[str, int]]:
+        """Lock the events; return status and attempts of those that are still there."""
+        states = lock(self.runs)
+        self._was_tried |= any(attempts for _, attempts in states.values())
+        return states
+
+    def name(self, errors: Mapping[Any, BaseException]) -> bool:
+        """Note which events of a batch failed; return False if none of these is among them."""
+        if self.is_single or not self.gathering.is_batch:
+            return False
+        named = {event.pk: error for event, error in errors.items() if isinstance(event, Event)}
+        self.errors = {key: error for key, error in named.items() if key in self.runs}
+        return bool(self.errors)
+
+    def store(self, run: ReceiverRun) -> None:
+        """Write the outcome of a call into the runs, inside a transaction."""
+        columns = _columns(run)
+        if run.outcome == _Outcome.SUCCEEDED:
+            columns |= {"with_event": self.newest, "succeeded_in": ReceiverRun.FIRST_DISPATCH}
+            if self.is_concluded:
+                columns["gathering"] = None
+            self._joined().update(**columns)
+        elif self.is_single or self.is_final:
+            self.stop_counting(run.receiver)
+            with_event = None if self.is_single else self.newest
+            self._joined().update(**columns, with_event=with_event, gathering=None)
+        else:
+            self._store_retry(run, columns)
+
+    def note(self, run: ReceiverRun) -> None:
+        """Keep an error beside the runs, whose outcomes it does not change."""
+        keys = [key for event, key in self.runs.items() if event not in self.errors]
+        _runs().filter(pk__in=keys).update(error=run.error, traceback=run.traceback)
+
+    def stop_counting(self, receiver: str) -> None:
+        """Let earlier failures of the receiver count in no group any more."""
+        if self._was_tried:
+            earlier = _runs().filter(event__in=self.runs, receiver=receiver)
+            earlier.filter(counts_in_group=True).update(counts_in_group=False)
+
+    def forget(self) -> None:
+        """Let the runs belong to no gathering: their events are concluded."""
+        _runs().filter(pk__in=self.runs.values()).update(gathering=None)
+
+    def return_to_queue(self, reason: str, *, alone: bool) -> None:
+        """Have the receiver called for each event by itself, inside a transaction."""
+        states = lock(self.runs)
+        outcome = {"outcome": _Outcome.POSTPONED, "error": reason, "succeeded_in": None}
+        self._joined().update(**outcome, with_event=self.newest, gathering=None)
+        retry(states, 0, alone=alone)
+
+    def _store_retry(self, run: ReceiverRun, columns: dict[str, Any]) -> None:
+        """Write a failure into the run of the newest event, which joins anew.
+
+        So the runs of an event are in the order in which they came to be.
+        """
+        updating.run(connections[queue.using()], run.overtaking(queue.using()))
+        row = _runs().filter(pk=self.runs[run.event_id], gathering=self.gathering)
+        if row.update(**columns, with_event=self.newest, gathering=None):
+            ReceiverRun.joining(
+                run.receiver,
+                self.gathering.pk,
+                event_id=run.event_id,
+                attempt=run.attempt,
+                started_at=run.started_at,
+            ).save(force_insert=True, using=queue.using())
+
+    def _joined(self) -> QuerySet[ReceiverRun]:
+        keys = [run for event, run in self.runs.items() if event not in self.errors]
+        return _runs().filter(pk__in=among(keys), gathering=self.gathering)
+
+
+def read(gathering: Gathering, limit: int) -> tuple[Members, Members]:
+    """Return the events to be called, up to so many; and those that are only to be concluded.
+
+    The latter were called, and the process ended before it could write down the rest.
+    """
+    runs = _runs().filter(gathering=gathering).order_by("pk")
+    joined, called = dict[int, int](), dict[int, int]()
+    for event, run, outcome in runs.values_list("event_id", "pk", "outcome")[:limit]:
+        (joined if outcome == _Outcome.JOINED else called)[event] = run
+    return Members(gathering, joined), Members(gathering, called)
+
+
+def failures(members: Members, receiver: str) -> int:
+    """Return how many calls for these events together have failed.
+
+    One of them may have failed for good in an earlier round, and have been delivered again.
+    """
+    runs = _runs().filter(event__in=members.runs, receiver=receiver, replay=None)
+    runs = runs.filter(attempt__lt=members.gathering.attempts)
+    failed = runs.filter(outcome__in=ReceiverRun.UNSUCCESSFUL).exclude(with_event=None)
+    return failed.order_by().values("attempt").distinct().count()
+
+
+def lock(events: Collection[int]) -> dict[int, tuple[str, int]]:
+    """Lock events, by primary key; return status and attempts of those that are still there."""
+    connection = connections[queue.using()]
+    if connection.vendor == "sqlite":
+        updating.take_write_lock(Event, connection)
+    no_key = connection.features.has_select_for_no_key_update
+    rows = (
+        queue.events().filter(pk__in=among(events)).order_by("pk").select_for_update(no_key=no_key)
+    )
+    return {key: (status, n) for key, status, n in rows.values_list("pk", "status", "attempts")}
+
+
+def finish(
+    states: Mapping[int, tuple[str, int]], receiver: str, outcome: str
+) -> dict[str, list[int]]:
+    """Finish the locked events that waited for this receiver alone; return them by status."""
+    waiting = [key for key, (status, _) in states.items() if status == Event.Status.WAITING]
+    others = defaultdict[int, list[Any]](list)
+    rows = _runs().filter(event__in=among(waiting)).exclude(receiver=receiver).order_by("pk")
+    for event, *run in rows.values_list("event_id", *COLUMNS):
+        others[event].append(tuple(run))
+
+    @cache
+    def status_after(*runs: Any) -> str:
+        history = History(None, runs)
+        return history.conclusion({receiver: outcome}, has_receivers=True)[0]
+
+    keys = defaultdict[str, list[int]](list)
+    for key in waiting:
+        keys[status_after(*others.get(key, ()))].append(key)
+    keys.pop(Event.Status.WAITING, None)
+    for name, finished in keys.items():
+        columns = {"status": name, "finished_at": NOW, "attempts": SQL("attempts + 1")}
+        update(Event, columns, finished)
+    return dict(keys)
+
+
+def retry(states: Mapping[int, tuple[str, int]], seconds: float, *, alone: bool = False) -> None:
+    """Let locked events that waited be due again so many seconds from now, each by itself."""
+    waiting = [key for key, (status, _) in states.items() if status == Event.Status.WAITING]
+    columns = {
+        "status": Event.Status.PENDING,
+        "next_attempt_at": InSeconds(seconds),
+        "attempts": SQL("attempts + 1"),
+        "alone": alone,
+    }
+    update(Event, columns, waiting)
+
+
+def called(gathering: Gathering, events: int, batch: int | None, *, is_last: bool) -> bool:
+    """Note in a claimed gathering that so many of its events were called; False if it was lost.
+
+    After the last of them, the next round begins with those that have joined meanwhile; without
+    any, the gathering ends.
+    """
+    columns: dict[str, Any] = {}
+    if is_last:
+        connection = connections[queue.using()]
+        least = "MIN" if connection.vendor == "sqlite" else "LEAST"
+        due = f"{least}(quiet_at, call_by)"
+        if batch is not None:
+            due = f"CASE WHEN events - {events:d} >= {batch:d} THEN last_event_at ELSE {due} END"
+        columns = {"next_attempt_at": SQL(due), "attempts": 0, "deaths": 0, "alone": False}
+        columns |= {"begun_at": None, "calling": "", "claim": None}
+    columns["events"] = SQL(f"events - {events:d}")
+    token = queue.LOST if gathering.claim is None else gathering.claim
+    row = Update(Gathering, columns, [gathering.pk], "claim = %s", [token])
+    end = Deletion(Gathering, {}, [gathering.pk], "events <= 0 AND claim IS NULL")
+    updating.run(connections[queue.using()], [row, end] if is_last else [row])
+    return row.rows > 0
+
+
+def _columns(run: ReceiverRun) -> dict[str, Any]:
+    names = ("outcome", "started_at", "duration", "attempt", "error", "traceback")
+    columns = {name: getattr(run, name) for name in names}
+    group = {"group": run.group_id, "counts_in_group": run.counts_in_group}
+    return {**columns, **group, "succeeded_in": None}
+
+
+def _runs() -> QuerySet[ReceiverRun]:
+    return ReceiverRun.objects.using(queue.using())

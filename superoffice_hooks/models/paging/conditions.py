@@ -1,0 +1,163 @@
+"""Conditions on events, each answered without reading all events that may meet it."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from .. import ChangedField, ChangeSet, Event, ReceiverRun
+from ..event_queryset import EventQuerySet
+from ..run_queryset import ReceiverRunQuerySet
+from .pages import MAX_KEYS, keys_of
+
+Narrowed = tuple[QuerySet[Any], set[int] | None]
+"""Rows that meet a condition, and the keys of all rows that do if there are up to MAX_KEYS."""
+
+
+class Condition:
+    """A condition that events meet or not."""
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        """Return those of the events that meet it, and the keys of all that do, if known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Where(Condition):
+    """A comparison of columns, perhaps with an index: its columns, which order the result."""
+
+    test: Q
+    index: tuple[str, ...] = ()
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        keys = None
+        if self.index:
+            keys = keys_of(Event.objects.using(events.db).filter(self.test).order_by(*self.index))
+        return events.filter(self.test), keys
+
+
+@dataclass(frozen=True)
+class Named(Condition):
+    """An event name, or a pattern of names."""
+
+    pattern: str
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        return cast("EventQuerySet", events).named(self.pattern), None
+
+
+@dataclass(frozen=True)
+class Unsuperseded(Condition):
+    """No newer event of the same record."""
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        return cast("EventQuerySet", events).unsuperseded(), None
+
+
+@dataclass(frozen=True)
+class StillFailed(Condition):
+    """Still failed in a failure group: the last run of the group's receiver is in it."""
+
+    group: int
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        runs = ReceiverRun.objects.using(events.db).filter(group=self.group, counts_in_group=True)
+        keys = keys_of(runs.order_by("group_id", "counts_in_group", "event_id"), "event_id")
+        # Not one by one as below: the index has no runs but these.
+        if keys is None:
+            return events.filter(pk__in=runs.values("event")), None
+        return events.filter(pk__in=keys), keys
+
+
+class Related(Condition):
+    """A condition on rows of another table, whose index has the keys of events."""
+
+    def keys(self, using: str) -> set[int] | None:
+        """Return the keys of all events that meet it; None if there are more than MAX_KEYS."""
+        raise NotImplementedError
+
+    def rows_of_event(self, using: str) -> QuerySet[Any]:
+        """Return the rows that make one event (OuterRef) meet it."""
+        raise NotImplementedError
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        keys = self.keys(events.db)
+        if keys is not None:
+            return events.filter(pk__in=keys), keys
+        # A subquery per event. A planner may turn Exists, or IN, into a join, and read all events
+        # with the value.
+        row = Subquery(self.rows_of_event(events.db).order_by().values("pk")[:1])
+        alias = f"condition_{len(events.query.annotations)}"
+        return events.alias(**{alias: row}).filter(**{f"{alias}__isnull": False}), None
+
+
+@dataclass(frozen=True)
+class Changed(Related):
+    """Any of these fields changed."""
+
+    names: tuple[str, ...]
+
+    def keys(self, using: str) -> set[int] | None:
+        # Keys instead of joins, here and below: planners know how frequent each key is.
+        change_sets = keys_of(self._links(using), "changeset_id")
+        if change_sets is None:
+            return None
+        events = Event.objects.using(using).filter(change_set__in=change_sets)
+        return keys_of(events.order_by("change_set_id"))
+
+    def rows_of_event(self, using: str) -> QuerySet[Any]:
+        return self._links(using).filter(changeset=OuterRef("change_set"))
+
+    def _links(self, using: str) -> QuerySet[Any]:
+        """Return the links between change sets and the fields of these names."""
+        names = [name.lower() for name in self.names]
+        fields = ChangedField.objects.using(using).filter(name__in=names)
+        keys = list(fields.values_list("pk", flat=True)[:MAX_KEYS])
+        return ChangeSet.fields.through.objects.using(using).filter(changedfield__in=keys)
+
+
+@dataclass(frozen=True)
+class Ran(Related):
+    """A receiver ran, perhaps with this outcome; one of the two may be empty."""
+
+    receiver: str
+    outcome: str = ""
+
+    def keys(self, using: str) -> set[int] | None:
+        if not self.receiver:
+            return None
+        return keys_of(self._runs(using).order_by("outcome", "event_id"), "event_id")
+
+    def rows_of_event(self, using: str) -> QuerySet[Any]:
+        return self._runs(using).filter(event=OuterRef("pk"))
+
+    def _runs(self, using: str) -> QuerySet[ReceiverRun]:
+        columns = {"receiver": self.receiver, "outcome": self.outcome}
+        columns = {column: value for column, value in columns.items() if value}
+        return ReceiverRun.objects.using(using).filter(**columns)
+
+
+@dataclass(frozen=True)
+class Failing(Related):
+    """The last run of this receiver was no success, and nobody has handled the event."""
+
+    receiver: str
+
+    def narrow(self, events: QuerySet[Event]) -> Narrowed:
+        return super().narrow(events.exclude(status=Event.Status.HANDLED))
+
+    def keys(self, using: str) -> set[int] | None:
+        runs = keys_of(self._runs(using).order_by("outcome", "event_id"))
+        if runs is None:
+            return None
+        last = ReceiverRun.objects.using(using).filter(pk__in=runs).failing()
+        return set(last.values_list("event_id", flat=True))
+
+    def rows_of_event(self, using: str) -> QuerySet[Any]:
+        return self._runs(using).failing().filter(event=OuterRef("pk"))
+
+    def _runs(self, using: str) -> ReceiverRunQuerySet:
+        """Return the runs that may be such."""
+        return ReceiverRun.objects.using(using).filter(
+            receiver=self.receiver, outcome__in=ReceiverRun.UNSUCCESSFUL
+        )

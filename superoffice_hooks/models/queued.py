@@ -1,0 +1,40 @@
+"""The columns of a row that stands in a queue: an event, or a gathering. See ``queue``."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Queued(models.Model):
+    """A row that waits for a process to claim it and to call receivers."""
+
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    """When it may be claimed, by the database's clock; null once it is in the queue no more."""
+    claim = models.BigIntegerField(_("claim"), null=True, editable=False)
+    """The random token of the process that has claimed it."""
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    """How many attempts were begun, each with the call of a receiver."""
+    deaths = models.PositiveIntegerField(_("deaths"), default=0)
+    """How many attempts ended with their process, while it called nothing else."""
+    alone = models.BooleanField(_("alone"), default=False, editable=False)
+    """Whether the current or next attempt is made alone, because one ended with its process."""
+    begun_at = models.DateTimeField(_("begun at"), null=True)
+    begun_by = models.CharField(_("begun by"), max_length=100, blank=True)
+    """The host and process that began the last attempt."""
+    calling = models.CharField(_("calling"), max_length=255, blank=True)
+    """The dotted path of the receiver that the attempt began with."""
+
+    due_at: Any = None
+    """When it was due before this process claimed it; not stored."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a process has begun an attempt and not ended it.
+
+        That process may be dead; then the row is due again once ``next_attempt_at`` has passed.
+        """
+        return self.claim is not None and self.begun_at is not None

@@ -1,0 +1,145 @@
+"""The steps of a claimed row from one place in its queue to the next; see ``queue``."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.utils import timezone
+
+from .. import conf
+from . import queue
+from .clock import NOW, InSeconds
+from .event import Event
+from .queued import Queued
+from .updating import SQL, Update, run
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Step(Update):
+    """A step of a claimed event or gathering, which applies if this process still has the claim."""
+
+    row: Queued
+    counts: int = 0
+    """How many attempts it adds to the instance's."""
+
+    @property
+    def applied(self) -> bool:
+        """Return whether it applied, once it has run."""
+        return self.rows > 0
+
+    def apply(self, *others: "Step") -> bool:
+        """Take the step, and others together with it; return whether it applied."""
+        run(connections[queue.using()], [self, *others])
+        return self.applied
+
+    def settle(self) -> None:
+        """Note in the instance what was stored, or that the claim is lost."""
+        if not self.applied:
+            self.row.claim = None
+            return
+        self.row.attempts += self.counts
+        for name, value in self.columns.items():
+            if isinstance(value, InSeconds):
+                setattr(self.row, name, timezone.now() + value.delta)
+            elif not isinstance(value, SQL):
+                setattr(self.row, name, value)
+
+
+def begin(row: Queued, *, calling: str, alone: bool) -> Step:
+    """Return the step that counts an attempt; to be committed before a receiver is called.
+
+    Args:
+        row: one that this process has claimed.
+        calling: the dotted path of the first receiver.
+        alone: whether this process calls nothing else meanwhile, so that its death proves guilt.
+    """
+    return _step(
+        row,
+        counts=1,
+        attempts=SQL("attempts + 1"),
+        alone=alone,
+        begun_at=NOW,
+        begun_by=queue.this_process(),
+        calling=calling[:255],
+        next_attempt_at=InSeconds(conf.current().LEASE_SECONDS),
+    )
+
+
+def finish(event: Event, status: Event.Status) -> Step:
+    """Return the step that takes an event out of the queue.
+
+    One that waits for gatherings leaves the queue and is not finished.
+    """
+    finished: dict[str, Any] = {} if status == Event.Status.WAITING else {"finished_at": NOW}
+    return _leave(event, status=status, **finished, next_attempt_at=None)
+
+
+def postpone(row: Queued, seconds: float) -> Step:
+    """Return the step that ends a claim; the row is due again so many seconds from now."""
+    return _leave(row, next_attempt_at=InSeconds(seconds))
+
+
+def break_off(row: Queued, seconds: float, *, counts: bool = False) -> Step:
+    """Return the step that ends an attempt that was broken off by no fault of a receiver.
+
+    ``counts`` is whether receivers were called in it, so that its number is taken.
+    """
+    attempts: dict[str, Any] = {} if counts else {"attempts": SQL("attempts - 1")}
+    return _leave(row, counts=0 if counts else -1, next_attempt_at=InSeconds(seconds), **attempts)
+
+
+def lose(row: Queued, seconds: float) -> Step:
+    """Return the step that ends an attempt whose database session died, as if its process had.
+
+    If it was alone, that counts as a death: or a receiver that always ends its session would be
+    called for ever.
+    """
+    deaths = SQL("deaths + CASE WHEN alone THEN 1 ELSE 0 END")
+    return _leave(row, alone=True, next_attempt_at=InSeconds(seconds), deaths=deaths)
+
+
+def pardon(event: Event) -> Step:
+    """Return the step that forgets deaths, once the receiver that caused them has a failed run."""
+    return _step(event, deaths=0)
+
+
+def give_back(claimed: Iterable[Queued]) -> None:
+    """End claims on rows that were not begun; each is due as it was before.
+
+    What it was before its claim, an earlier death included, stays written down.
+    """
+    for row in claimed:
+        step = _step(row, next_attempt_at=row.due_at, claim=None)
+        step.condition += " AND begun_at IS NULL"
+        step.apply()
+
+
+def end(row: Queued, seconds: float) -> None:
+    """End the claim of a row after an error: as lost if it had begun, or give it back.
+
+    The instance may say otherwise than the database, for a step of it may have been rolled back.
+    """
+    claim = row.claim
+    if not row.begun_at:
+        give_back([row])
+    row.claim = claim
+    lose(row, seconds).apply()
+
+
+def _leave(row: Queued, *, counts: int = 0, alone: bool = False, **columns: Any) -> Step:
+    # The claim last, for MariaDB: columns before it may be made of what these were.
+    return _step(row, counts=counts, **columns, claim=None, alone=alone, begun_at=None, calling="")
+
+
+def _step(row: Queued, *, counts: int = 0, **columns: Any) -> Step:
+    # A step of a claim that is known to be lost applies to nothing.
+    return Step(
+        model=type(row),
+        columns=columns,
+        keys=[row.pk],
+        condition="claim = %s",
+        values=[queue.LOST if row.claim is None else row.claim],
+        row=row,
+        counts=counts,
+    )

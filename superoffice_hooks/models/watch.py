@@ -1,0 +1,194 @@
+"""The watch: what was seen of a webhook at SuperOffice, and what was done about it."""
+
+from typing import Any, ClassVar, Self
+
+from django.db import models, router
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .clock import InSeconds
+from .fields import IdentifierField
+
+MAX_ROWS = 500
+"""How many rows of one endpoint are kept, the newest ones."""
+
+SAVE_SECONDS = 120
+"""For how long a save that was begun, and of which nothing more is known, may still go on."""
+
+_SAME = ("tenant", "webhook", "state", "differences", "ping")
+
+
+class WatchQuerySet(models.QuerySet["Watch"]):
+    """Watches of one endpoint."""
+
+    def of(self, endpoint: str) -> Self:
+        """Return those of an endpoint, the newest first, from the database that is written to."""
+        return self.using(router.db_for_write(Watch)).filter(endpoint=endpoint).order_by("-pk")
+
+    def seen(self) -> Self:
+        """Return those that know the state of the webhook."""
+        return self.exclude(state__in=[Watch.State.UNKNOWN, Watch.State.SAVING])
+
+
+class Watch(models.Model):
+    """What was seen of a webhook: one row as long as it stays the same."""
+
+    class State(models.TextChoices):
+        """The state of the webhook: SuperOffice's names, and ours for what it has none for."""
+
+        ACTIVE = "Active", _("active")
+        STOPPED = "Stopped", _("stopped")
+        TOO_MANY_ERRORS = "TooManyErrors", _("ended after too many errors")
+        MISSING = "missing", _("missing")
+        SEVERAL = "several", _("several with this address")
+        UNKNOWN = "unknown", _("not known")
+        SAVING = "saving", _("being saved")
+
+    class Ping(models.TextChoices):
+        """What became of the last ping."""
+
+        NONE = "", _("not sent")
+        ARRIVED = "arrived", _("arrived")
+        LOST = "lost", _("did not arrive")
+
+    class Action(models.TextChoices):
+        """What we did."""
+
+        NONE = "", _("looked")
+        CREATED = "created", _("created")
+        CHANGED = "changed", _("changed")
+        ROTATED = "rotated", _("gave it a new secret")
+        DELETED = "deleted", _("deleted")
+        TESTED = "tested", _("tested")
+        PINGED = "pinged", _("pinged")
+        REACTIVATED = "reactivated", _("activated again")
+
+    DOWN = (State.STOPPED, State.TOO_MANY_ERRORS, State.MISSING)
+    """The states in which nothing is delivered."""
+
+    endpoint = IdentifierField(_("endpoint"), max_length=50)
+    tenant = IdentifierField(_("tenant"), max_length=100)
+    webhook = models.BigIntegerField(_("webhook"), null=True)
+    """Its id in SuperOffice."""
+    state = models.CharField(_("state"), max_length=50, choices=State)
+    differences = models.JSONField(_("differences"), default=list)
+    """What differs from what is wanted: a list of key, wanted and actual value."""
+    actual = models.JSONField(_("at SuperOffice"), default=dict)
+    """What SuperOffice has, without values of secrets and headers; empty if there is no webhook."""
+    ping = models.CharField(_("ping"), max_length=10, choices=Ping, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    """Why the state is not known, or what went wrong."""
+    total_calls = models.BigIntegerField(_("total calls"), null=True)
+    total_errors = models.BigIntegerField(_("total errors"), null=True)
+    consecutive_errors = models.BigIntegerField(_("consecutive errors"), null=True)
+    last_error = models.TextField(_("last error"), blank=True)
+    action = models.CharField(_("action"), max_length=20, choices=Action, blank=True)
+    who = models.CharField(_("who"), max_length=255, blank=True)
+    since = models.DateTimeField(_("since"))
+    looked_at = models.DateTimeField(_("looked at"))
+    next_look_at = models.DateTimeField(_("next look at"), null=True)
+    """Before it, no other dispatcher looks."""
+
+    objects = models.Manager.from_queryset(WatchQuerySet)()
+
+    class Meta:
+        verbose_name = _("watch")
+        verbose_name_plural = _("watches")
+        ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [("manage_webhooks", _("Can manage webhooks at SuperOffice"))]
+        indexes: ClassVar = [
+            models.Index(fields=["endpoint", "id"], name="superoffice_watch_endpoint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.state}"
+
+    @property
+    def is_down(self) -> bool:
+        """Return whether nothing is delivered."""
+        return self.state in self.DOWN or self.ping == self.Ping.LOST
+
+    @classmethod
+    def note(cls, endpoint: str, **values: Any) -> "tuple[Watch, Watch | None]":
+        """Note what was seen or done; return its row, and the one that last knew the state.
+
+        A look that saw the same as the last one moves that row on.
+        """
+        rows = cls.objects.of(endpoint)
+        if values.get("webhook") is not None:
+            # It is there, so no save goes on, also if the process that began one has died.
+            rows.filter(state=cls.State.SAVING).order_by().delete()
+        newest = rows.exclude(state=cls.State.SAVING).first()
+        seen = {
+            "differences": [],
+            "actual": {},
+            "ping": "",
+            "reason": "",
+            "webhook": None,
+            **values,
+        }
+        same = newest is not None and all(getattr(newest, key) == seen[key] for key in _SAME)
+        if newest is not None and same and not values.get("action"):
+            moved = {key: value for key, value in seen.items() if key not in ("action", "who")}
+            rows.filter(pk=newest.pk).update(looked_at=InSeconds(), **moved)
+            newest.refresh_from_db(using=rows.db)
+            return newest, newest
+        before = rows.seen().first()
+        made = cls.objects.using(rows.db).create(
+            endpoint=endpoint, since=InSeconds(), looked_at=InSeconds(), **seen
+        )
+        if oldest := rows.values_list("pk", flat=True)[MAX_ROWS : MAX_ROWS + 1].first():
+            cls.objects.using(rows.db).filter(endpoint=endpoint, pk__lte=oldest).delete()
+        made.refresh_from_db(using=rows.db)
+        return made, before
+
+    @classmethod
+    def begin_saving(cls, endpoint: str, tenant: str, who: str) -> Self:
+        """Note that a new webhook is about to be saved, before it is."""
+        using = router.db_for_write(cls)
+        return cls.objects.using(using).create(  # type: ignore[return-value]
+            endpoint=endpoint,
+            tenant=tenant,
+            state=cls.State.SAVING,
+            action=cls.Action.CREATED,
+            who=who,
+            since=InSeconds(),
+            looked_at=InSeconds(),
+        )
+
+    def earlier_save_may_go_on(self) -> bool:
+        """Return whether another process has begun a save that may still go on."""
+        fresh = type(self).objects.of(self.endpoint).filter(state=self.State.SAVING)
+        return fresh.filter(pk__lt=self.pk, since__gt=InSeconds(-SAVE_SECONDS)).exists()
+
+    def end_saving(self) -> None:
+        """Forget that a save was begun: it is known what became of it."""
+        saves = type(self).objects.of(self.endpoint).filter(state=self.State.SAVING)
+        saves.filter(pk__lte=self.pk).delete()
+
+    @classmethod
+    def claim_look(cls, endpoint: str, seconds: float) -> bool:
+        """Return whether it is this process's turn to look; then no other has it for so long."""
+        rows = cls.objects.of(endpoint)
+        newest = rows.first()
+        if newest is None:
+            return True
+        free = Q(next_look_at=None, looked_at__lte=InSeconds(-seconds))
+        due = rows.filter(pk=newest.pk).filter(free | Q(next_look_at__lte=InSeconds()))
+        return bool(due.order_by().update(next_look_at=InSeconds(seconds)))
+
+    @classmethod
+    def reactivation_failed(cls, endpoint: str) -> bool:
+        """Return whether it was activated again in the last 24 hours and has not been active."""
+        rows = cls.objects.of(endpoint).filter(since__gt=InSeconds(-24 * 3600))
+        last = rows.filter(action=cls.Action.REACTIVATED, who="").first()
+        if last is None:
+            return False
+        well = rows.filter(pk__gt=last.pk, state=cls.State.ACTIVE).exclude(ping=cls.Ping.LOST)
+        return not well.exists()
+
+    @classmethod
+    def reactivations(cls, endpoint: str) -> int:
+        """Return how often the webhook was activated again in the last 24 hours."""
+        rows = cls.objects.of(endpoint).filter(action=cls.Action.REACTIVATED, who="")
+        return rows.filter(since__gt=InSeconds(-24 * 3600)).count()

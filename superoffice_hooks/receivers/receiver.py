@@ -1,0 +1,146 @@
+"""Receivers: the connected functions, and which events each of them is called for."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from asgiref.sync import async_to_sync
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from ..wire.event_names import Names, split
+from .options import Options, read_fields
+
+if TYPE_CHECKING:
+    from django.dispatch import Signal
+
+
+class EventLike(Protocol):
+    """What decides which receivers are called; an Event has it."""
+
+    name: Any
+    """The event name; a column of the Event."""
+    is_own: Any
+    """Whether we caused it ourselves; a column of the Event."""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Return the changed fields as sent; empty means unknown."""
+
+    @property
+    def significant_changes(self) -> tuple[str, ...]:
+        """Return those of them that are no noise."""
+
+    @property
+    def is_noise(self) -> bool:
+        """Return whether nothing but noise changed."""
+
+
+class Reason(TextChoices):
+    """Why a receiver is called for an event, or passed over."""
+
+    EVERY = "every", _("It takes every event of its signal.")
+    CHANGED = "changed", _("Some of its fields changed.")
+    SIGNIFICANT = "significant", _("More than noise changed.")
+    UNKNOWN = "unknown", _("The changed fields are unknown, and it takes such events.")
+    UNDECIDED = "undecided", _("Its fields= raised, which counts as a failure of the receiver.")
+    UNCHANGED = "unchanged", _("None of its fields changed.")
+    NOISE = "noise", _("Nothing but noise changed.")
+    UNKNOWN_SKIPPED = "unknown_skipped", _("The changed fields are unknown, and it skips these.")
+    OWN = "own", _("We caused the event ourselves, and it ignores those.")
+
+
+CALLED = (Reason.EVERY, Reason.CHANGED, Reason.SIGNIFICANT, Reason.UNKNOWN, Reason.UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A connected function; and why it is called for an event, or passed over, once judged."""
+
+    path: str
+    """The dotted path that identifies it in the database."""
+    function: Callable[..., Any]
+    is_async: bool
+    options: Options
+    signal: "Signal"
+    pattern: str
+    """The pattern of the names of the events that it is connected to."""
+    reason: Reason | None = None
+    """Why it is called for an event, or passed over; None until it is judged."""
+    changes: tuple[str, ...] = ()
+    """The names of the changed fields that it is called with, as sent."""
+    error: BaseException | None = None
+    """What its filter raised: a failure of the receiver like any other, raised by ``call``."""
+
+    @property
+    def entity(self) -> str:
+        """Return the pattern of the entities: ``list.*`` of ``list.*.softdeleted``."""
+        return split(self.pattern)[0]
+
+    @property
+    def is_called(self) -> bool:
+        """Return whether it is called for the event that it was judged for."""
+        return self.reason in CALLED
+
+    @property
+    def deciding_fields(self) -> Iterable[str]:
+        """Return the fields that made the call, or those that would have made it."""
+        if self.reason == Reason.UNCHANGED:
+            return self.options.names or ()
+        return self.changes if self.reason == Reason.CHANGED else ()
+
+    def judged(self, event: EventLike) -> Self:
+        """Return it with the reason why it is called for an event of its signal, or passed over."""
+        options = self.options
+        if options.ignore_own and event.is_own:
+            return replace(self, reason=Reason.OWN)
+        changes = event.changes
+        fields = options.fields
+        if fields is not None and not changes:
+            called = options.unknown_changes == "call"
+            return replace(self, reason=Reason.UNKNOWN if called else Reason.UNKNOWN_SKIPPED)
+        if callable(fields):
+            try:
+                fields = read_fields(fields(event))
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            # Cancellations and time-outs of libraries are no Exception.
+            except BaseException as error:
+                return replace(self, reason=Reason.UNDECIDED, changes=changes, error=error)
+        if fields is None:
+            return replace(self, reason=Reason.EVERY, changes=changes)
+        if isinstance(fields, Names):
+            matching = fields.among(changes)
+            reason = Reason.CHANGED if matching else Reason.UNCHANGED
+            return replace(self, reason=reason, changes=matching)
+        reason = Reason.NOISE if event.is_noise else Reason.SIGNIFICANT
+        return replace(self, reason=reason, changes=event.significant_changes)
+
+    def call(self, **arguments: Any) -> None:
+        """Call the function for the event that it was judged for, and wait for it.
+
+        One that is meant for several events gets one, in a replay, and after it failed in a batch.
+        """
+        if self.options.is_gathered:
+            arguments.setdefault("events", [arguments["event"]])
+        with ExitStack() as stack:
+            for around in around_calls:
+                stack.enter_context(around(self, arguments["event"]))
+            if self.error:
+                raise self.error
+            function = async_to_sync(self.function) if self.is_async else self.function
+            function(signal=self.signal, changes=self.changes, **arguments)
+
+
+around_calls: list[Callable[[Receiver, Any], AbstractContextManager[object]]] = []
+"""Returns, for a receiver and its event, what each call is made in: for tracing, measuring, tests.
+
+What it raises counts as raised by the receiver.
+"""
+
+
+def dotted_path(receiver: Callable[..., Any]) -> str:
+    """Return ``package.module.function``, by which the database knows a receiver."""
+    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,1 @@
+"""Replays: their criteria, the preview, and carrying them out."""

@@ -1,0 +1,191 @@
+"""Batches of a replay: call the receivers of some events, and save the progress once for all.
+
+No event is claimed, and none is changed before its receivers have been called. A call and its run
+are committed together, as in a dispatch. If the process dies before the batch is saved, its events
+are tried again, without the receivers that have succeeded in this replay.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from django.db import DatabaseError, IntegrityError, InterfaceError
+
+from .. import conf
+from ..dispatching.announcing import announce
+from ..dispatching.calling import BrokenOff, SessionLost, call, log_session_lost
+from ..dispatching.recording import on_a_live_connection, store_failure
+from ..dispatching.watching import Calling
+from ..exceptions import GiveUp
+from ..models import Event, ReceiverRun, Replay, errors, queue
+from ..models.updating import Update, update
+from ..receivers import Receiver, calls_for
+from ..signals import webhook_tested
+from ..wire.log_fields import about
+from ..wire.logs import get_logger
+from .newest import Newest
+from .past import Past, runs
+
+logger = get_logger(__name__)
+
+# What ends a batch, by the first that is reached. With slow receivers a batch is small, so that not
+# much is repeated after a process died, and a replay ends soon after it was cancelled.
+MAX_EVENTS = 50
+MAX_SECONDS = 0.5
+
+_MENDABLE = (Event.Status.FAILED, Event.Status.HANDLED)
+
+
+class ReplayBatch:
+    """Some events of a replay, whose progress is saved together.
+
+    Args:
+        keys: their primary keys, in the order of the replay.
+        planned: the replay, which this process has claimed.
+        newest: chooses among its events.
+        calling: is kept up to date.
+    """
+
+    def __init__(self, keys: list[int], planned: Replay, newest: Newest, calling: Calling) -> None:
+        self.left = list(keys)
+        """The primary keys of the events that have not been tried, in order."""
+        self.tried = 0
+        self._planned = planned
+        self._newest = newest
+        self._calling = calling
+        self._counts = Counter[str]()
+        self._position = planned.position
+        self._mended = list[int]()
+        on_a_live_connection(self._read)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Try one event or more, and yield each, until it is time to save."""
+        enough = time.monotonic() + MAX_SECONDS
+        while self.left and not (self.tried and time.monotonic() > enough):
+            if not self._planned.keep():
+                return
+            key = self.left[0]
+            event = self._events.get(key)
+            with about(event=event, replay=self._planned.pk):
+                counts = self._try(event) if event else ()
+            self._position = self.left.pop(0)
+            self.tried += 1
+            self._counts.update(counts)
+            if event and counts:
+                yield event
+
+    def save(self) -> bool:
+        """Save the counts and the position; return whether the replay goes on."""
+        return on_a_live_connection(self._save)
+
+    def _read(self) -> None:
+        self._events = queue.events().in_bulk(self.left)
+        self._past = Past(self._planned, self.left)
+        self._chosen: dict[int, set[str]] = {}
+        if self._planned.only_newest:
+            self._chosen = self._newest.choose(self._events.values(), self._past)
+
+    def _save(self) -> bool:
+        if self._planned.keep():
+            self._mend()
+        return self._planned.advance(self._position, self._counts)
+
+    def _mend(self) -> None:
+        """Mark failed events as succeeded if the last run of each of their receivers succeeded.
+
+        Not in the transaction of a call: there, two replays for two receivers of one event would
+        not see each other's success.
+        """
+        if not self._mended:
+            return
+        latest = runs().filter(event__in=self._mended).latest_by_event()
+        keys = [
+            key
+            for key in self._mended
+            if all(o == ReceiverRun.Outcome.SUCCEEDED for o in latest.get(key, {}).values())
+        ]
+        finished = "next_attempt_at IS NULL AND status IN (%s, %s)"
+        update(Event, {"status": Event.Status.SUCCEEDED}, keys, finished, _MENDABLE)
+
+    def _try(self, event: Event) -> tuple[str, ...]:
+        """Replay one event; return the counters to increase.
+
+        An unfinished event is left to its ordinary dispatch.
+
+        Raises:
+            BrokenOff: the event must be tried again; no receiver is at fault.
+            DatabaseError: the database is away.
+        """
+        if not event.is_finished:
+            return Replay.BUSY
+        key = event.pk
+        try:
+            return self._call(event)
+        except SessionLost:
+            log_session_lost(self._calling.receiver, event)
+            raise
+        except BrokenOff:
+            raise
+        except Exception as error:
+            if isinstance(error, DatabaseError | InterfaceError) and errors.is_away(error):
+                raise
+            if isinstance(error, IntegrityError) and not queue.events().filter(pk=key).exists():
+                logger.warning("%s was deleted while it was replayed", event)
+                return ()
+            logger.exception("Unexpected error while replaying %s", event)
+            return Replay.FAILED
+        finally:
+            self._calling.end()
+
+    def _call(self, event: Event) -> tuple[str, ...]:
+        """Call the receivers, without those that have finished in this replay already."""
+        if event.is_test:
+            if self._planned.receivers is None and not self._planned.only_failed:
+                announce(webhook_tested, event)
+            return Replay.SKIPPED
+        calls = [receiver for receiver in calls_for(event) if self._wants(receiver, event)]
+        if not calls:
+            return Replay.SKIPPED
+        outcomes = dict(self._past.settled(event.pk))
+        left = [receiver for receiver in calls if receiver.path not in outcomes]
+        if left and not self.tried and self._planned.stalls > conf.current().MAX_ATTEMPTS:
+            run = self._give_up(event, left)
+            outcomes[run.receiver] = run.outcome
+            left = [receiver for receiver in left if receiver.path != run.receiver]
+        for receiver in left:
+            self._calling.begin(receiver.path)
+            run = call(receiver, event, self._planned)
+            outcomes[run.receiver] = run.outcome
+        if any(outcome != ReceiverRun.Outcome.SUCCEEDED for outcome in outcomes.values()):
+            return Replay.FAILED
+        if event.status in _MENDABLE:
+            self._mended.append(event.pk)
+        return Replay.SUCCEEDED
+
+    def _wants(self, receiver: Receiver, event: Event) -> bool:
+        """Return whether the replay is for this receiver of an event."""
+        if self._planned.only_newest and receiver.path not in self._chosen[event.pk]:
+            return False
+        return self._past.wants(receiver.path, event.pk)
+
+    def _give_up(self, event: Event, left: list[Receiver]) -> ReceiverRun:
+        """Store a failed run for the receiver in whose call the process died each time.
+
+        Runs are stored when calls end, so it is the first receiver with the lowest number of runs.
+        """
+        paths = runs().filter(replay=self._planned, event=event).values_list("receiver", flat=True)
+        ended = Counter(paths)
+        path = min((receiver.path for receiver in left), key=lambda path: ended[path])
+        run = ReceiverRun.begin(event, path, self._planned)
+        error = GiveUp(
+            f"{self._planned} was broken off {self._planned.stalls} times here. Look for what"
+            " ends processes or database sessions: memory, crashes of extensions, os._exit()."
+        )
+
+        def reset_stalls(run: ReceiverRun) -> list[Update]:
+            self._planned.note_stalls(0)
+            return []
+
+        store_failure(run, error, reset_stalls)
+        logger.warning("Gave up receiver %s for %s: %s", run.receiver, event, run.error)
+        return run

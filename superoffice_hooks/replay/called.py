@@ -1,0 +1,104 @@
+"""The receivers that a replay would call, judged once for each kind of event.
+
+Filters depend on the event's name, its changed fields and whether it is our own, so they are tried
+with one event of each kind. That can be wrong if a callable depends on anything else.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import NamedTuple
+
+from django.db.models import Count, Min, Q
+
+from ..models import queue
+from ..models.event_queryset import EventQuerySet
+from ..receivers import calls_for, receivers_of
+
+
+class Kind(NamedTuple):
+    """What decides which receivers are called for an event."""
+
+    name: str
+    change_set: int | None
+    is_own: bool
+
+
+class Named(NamedTuple):
+    """The events of one name, and the receivers that would be called."""
+
+    name: str
+    events: int
+    receivers: dict[str, int]
+    """The number of events, by the dotted path of the receiver."""
+
+
+class Called:
+    """The kinds of some events, and the receivers that are called for each."""
+
+    def __init__(self, events: EventQuerySet) -> None:
+        kinds = events.order_by("name").values_list("name", "change_set", "is_own")
+        counts = list(kinds.annotate(count=Count("*"), sample=Min("pk")))
+        samples = queue.events().defer("body", "headers").in_bulk([pk for *_, pk in counts])
+        self._counts = {Kind(*kind): count for *kind, count, _ in counts}
+        # An event may have been deleted meanwhile.
+        self._receivers = {
+            Kind(*kind): frozenset(call.path for call in calls_for(samples[pk]))
+            if pk in samples
+            else frozenset()
+            for *kind, _, pk in counts
+        }
+
+    @cached_property
+    def names(self) -> list[Named]:
+        """Return the events by name, sorted."""
+        names: dict[str, Named] = {}
+        for kind, count in self._counts.items():
+            named = names.get(kind.name, Named(kind.name, 0, {}))
+            receivers = Counter(named.receivers)
+            for path in sorted(self._receivers[kind]):
+                receivers[path] += count
+            names[kind.name] = Named(kind.name, named.events + count, dict(receivers))
+        return list(names.values())
+
+    @property
+    def undecided(self) -> list[str]:
+        """Return the receivers whose filter is a callable: it decides for each event."""
+        return sorted(
+            {
+                receiver.path
+                for named in self.names
+                for receiver in receivers_of(named.name)
+                if receiver.options.has_code
+            }
+        )
+
+    def kinds(self, paths: Collection[str] | None = None) -> frozenset[Kind]:
+        """Return the kinds of events for which one of the receivers is called; None means any."""
+        return frozenset(
+            kind
+            for kind, receivers in self._receivers.items()
+            if (receivers if paths is None else receivers.intersection(paths))
+        )
+
+    def events_of(self, kinds: Iterable[Kind]) -> int:
+        """Return how many of the events are of these kinds."""
+        return sum(self._counts[kind] for kind in kinds)
+
+    def condition(self, kinds: Collection[Kind], prefix: str = "") -> Q | None:
+        """Return the condition for these kinds; None for all. ``prefix`` leads to the event."""
+        if len(kinds) == len(self._counts):
+            return None
+        names = {kind.name for kind in kinds}
+        whole = names - {kind.name for kind in self._counts.keys() - set(kinds)}
+        condition = Q(**{f"{prefix}name__in": sorted(whole)})
+        change_sets = defaultdict[tuple[str, bool], set[int | None]](set)
+        for name, change_set, is_own in kinds:
+            if name not in whole:
+                change_sets[name, is_own].add(change_set)
+        for (name, is_own), keys in change_sets.items():
+            known = Q(**{f"{prefix}change_set__in": sorted(key for key in keys if key is not None)})
+            unknown = Q(**{f"{prefix}change_set": None}) if None in keys else Q()
+            alike = Q(**{f"{prefix}name": name, f"{prefix}is_own": is_own})
+            condition |= alike & (known | unknown)
+        return condition

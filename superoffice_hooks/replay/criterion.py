@@ -1,0 +1,55 @@
+"""A row of the table of criteria."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q
+
+from ..models.paging.conditions import Condition, Where
+from .kinds import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """A row of the table: what a criterion means, and how each door names it."""
+
+    name: str = ""
+    """In Python and in what is stored with a replay."""
+    kind: Kind
+    help: str
+    label: Any
+    many: int = 0
+    """How many values it may have; 0 means that it is no list."""
+    test: str | Callable[[Any], list[Condition]]
+    """The look-up of a column, or the conditions."""
+    index: tuple[str, ...] = ()
+    """The columns of an index that finds rows with one value."""
+    key: str = ""
+    """In the API: the key in JSON and the parameter of the URL. Default: the name."""
+    option: str = ""
+    """Of the command. Default: the key."""
+    parameters: tuple[str, ...] = ()
+    """Of the admin's list, the preferred one first. Default: the name."""
+    words: Any = None
+    """A sentence with ``%(when)s`` or ``%(count)d``. Of a flag: those for true and for false."""
+    selects: bool = True
+    """Whether it selects events, and does not only exclude some that others select."""
+    default: Any = None
+    """The value that means that there is no such criterion."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """The reason for which a door (``admin``, ``api``, ``command``) does not offer it."""
+
+    def conditions(self, criteria: Any) -> list[Condition]:
+        """Return the conditions on events."""
+        if not isinstance(self.test, str):
+            return self.test(criteria)
+        value = getattr(criteria, self.name)
+        return [Where(Q(**{self.test: value}), self.index)] if self.test else []
+
+
+def row(kind: Kind, help: str, *, label: Any, empty: Any = None, **columns: Any) -> Any:  # noqa: A002
+    """Return a field of Criteria with its row of the table."""
+    empty = () if columns.get("many") else kind.empty if empty is None else empty
+    metadata = {"row": Criterion(kind=kind, help=help, label=label, default=empty, **columns)}
+    return field(default=empty, metadata=metadata)

@@ -1,0 +1,34 @@
+"""The flags of a replay besides its criteria: one row for each, which all doors are made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A flag of a replay, by the name that Replay, ``plan`` and ``Preview`` have for it."""
+
+    name: str
+    label: Any
+    help: str
+
+    @property
+    def option(self) -> str:
+        """Return the name of the command's option."""
+        return self.name.replace("_", "-")
+
+
+ONLY_FAILED = Option(
+    name="only_failed",
+    label=_("Only where the receiver's last run was no success"),
+    help="Calls, for each event, only receivers whose last run for it was no success.",
+)
+ONLY_NEWEST = Option(
+    name="only_newest",
+    label=_("Only the newest event of each record"),
+    help="Calls each receiver only for the newest event of each record, among the selected events"
+    " that it would be called for.",
+)
+OPTIONS = (ONLY_FAILED, ONLY_NEWEST)

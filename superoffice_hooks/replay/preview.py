@@ -1,0 +1,220 @@
+"""The preview of a replay: what it would do, in figures. Nothing is written.
+
+It reads from the database to which the replay will write, so that both see the same events.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from django.db.models import Count, Q
+
+from ..models import Event, queue
+from ..models.event_queryset import EventQuerySet
+from ..models.run_queryset import ReceiverRunQuerySet
+from ..receivers import connected
+from .called import Called, Kind, Named
+from .criteria import Criteria, frozen, select, selects_records
+from .past import runs
+from .records import Records, count_by_receiver, count_records
+
+MAX_EVENTS = 100_000
+"""The number of events that are counted, the oldest ones."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a replay would do. The database counts each figure when it is first read.
+
+    Args:
+        criteria: which events.
+        chosen: dotted paths of the receivers that the replay is for; None means all.
+        only_failed: whether to call each only for events for which its last run was no success.
+        only_newest: whether to call each only for the newest of these events of each record.
+    """
+
+    criteria: Criteria
+    chosen: tuple[str, ...] | None = None
+    only_failed: bool = False
+    only_newest: bool = False
+
+    @property
+    def names(self) -> list[Named]:
+        """Return the events by name, sorted, with the receivers that are called for them."""
+        return self._called.names
+
+    @property
+    def events(self) -> int:
+        """Return how many events are selected, up to MAX_EVENTS."""
+        return sum(named.events for named in self.names)
+
+    @cached_property
+    def is_cut(self) -> bool:
+        """Return whether more than MAX_EVENTS events are selected."""
+        if self.criteria.ids or self.criteria.event_ids:
+            return False
+        first = queue.events().order_by("pk").values_list("pk", flat=True).first()
+        up_to = self._limited.up_to
+        if first is None or (up_to is not None and up_to - first < MAX_EVENTS):
+            return False
+        # In the order of the key: the database need not read more than it passes over.
+        beyond = select(self._limited).values_list("pk", flat=True)[MAX_EVENTS : MAX_EVENTS + 1]
+        return bool(list(beyond))
+
+    @property
+    def receivers(self) -> dict[str, int]:
+        """Return for how many events each receiver would be called, by its dotted path.
+
+        That is with no choice of receivers; ``calls`` is with it.
+        """
+        total = Counter[str]()
+        for named in self.names:
+            total.update(named.receivers)
+        return dict(sorted(total.items()))
+
+    @property
+    def selectable(self) -> list[str]:
+        """Return the dotted paths of the receivers that may be called for an event."""
+        return sorted({*self.receivers, *self._called.undecided})
+
+    @cached_property
+    def failed(self) -> dict[str, int]:
+        """Return for how many events each receiver would be called with ``only_failed``."""
+        columns = ("receiver", "event__name", "event__change_set", "event__is_own")
+        failed = Counter[str]()
+        rows = self._failed_runs(Q()).order_by().values_list(*columns).annotate(Count("pk"))
+        for path, *kind, count in rows:
+            if Kind(*kind) in self._called.kinds([path]):
+                failed[path] += count
+        return dict(sorted(failed.items()))
+
+    @cached_property
+    def calls(self) -> dict[str, int]:
+        """Return for how many events each receiver would be called, with all that is chosen."""
+        if self.only_failed and self.only_newest:
+            meant = self._meant(self.failed)
+            counts = count_by_receiver(self._failed_runs(meant)) if self.failed else {}
+        elif self.only_failed:
+            counts = self.failed
+        elif self.only_newest:
+            counts = self._newest
+        else:
+            counts = self.receivers
+        return {path: counts[path] for path in sorted(counts) if self._is_chosen(path)}
+
+    @property
+    def joining(self) -> list[str]:
+        """Return the receivers to be called that are called for several events in a dispatch.
+
+        A replay calls them for each event by itself.
+        """
+        gathered = {receiver.path for receiver in connected() if receiver.options.is_gathered}
+        return sorted(gathered.intersection(self.calls))
+
+    @property
+    def called_events(self) -> int:
+        """Return how many of the events a chosen receiver would be called for.
+
+        That is without ``only_newest``, which leaves one of each record and receiver.
+        """
+        return self._of_meant.events
+
+    @property
+    def called_records(self) -> int:
+        """Return how many records these events are of."""
+        return self._of_meant.records
+
+    @property
+    def superseded_records(self) -> int:
+        """Return of how many of these records each event is superseded, by any newer event.
+
+        Criteria with ``unsuperseded`` would leave out all events of these records.
+        """
+        return self._of_meant.superseded
+
+    @property
+    def records(self) -> int:
+        """Return how many records the selected events are of."""
+        return self._of_selected.records
+
+    @cached_property
+    def superseded(self) -> int:
+        """Return how many of the selected events are superseded."""
+        return self.events - self._selected.unsuperseded().count()
+
+    @cached_property
+    def _limited(self) -> Criteria:
+        return self.criteria if self.criteria.limit is None else frozen(self.criteria)
+
+    @cached_property
+    def _counted(self) -> Criteria:
+        """Return the criteria of the events that are counted."""
+        return frozen(replace(self._limited, limit=MAX_EVENTS)) if self.is_cut else self._limited
+
+    @cached_property
+    def _selected(self) -> EventQuerySet:
+        return select(self._counted).order_by()
+
+    @cached_property
+    def _called(self) -> Called:
+        return Called(self._selected)
+
+    @cached_property
+    def _of_selected(self) -> Records:
+        return count_records(self._selected, newer_than=self._newer_than)
+
+    @cached_property
+    def _of_meant(self) -> Records:
+        """Count the records of the events that a chosen receiver would be called for."""
+        kinds = self._called.kinds(self.chosen)
+        condition = self._called.condition(kinds)
+        events, newer_than = self._selected, self._newer_than
+        if self.only_failed:
+            newer_than = 0
+            failed = self._failed_runs(self._meant(filter(self._is_chosen, self.failed)))
+            events = events.filter(pk__in=failed.values("event"))
+        elif condition is not None:
+            newer_than = 0
+            events = events.filter(condition)
+        conditions: list[Q | None] = []
+        if self.only_newest and not self.only_failed:
+            conditions = [self._called.condition(kinds) for kinds in self._sorts]
+        return count_records(events, conditions, newer_than)
+
+    @property
+    def _newer_than(self) -> int:
+        """Return the key above which events can be newer than those of their records.
+
+        0 stands for any. It is ``up_to`` if all events of a record up to there are selected.
+        """
+        return (self._counted.up_to or 0) if selects_records(self._counted) else 0
+
+    @cached_property
+    def _sorts(self) -> dict[frozenset[Kind], list[str]]:
+        """Return the chosen receivers, by the kinds of events that they are called for."""
+        sorts: dict[frozenset[Kind], list[str]] = {}
+        for path in filter(self._is_chosen, self.receivers):
+            sorts.setdefault(self._called.kinds([path]), []).append(path)
+        return sorts
+
+    @property
+    def _newest(self) -> dict[str, int]:
+        counts = zip(self._sorts.values(), self._of_meant.newest, strict=True)
+        return {path: count for paths, count in counts for path in paths}
+
+    def _is_chosen(self, path: str) -> bool:
+        return self.chosen is None or path in self.chosen
+
+    def _failed_runs(self, condition: Q) -> ReceiverRunQuerySet:
+        """Return the last runs of receivers that were no success and meet the condition."""
+        selected = runs().filter(condition, event__in=self._selected.values("pk"))
+        return selected.still_failed(self._selected.filter(status=Event.Status.HANDLED))
+
+    def _meant(self, paths: Iterable[str]) -> Q:
+        """Return the condition of runs: of these receivers, for events that they are called for."""
+        meant = Q(pk__in=())
+        for path in paths:
+            kinds = self._called.condition(self._called.kinds([path]), "event__")
+            meant |= Q(receiver=path) if kinds is None else Q(receiver=path) & kinds
+        return meant

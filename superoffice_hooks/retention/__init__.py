@@ -1,0 +1,1 @@
+"""Deleting what is past retention, and what somebody asks to be forgotten."""

@@ -1,0 +1,100 @@
+"""One look at a webhook: which one it is, in which state, and what differs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..models import Watch
+from ..superoffice_api.calling import Client
+from ..superoffice_api.redacting import Secret
+from ..superoffice_api.webhooks import Webhook, Webhooks
+from . import configured
+from .clients import client_of
+from .comparing import Difference, differences, is_same_url
+from .wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What SuperOffice has for an endpoint."""
+
+    wanted: Wanted
+    client: Client
+    webhooks: Webhooks
+    secrets: tuple[Secret, ...]
+    matching: tuple[Webhook, ...]
+    """The webhooks with the wanted address."""
+    visible: tuple[Webhook, ...]
+    ours: Webhook | None
+    """The one that is ours; None if there is none, or if it is not clear which one."""
+    watched: int | None
+    """The webhook whose state events it is for."""
+    differences: tuple[Difference, ...]
+
+    @property
+    def state(self) -> str:
+        """Return the webhook's state."""
+        if self.ours is not None:
+            return self.ours.state
+        return Watch.State.SEVERAL if self.matching else Watch.State.MISSING
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Return whether nothing has to be done."""
+        return self.ours is not None and not self.differences
+
+
+def look(endpoint: str, *, adopt: int | None = None) -> Look:
+    """Return what SuperOffice has for an endpoint; nothing is written.
+
+    Args:
+        endpoint: one of WEBHOOKS.
+        adopt: the id of the webhook that is ours, even with another address.
+
+    Raises:
+        ApiError: it is not known.
+    """
+    wanted = configured.wanted_of(endpoint)
+    secrets = configured.secrets_of(endpoint)
+    client = client_of(wanted.tenant)
+    webhooks = Webhooks(client, secrets)
+    visible = tuple(webhooks.all())
+    matching = tuple(hook for hook in visible if is_same_url(hook.url, wanted.url))
+    ours = _ours(endpoint, visible, matching, adopt)
+    watched = _watched(wanted, visible)
+    return Look(
+        wanted=wanted,
+        client=client,
+        webhooks=webhooks,
+        secrets=secrets,
+        matching=matching,
+        visible=visible,
+        ours=ours,
+        watched=watched,
+        differences=differences(wanted, ours, watched) if ours else (),
+    )
+
+
+def _ours(
+    endpoint: str, visible: Iterable[Webhook], matching: tuple[Webhook, ...], adopt: int | None
+) -> Webhook | None:
+    if adopt is not None:
+        return next((hook for hook in visible if hook.id == adopt), None)
+    if len(matching) == 1:
+        return matching[0]
+    known = Watch.objects.of(endpoint).seen().exclude(webhook=None).first()
+    return next((hook for hook in matching if known and hook.id == known.webhook), None)
+
+
+def _watched(wanted: Wanted, visible: Iterable[Webhook]) -> int | None:
+    """Return the id of the webhook whose state events are wanted."""
+    if not wanted.states_of:
+        return None
+    other = configured.wanted_of(wanted.states_of)
+    ids = [hook.id for hook in visible if is_same_url(hook.url, other.url)]
+    if len(ids) == 1:
+        return ids[0]
+    raise configured.NotConfigured(
+        f"The webhook of {wanted.endpoint!r} is for the states of that of {wanted.states_of!r},"
+        f" of which SuperOffice has {len(ids)}. Subscribe {wanted.states_of!r} first, for the same"
+        " tenant."
+    )

@@ -1,0 +1,104 @@
+"""Note what was seen and done, and send signals when a webhook stops or comes back."""
+
+from typing import Any
+
+from django.dispatch import Signal
+
+from ..models import Watch
+from ..signals import webhook_restored, webhook_stopped
+from ..superoffice_api.webhooks import Counters
+from ..wire.log_fields import fields
+from ..wire.logs import get_logger
+from ..wire.values import storable
+from .comparing import shown
+from .looking import Look
+
+logger = get_logger(__name__)
+
+
+def note(
+    seen: Look,
+    *,
+    counters: Counters | None = None,
+    has_arrived: bool | None = None,
+    **values: Any,
+) -> Watch:
+    """Note a look; ``has_arrived`` says so of a ping, if one was sent."""
+    if has_arrived is None:
+        ping = _last_ping(seen)
+    else:
+        ping = Watch.Ping.ARRIVED if has_arrived else Watch.Ping.LOST
+    counters = counters or (seen.ours.counters if seen.ours else Counters())
+    return _note(
+        seen.wanted.endpoint,
+        tenant=seen.wanted.tenant,
+        webhook=seen.ours.id if seen.ours else None,
+        state=str(seen.state),
+        differences=storable([list(difference) for difference in seen.differences]),
+        actual=storable(shown(seen.ours)) if seen.ours else {},
+        ping=str(ping),
+        total_calls=counters.total_calls,
+        total_errors=counters.total_errors,
+        consecutive_errors=counters.consecutive_errors,
+        last_error=counters.last_error,
+        **values,
+    )
+
+
+def _last_ping(seen: Look) -> str:
+    """Return what became of the last ping of this webhook, as it was before this look."""
+    last = Watch.objects.of(seen.wanted.endpoint).seen().first()
+    is_same = last is not None and seen.ours is not None and last.webhook == seen.ours.id
+    return last.ping if last and is_same and last.state == seen.state else ""
+
+
+def note_unknown(endpoint: str, tenant: str, reason: str, **values: Any) -> Watch:
+    """Note that the state is not known."""
+    state = Watch.State.UNKNOWN.value
+    return _note(endpoint, tenant=tenant, state=state, reason=reason, **values)
+
+
+def _note(endpoint: str, **values: Any) -> Watch:
+    watch, before = Watch.note(endpoint, **values)
+    if watch.state in (Watch.State.UNKNOWN, Watch.State.SAVING) or watch == before:
+        return watch
+    was_down = before is not None and before.is_down
+    # Before it is made, and after it was deleted on purpose, nobody misses it.
+    is_missed = watch.state != Watch.State.MISSING or (before is not None and not watch.action)
+    if watch.is_down and not was_down and is_missed:
+        announce_stop(watch)
+    elif was_down and not watch.is_down:
+        logger.warning(
+            "The webhook of %s delivers again",
+            endpoint,
+            extra=fields(endpoint=endpoint, tenant=watch.tenant),
+        )
+        _send(webhook_restored, watch)
+    return watch
+
+
+def announce_stop(watch: Watch) -> None:
+    """Log that a webhook delivers nothing, and send the signal."""
+    logger.error(
+        "The webhook of %s delivers nothing: %s",
+        watch.endpoint,
+        _reason(watch),
+        extra=fields(endpoint=watch.endpoint, tenant=watch.tenant),
+    )
+    _send(webhook_stopped, watch)
+
+
+def _reason(watch: Watch) -> str:
+    return "its ping is lost" if watch.ping == Watch.Ping.LOST else watch.state
+
+
+def _send(signal: Signal, watch: Watch) -> None:
+    for receiver, error in signal.send_robust(sender=Watch, watch=watch):
+        if isinstance(error, Exception):
+            logger.error(
+                "%r raised for %s",
+                receiver,
+                watch,
+                exc_info=error,
+                extra=fields(endpoint=watch.endpoint, tenant=watch.tenant),
+            )

@@ -1,0 +1,152 @@
+"""One HTTP request and its answer, or why there is none."""
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import httpx
+
+from . import patience
+from .redacting import Secret
+
+ANSWER_SECONDS, CONNECT_SECONDS = 60.0, 10.0
+TOTAL_SECONDS = 120.0
+"""How long one answer may take as a whole."""
+MAX_BYTES = 32 * 1024 * 1024
+"""The longest answer."""
+USER_AGENT = "superoffice_hooks (Django app)"
+_SECRET_KEYS = {"secret", "token", "ticket", "access_token", "refresh_token", "id_token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. Its body and headers show in no repr: they may have a ticket."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """By name in lower case."""
+
+    def json(self) -> Any:
+        """Return the body as JSON, in which secrets do not show.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return json.loads(self.body, object_hook=_hide)
+        except (ValueError, RecursionError):
+            raise ValueError("The answer is no JSON.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The reason why there is no answer."""
+
+    reason: str
+    was_sent: bool
+    """Whether SuperOffice may have had the request."""
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what verifies certificates: by the authorities that this machine trusts."""
+    return ssl.create_default_context()
+
+
+class Sender:
+    """Sends requests. Follows no redirect, and verifies certificates, always."""
+
+    def __init__(self) -> None:
+        self._http = httpx.Client(verify=_tls(), timeout=_timeout(), follow_redirects=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: Callable[[], Any] | None = None,
+    ) -> Answer | NoAnswer:
+        """Send a request; ``body`` returns what is sent as JSON.
+
+        No error of the HTTP library leaves: Django's error reports would show the variables of its
+        frames, and so the headers.
+        """
+        if patience.is_over():
+            return NoAnswer("no answer in time", was_sent=False)
+        try:
+            return self._send(method, url, headers or {}, params, body)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return NoAnswer(_reason(error), was_sent=False)
+        except httpx.HTTPError as error:
+            return NoAnswer(_reason(error), was_sent=True)
+        except Exception as error:
+            return NoAnswer(type(error).__name__, was_sent=True)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str | Secret],
+        params: Mapping[str, str] | None,
+        body: Callable[[], Any] | None,
+    ) -> Answer:
+        sent = {
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+            **{k: v.reveal() if isinstance(v, Secret) else v for k, v in headers.items()},
+        }
+        content = None
+        if body is not None:
+            content = json.dumps(body()).encode()
+            sent["Content-Type"] = "application/json; charset=utf-8"
+        end = time.monotonic() + patience.left(TOTAL_SECONDS)
+        with self._http.stream(
+            method, url, headers=sent, params=params, content=content, timeout=_timeout()
+        ) as response:
+            read = bytearray()
+            for part in response.iter_bytes():
+                read += part
+                if len(read) > MAX_BYTES or time.monotonic() > end:
+                    raise httpx.ReadError("The answer is too long.")
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, bytes(read), names)
+
+
+def _timeout() -> httpx.Timeout:
+    return httpx.Timeout(patience.left(ANSWER_SECONDS), connect=patience.left(CONNECT_SECONDS))
+
+
+def _hide(said: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the answer, its secrets as such."""
+    for key, value in said.items():
+        if key.lower() in _SECRET_KEYS and isinstance(value, str):
+            said[key] = Secret(value)
+    return said
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason why there is no answer, in short and without an address."""
+    match error:
+        case httpx.TimeoutException() if patience.is_over():
+            return "no answer in time"
+        case httpx.ConnectTimeout():
+            return f"no connection within {CONNECT_SECONDS:.0f} seconds"
+        case httpx.TimeoutException():
+            return f"no answer within {ANSWER_SECONDS:.0f} seconds"
+        case httpx.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return "its TLS certificate is not valid"
+        case httpx.ConnectError():
+            return "no connection"
+        case _:
+            return "the connection was cut"

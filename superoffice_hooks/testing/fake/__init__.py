@@ -1,0 +1,7 @@
+"""A SuperOffice to test with: a real HTTP server with its API, which delivers real webhooks."""
+
+from .faults import Fault, Reply, Request
+from .server import FakeSuperOffice
+from .webhooks import Entry
+
+__all__ = ["Entry", "FakeSuperOffice", "Fault", "Reply", "Request"]

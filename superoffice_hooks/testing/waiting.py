@@ -1,0 +1,72 @@
+"""Dispatch in a test what is due, now or later."""
+
+import time
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from .. import dispatcher
+from ..dispatching import in_thread
+from ..models import Event, Gathering, queue
+from ..models.clock import NOW
+from .calls import raised
+
+_AT_A_TIME = 50
+_TIMES = ("next_attempt_at", "first_event_at", "last_event_at", "quiet_at", "call_by")
+
+
+def dispatch_due(*, later: timedelta = timedelta(), raises: bool = True) -> list[Event]:
+    """Dispatch what is due, in this thread, and return these events in the order of their calls.
+
+    Args:
+        later: how far to go ahead first: what is to be retried within this time is due, and so is
+            what settles, or fills a batch, until then.
+        raises: whether to raise what a receiver raised.
+
+    Raises:
+        Exception: what the first receiver that raised raised, if ``raises``.
+    """
+    if later:
+        for waiting, times in ((queue.events(), _TIMES[:1]), (_gatherings(), _TIMES)):
+            free = waiting.exclude(next_attempt_at=None).filter(claim=None)
+            free.update(**{name: F(name) - later for name in times})
+    with raised() as errors:
+        dispatched = [event.pk for event in in_thread.dispatch_due(_AT_A_TIME)]
+    if raises and errors:
+        raise errors[0]
+    # One that has joined was dispatched, and comes again with the call.
+    keys = list(dict.fromkeys(reversed(dispatched)))
+    stored = queue.events().in_bulk(keys)
+    return [stored[key] for key in reversed(keys) if key in stored]
+
+
+def wait_until_dispatched(seconds: float = 10) -> None:
+    """Wait until nothing is due or being dispatched; for tests with a live server.
+
+    What is to be retried later, or still settles, is not waited for.
+
+    Raises:
+        TimeoutError: after so many seconds; the message names what is left.
+    """
+    end = time.monotonic() + seconds
+    while left := _left():
+        if time.monotonic() > end:
+            names = ", ".join(map(_named, left[:5]))
+            raise TimeoutError(f"After {seconds:g} seconds these are not dispatched: {names}.")
+        time.sleep(0.02)
+
+
+def _left() -> list[Event | Gathering]:
+    """Return some of what is due, or what a process has claimed."""
+    dispatcher.wake()
+    is_left = Q(next_attempt_at__lte=NOW) | ~Q(claim=None)
+    unfinished = queue.events().unfinished().order_by("next_attempt_at")
+    return [*unfinished.filter(is_left)[:5], *_gatherings().filter(is_left)[:5]]
+
+
+def _gatherings() -> QuerySet[Gathering]:
+    return Gathering.objects.using(queue.using())
+
+
+def _named(row: Event | Gathering) -> str:
+    return f"{row} ({row.status})" if isinstance(row, Event) else f"{row} (gathering)"

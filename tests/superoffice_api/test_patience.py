@@ -1,0 +1,84 @@
+"""A person at a page waits for seconds, whatever SuperOffice does."""
+
+import threading
+import time
+
+import pytest
+
+from superoffice_hooks.superoffice_api import patience
+from superoffice_hooks.superoffice_api.about import principal_of
+from superoffice_hooks.superoffice_api.errors import ApiError, NotReached
+from superoffice_hooks.superoffice_api.pace import Pace
+from superoffice_hooks.testing.fake import Reply
+
+from .conftest import client_of
+
+ME = r"User/currentPrincipal"
+
+
+def test_without_a_limit_the_longest_time_is_left():
+    assert patience.left(60) == 60
+    assert not patience.is_over()
+
+
+def test_within_a_limit_what_is_left_is_left():
+    with patience.limit(5):
+        assert 4 < patience.left(60) <= 5
+        assert patience.left(1) == 1
+    with patience.limit(0):
+        assert patience.is_over()
+    assert patience.left(60) == 60
+
+
+@pytest.mark.parametrize("path", ["/api/state", "/Login/", "/login/", ME])
+def test_a_slow_answer_is_not_waited_for(superoffice, path):
+    superoffice.fail(path, times=9, seconds=3)
+    started = time.monotonic()
+    with (
+        client_of(superoffice) as client,
+        patience.limit(0.5),
+        pytest.raises(ApiError, match=r"cannot be reached|does not show its keys"),
+    ):
+        principal_of(client)
+    assert time.monotonic() - started < 2
+
+
+def test_a_call_that_would_be_repeated_after_the_time_is_given_up(superoffice, naps):
+    superoffice.fail(ME, times=9, reply=Reply(503))
+    with (
+        client_of(superoffice, naps) as client,
+        patience.limit(3),
+        pytest.raises(NotReached, match="503"),
+    ):
+        principal_of(client)
+    # The second wait would be one of four seconds.
+    assert naps == [1.0]
+
+
+def test_nobody_waits_for_another_thread_that_waits(superoffice):
+    superoffice.fail("/api/state", seconds=2)
+    with client_of(superoffice) as client:
+        other = threading.Thread(target=client.address)
+        other.start()
+        while not superoffice.requests:
+            time.sleep(0.01)
+        started = time.monotonic()
+        with patience.limit(0.3), pytest.raises(NotReached, match="Another call waits"):
+            principal_of(client)
+        assert time.monotonic() - started < 1
+        other.join()
+
+
+def test_once_the_time_is_over_nothing_is_sent(superoffice):
+    with client_of(superoffice) as client, patience.limit(0), pytest.raises(ApiError):
+        principal_of(client)
+    assert superoffice.requests == []
+
+
+def test_the_pace_waits_no_longer_either():
+    naps: list[float] = []
+    pace = Pace(0.1, naps.append)
+    pace.wait()
+    with patience.limit(0.5):
+        pace.wait()
+    assert 0 < naps[0] <= 0.5

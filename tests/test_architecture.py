@@ -1,0 +1,62 @@
+"""docs/architecture.md is the map of the package: it names what is there, and nothing else."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "superoffice_hooks"
+MAP = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOMS, _, FLOWS = MAP.partition("## What may import what")
+# Of every package, and not worth a row.
+UNNAMED = {"__init__.py", "__pycache__"}
+PLACES = sorted(set(re.findall(r"`([\w/]+\.py)` `([\w.]+)(?:\(\))?`", FLOWS)))
+LAYERS = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+    "importlinter"
+]["contracts"][0]["layers"]
+
+
+def test_each_entry_of_the_package_has_its_row_and_no_other_has():
+    named = {
+        name.rstrip("/")
+        for row in re.findall(r"^\| (`[^|]*`) \|", ROOMS, re.MULTILINE)
+        for name in re.findall(r"`([^`]+)`", row)
+    }
+    assert named == {path.name for path in PACKAGE.iterdir()} - UNNAMED
+
+
+def test_the_layers_are_those_that_are_checked():
+    block = re.search(r"^```\n(.*?)^```", FLOWS, re.DOTALL | re.MULTILINE)
+    assert block
+    assert block[1].splitlines() == [re.sub(r"[()]", "", layer) for layer in LAYERS]
+
+
+def test_the_flows_name_functions():
+    assert len(PLACES) > 20
+
+
+@pytest.mark.parametrize(("path", "name"), PLACES)
+def test_each_place_of_a_flow_exists(path, name):
+    nodes: list[ast.stmt] = ast.parse((PACKAGE / path).read_text(encoding="utf-8")).body
+    for part in name.split("."):
+        defined = {
+            node.name: node.body
+            for node in nodes
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert part in defined
+        nodes = defined[part]
+
+
+def test_each_story_is_told_in_a_dozen_lines():
+    for heading in ("A delivery", "A dispatch", "A replay"):
+        told = MAP.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        assert 5 < len(re.findall(r"^\d+\. ", told, re.MULTILINE)) <= 12
+
+
+def test_each_named_file_exists():
+    for path in re.findall(r"`((?:[\w]+/)+[\w]*\.?\w*)`", MAP):
+        assert (PACKAGE / path).exists() or (PROJECT / path).exists(), path
