@@ -31,28 +31,39 @@ def run_bounded(
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        raise TooLong from None
-    except SystemExit:
-        process.send_signal(signal.SIGINT)
-        raise
-    finally:
-        # Ctrl-C reaches it without us.
         end(process, grace)
+        raise TooLong from None
+    except KeyboardInterrupt:
+        end(process, grace, is_interrupted=True)
+        raise
+    except SystemExit:
+        end(process, grace)
+        raise
 
 
-def end(process: subprocess.Popen[bytes], grace: float) -> None:
-    """Wait for the end of a process that was interrupted, and kill what is left of it."""
-    if process.poll() is not None:
-        return
-    # Those of a process that has ended are nobody's children.
-    family = psutil.Process(process.pid).children(recursive=True)
+def end(process: subprocess.Popen[bytes], grace: float, *, is_interrupted: bool = False) -> None:
+    """Interrupt a process, wait for its end, and kill what is left of it.
+
+    Ctrl-C reaches it without us, and a second one would break off what it takes down.
+    """
+    # Asked before it ends: the children of a process that has ended are nobody's.
+    family = descendants(process)
+    if not is_interrupted:
+        process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(grace)
     if process.poll() is None:
-        family += psutil.Process(process.pid).children(recursive=True)
+        family += descendants(process)
         process.kill()
         process.wait()
     for child in family:
         with suppress(psutil.NoSuchProcess):
             child.kill()
+
+
+def descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The children of a process and theirs; none of a process that has ended."""
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []

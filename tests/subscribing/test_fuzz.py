@@ -30,6 +30,7 @@ from .conftest import Run, subscribe
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 EXAMPLES = 20
+NOT_CARRIED_OUT = (401, 421, 429)
 ELSEWHERE = "http://127.0.0.1:1/"
 PATHS = (
     "/api/state/",
@@ -141,16 +142,26 @@ CHANGES: st.SearchStrategy[Change] = st.one_of(VALUES, VALUES, WHOLE, CUT, REDIR
 class Faulty:
     """Changes the answers to some paths, and keeps the states that SuperOffice said then."""
 
-    def __init__(self, path: str, change: Change, secrets: list[str]) -> None:
+    def __init__(
+        self, superoffice: FakeSuperOffice, path: str, change: Change, secrets: list[str]
+    ) -> None:
         self.states = {"unknown"}
+        self._superoffice = superoffice
         self._path, self._change, self._secrets = path, change, secrets
 
     def __call__(self, request: Request, reply: Reply) -> Reply:
         if re.search(self._path, f"{request.method} {request.path}"):
             reply = self._change(request, reply, self._secrets)
+            if request.method == "POST" and request.path.endswith("/v1/Webhook"):
+                self._keep_it_true(reply)
         if request.method == "GET" and request.path.endswith("/v1/Webhook"):
             self._note(reply)
         return reply
+
+    def _keep_it_true(self, reply: Reply) -> None:
+        """Take a save back if the answer says that it was not carried out, as HTTP defines it."""
+        if reply.status in NOT_CARRIED_OUT:
+            self._superoffice.webhooks.entries.clear()
 
     def _note(self, reply: Reply) -> None:
         try:
@@ -233,7 +244,7 @@ def test_whatever_is_answered_all_ends_in_a_sentence(superoffice, caplog, name, 
     clients.forget()
     caplog.clear()
     secrets = secrets_of(superoffice)
-    faulty = superoffice.mangle = Faulty(path, change, secrets)
+    faulty = superoffice.mangle = Faulty(superoffice, path, change, secrets)
     said = said_to_a_person(command)
     superoffice.mangle = None
     assert all(line.isprintable() for line in said.splitlines())
