@@ -5,7 +5,7 @@ dispatch costs two commits, or one if it was begun along with the outcome of ano
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import cached_property
 
 from django.db import DatabaseError, connections
@@ -13,9 +13,10 @@ from django.db import DatabaseError, connections
 from .. import conf
 from ..exceptions import ENDS_THE_PROCESS
 from ..models import Event, ReceiverRun, queue, steps
+from ..models.errors import is_victim
 from ..models.history import History, locked
 from ..models.joining import join
-from ..models.transactions import own_transaction
+from ..models.transactions import in_own_transaction
 from ..models.updating import run
 from ..receivers import Receiver, judged, receivers_of
 from ..signals import webhook_tested
@@ -71,8 +72,7 @@ class Attempt:
     @property
     def is_plain(self) -> bool:
         """Return whether it is a first attempt that begins with the call of a receiver."""
-        event = self.event
-        is_first = not (event.attempts or event.deaths or event.alone)
+        is_first = not (self.event.attempts or self.event.deaths or self.event.alone)
         return is_first and not self._has_code and bool(self._first)
 
     def to_begin(self) -> steps.Step:
@@ -89,7 +89,21 @@ class Attempt:
 
         ``along`` returns steps to be taken in the transaction that concludes it.
         """
-        event, self._along = self.event, along
+        self._along = along
+        try:
+            return self._make()
+        except (BrokenOff, DatabaseError) as error:
+            if not isinstance(error, BrokenOff) and not is_victim(error):
+                raise
+            self._give_back(BROKEN_OFF_SECONDS)
+        except ENDS_THE_PROCESS:
+            with suppress(DatabaseError):
+                self._give_back(0)
+            raise
+        return False
+
+    def _make(self) -> bool:
+        event = self.event
         if event.is_test:
             return self._announce_test()
         if self._has_code and not (event.begun_at or self._begin("")):
@@ -124,24 +138,16 @@ class Attempt:
 
     def _call(self, receivers: list[Receiver]) -> bool:
         """Call these receivers; the last one's transaction concludes the attempt."""
-        last = receivers[-1]
         try:
             for receiver in receivers:
                 self._calling.begin(receiver.path)
-                conclude = self._conclude if receiver is last else nothing
+                conclude = self._conclude if receiver is receivers[-1] else nothing
                 self._runs.append(call(receiver, self.event, conclude=conclude))
         except SessionLost:
             log_session_lost(self._calling.receiver, self.event)
             self.event.claim = self._claim
             steps.lose(self.event, BROKEN_OFF_SECONDS).apply()
             return False
-        except BrokenOff:
-            self._give_back()
-            return False
-        except ENDS_THE_PROCESS:
-            with suppress(DatabaseError):
-                self._give_back()
-            raise
         finally:
             self._calling.end()
         self._announce()
@@ -189,9 +195,8 @@ class Attempt:
         status, self._reason = self._history.conclusion(last, has_receivers=bool(self._calls))
         return steps.finish(self.event, status)
 
-    def _give_back(self) -> None:
-        self.event.claim = self._claim
-        steps.break_off(self.event, 0, counts=bool(self._runs)).apply()
+    def _give_back(self, seconds: float) -> None:
+        steps.hand_back(self.event, self._claim, seconds, counts=bool(self._runs))
 
     def _conclude_without_a_call(self) -> bool:
         """End an attempt in which no receiver is called."""
@@ -201,14 +206,19 @@ class Attempt:
             to_end = steps.break_off if self.event.begun_at else steps.postpone
             self._step = to_end(self.event, HELD_SECONDS)
             self._step.apply(*self._along())
+        elif self._joining or self._history.joined:
+            self._step = in_own_transaction(queue.using(), self._conclude_at_once)
         else:
-            joins = bool(self._joining or self._history.joined)
-            with own_transaction(queue.using()) if joins else nullcontext():
-                returned = self._returned([])
-                self._step = steps.postpone(self.event, 0) if returned else self._finish([])
-                run(connections[queue.using()], [*self._take_step(self._step), *self._along()])
+            self._step = self._conclude_at_once()
         self._announce()
         return self._step.applied
+
+    def _conclude_at_once(self) -> steps.Step:
+        """Take the step that an attempt without a call comes to, and return it."""
+        self.event.claim = self._claim
+        step = steps.postpone(self.event, 0) if self._returned([]) else self._finish([])
+        run(connections[queue.using()], [*self._take_step(step), *self._along()])
+        return step
 
     def _give_up_the_deadly(self, left: list[Receiver]) -> list[Receiver]:
         """Write a failed run for the receiver that ended its process each time; return the others.

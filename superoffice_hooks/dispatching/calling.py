@@ -22,6 +22,7 @@ from django.utils import timezone, translation
 
 from ..exceptions import ENDS_THE_PROCESS, Failed
 from ..models import Event, ReceiverRun, Replay, updating
+from ..models.errors import is_victim
 from ..receivers import Receiver
 from ..wire.log_fields import about
 from ..wire.logs import get_logger
@@ -110,7 +111,7 @@ def _call(
                         raise
             run.succeed()
             if atomic:
-                run.store(conclude(run) if rides else ())
+                _store(run, conclude if rides else nothing)
     except ENDS_THE_PROCESS:
         raise
     except BaseException as error:
@@ -124,6 +125,21 @@ def _call(
             event,
         )
     return announce_run(run, run if rides else store(run, conclude, is_stored=atomic))
+
+
+def _store(run: ReceiverRun, conclude: Conclude) -> None:
+    """Store a success in the transaction of its receiver.
+
+    Raises:
+        BrokenOff: the database undid the transaction for the sake of another one, while it wrote
+            what is ours. The receiver has no part in that.
+    """
+    try:
+        run.store(conclude(run))
+    except DatabaseError as error:
+        if is_victim(error):
+            raise BrokenOff from error
+        raise
 
 
 def _is_partial(failed: Failed, run: ReceiverRun, connection: BaseDatabaseWrapper) -> bool:

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from .. import conf
-from ..models import Event, Gathering, ReceiverRun, members, queue, steps
+from ..models import Event, Gathering, ReceiverRun, members, queue, rounds, steps
 from ..models.history import COLUMNS, History
 from ..models.members import Members
+from ..models.transactions import in_own_transaction
 from ..models.updating import Update
 from .announcing import announce_failed
 from .calling import BrokenOff
@@ -57,6 +59,15 @@ class Conclusion:
         self._finished = members.finish(states, self._path, ReceiverRun.Outcome.SUCCEEDED)
         part.stop_counting(self._path)
 
+    def note_earlier(self, called: Members) -> None:
+        """Note a success that is stored already, by a process that ended before it noted this."""
+
+        def note() -> None:
+            self.note_success(called, is_last=False)
+            called.forget()
+
+        in_own_transaction(queue.using(), note)
+
     def _fail_alone(self, part: Members, run: ReceiverRun) -> None:
         """Let the event that stands alone go back to the queue, if it has an attempt left."""
         states = part.lock()
@@ -93,8 +104,13 @@ class Conclusion:
 
     def note_called(self, part: Members, *, is_last: bool) -> None:
         """Note in the gathering that these events were called."""
-        if not members.called(self.gathering, len(part), self._batch, is_last=is_last):
+        if not rounds.called(self.gathering, len(part), self._batch, is_last=is_last):
             raise ClaimLost
+
+    def note_gone(self, events: int, *, is_last: bool) -> bool:
+        """Note that so many events are not called, as they were deleted; False if it was lost."""
+        work = partial(rounds.called, self.gathering, events, self._batch, is_last=is_last)
+        return in_own_transaction(queue.using(), work)
 
     def note_finished(self) -> None:
         """Count what the last call has finished, once it is committed."""

@@ -13,8 +13,9 @@ from django.db import DatabaseError, connections
 from .. import conf
 from ..exceptions import ENDS_THE_PROCESS, GiveUp, RetryLater
 from ..models import Event, Gathering, ReceiverRun, members, queue, steps
+from ..models.errors import is_victim
 from ..models.members import Members
-from ..models.transactions import own_transaction
+from ..models.transactions import in_own_transaction
 from ..models.updating import update
 from ..receivers import Receiver, connected
 from ..wire.logs import get_logger
@@ -45,7 +46,7 @@ class GatheredCall:
         self.gathering = gathering
         self._surroundings = surroundings or Surroundings()
         self._calling = self._surroundings.calling
-        self._claim = gathering.claim
+        self._claim, self._attempts = gathering.claim, gathering.attempts
         self._path: str = gathering.receiver
         self._receivers = [r for r in connected() if r.path == self._path and self._fits(r)]
         self._batch = self._receivers[0].options.batch if self._receivers else None
@@ -62,11 +63,14 @@ class GatheredCall:
             log_session_lost(self._path, gathering)
             gathering.claim = self._claim
             steps.lose(gathering, BROKEN_OFF_SECONDS).apply()
-        except BrokenOff:
-            self._give_back()
+        except (BrokenOff, DatabaseError) as error:
+            if not isinstance(error, BrokenOff) and not is_victim(error):
+                raise
+            logger.warning("The call for %s is repeated: %s", gathering, error.__cause__ or error)
+            self._give_back(BROKEN_OFF_SECONDS)
         except ENDS_THE_PROCESS:
             with suppress(DatabaseError):
-                self._give_back()
+                self._give_back(0)
             raise
         finally:
             self._calling.end()
@@ -100,29 +104,34 @@ class GatheredCall:
 
     def _begin(self) -> Members | None:
         """Begin the call; return the events that it is for, or None if the claim is lost."""
-        gathering = self.gathering
-        limit = self._batch or members.MAX_MEMBERS
-        with own_transaction(queue.using()):
-            alone = self._surroundings.alone
-            if not steps.begin(gathering, calling=self._path, alone=alone).apply():
-                return None
-            joined, called = members.read(gathering, limit)
-            runs = [*joined.runs.values(), *called.runs.values()]
-            columns = {"frozen_to": max(runs, default=0)}
-            if len(runs) < limit:
-                # Events that were deleted since they joined do not count.
-                columns["events"] = len(runs)
-            update(Gathering, columns, [gathering.pk])
+        parts = in_own_transaction(queue.using(), self._store_begin)
+        if parts is None:
+            return None
+        joined, called = parts
         if len(called):
-            with own_transaction(queue.using()):
-                self._conclusion.note_success(called, is_last=False)
-                called.forget()
+            self._conclusion.note_earlier(called)
         return joined
+
+    def _store_begin(self) -> tuple[Members, Members] | None:
+        gathering, alone = self.gathering, self._surroundings.alone
+        # Also if it is repeated, because the transaction was rolled back.
+        gathering.claim, gathering.attempts = self._claim, self._attempts
+        if not steps.begin(gathering, calling=self._path, alone=alone).apply():
+            return None
+        limit = self._batch or members.MAX_MEMBERS
+        joined, called = members.read(gathering, limit)
+        runs = [*joined.runs.values(), *called.runs.values()]
+        columns = {"frozen_to": max(runs, default=0)}
+        if len(runs) < limit:
+            # Events that were deleted since they joined do not count.
+            columns["events"] = len(runs)
+        update(Gathering, columns, [gathering.pk])
+        return joined, called
 
     def _work(self, joined: Members) -> bool:
         gathering = self.gathering
         if not len(joined):
-            return members.called(gathering, 0, self._batch, is_last=True)
+            return self._conclusion.note_gone(0, is_last=True)
         if not self._receivers:
             return self._miss(joined)
         if gathering.deaths >= conf.current().MAX_ATTEMPTS:
@@ -148,7 +157,7 @@ class GatheredCall:
         together = Together(self._path, self._receivers, part.runs, is_lazy=self._batch is None)
         newest, receiver = together.newest, together.receiver
         if newest is None:
-            members.called(self.gathering, len(part), self._batch, is_last=self._conclusion.is_last)
+            self._conclusion.note_gone(len(part), is_last=self._conclusion.is_last)
             return
         part.newest = newest.pk
         part.is_single = self._batch is not None and len(part) == 1
@@ -187,7 +196,7 @@ class GatheredCall:
         """Let all events fail for good, without a call."""
         newest = queue.events().filter(pk__in=list(joined.runs)).newest_first().first()
         if newest is None:
-            members.called(self.gathering, len(joined), self._batch, is_last=True)
+            self._conclusion.note_gone(len(joined), is_last=True)
             return
         joined.newest = newest.pk
         run = self._run(joined, newest)
@@ -213,11 +222,13 @@ class GatheredCall:
         joined = members.read(gathering, members.MAX_MEMBERS)[0]
         if alone:
             joined = joined.up_to(gathering.frozen_to)
-        with own_transaction(queue.using()):
+
+        def store() -> None:
             joined.return_to_queue(reason, alone=alone)
             self._conclusion.note_called(joined, is_last=True)
+
+        in_own_transaction(queue.using(), store)
         return True
 
-    def _give_back(self) -> None:
-        self.gathering.claim = self._claim
-        steps.break_off(self.gathering, 0).apply()
+    def _give_back(self, seconds: float) -> None:
+        steps.hand_back(self.gathering, self._claim, seconds)

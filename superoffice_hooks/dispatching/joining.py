@@ -3,14 +3,15 @@
 They are not dispatched one by one. All of them leave the queue in one transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 
 from ..models import Event, queue
 from ..models.claiming import Taker
 from ..models.joining import ClaimLost, Joiner, join, leave_queue, wait
-from ..models.transactions import own_transaction
+from ..models.transactions import in_own_transaction
 from ..models.turns import pass_on
 from ..models.waiting import Due, lock_due
 from ..receivers import Receiver, judged, receivers_of
@@ -30,9 +31,7 @@ def join_what_only_waits(runs: list[list[Event]]) -> list[Event]:
         return []
     events = [event for head in heads for event, _called in head]
     try:
-        with own_transaction(queue.using()):
-            leave_queue(events)
-            join(joiners)
+        in_own_transaction(queue.using(), partial(_join_and_leave, events, joiners))
     except (DatabaseError, InterfaceError, ClaimLost) as error:
         logger.warning("%d events could not join together: %s", len(events), error)
         return []
@@ -43,6 +42,11 @@ def join_what_only_waits(runs: list[list[Event]]) -> list[Event]:
     return events
 
 
+def _join_and_leave(events: list[Event], joiners: Collection[Joiner]) -> None:
+    leave_queue(events)
+    join(joiners)
+
+
 def join_unclaimed(taker: Taker[Event], limit: int) -> tuple[int, bool]:
     """Let due events join that nobody has claimed, up to so many.
 
@@ -50,20 +54,25 @@ def join_unclaimed(taker: Taker[Event], limit: int) -> tuple[int, bool]:
     done now, they are to be claimed.
     """
     try:
-        with own_transaction(queue.using()):
-            due = taker.look(limit, lock_due)
-            called = _by_kind(event for event in due if _is_fresh(event))
-            joining = [event for event in due if _is_fresh(event) and called[event.kind]]
-            if joining:
-                wait([event.pk for event in joining])
-                joiners = list[Joiner]()
-                for event in joining:
-                    joiners += [(event, receiver) for receiver in called[event.kind]]
-                join(joiners)
+        joining, due = in_own_transaction(queue.using(), lambda: _join_due(taker, limit))
     except (DatabaseError, InterfaceError) as error:
         logger.warning("Due events could not join together: %s", error)
         return 0, False
-    return len(joining), len(joining) == len(due) > 0
+    return joining, joining == due > 0
+
+
+def _join_due(taker: Taker[Event], limit: int) -> tuple[int, int]:
+    """Let due events join; return how many did, and how many were due."""
+    due = taker.look(limit, lock_due)
+    called = _by_kind(event for event in due if _is_fresh(event))
+    joining = [event for event in due if _is_fresh(event) and called[event.kind]]
+    if joining:
+        wait([event.pk for event in joining])
+        joiners = list[Joiner]()
+        for event in joining:
+            joiners += [(event, receiver) for receiver in called[event.kind]]
+        join(joiners)
+    return len(joining), len(due)
 
 
 def _head(run: list[Event]) -> Iterable[tuple[Event, list[Receiver]]]:

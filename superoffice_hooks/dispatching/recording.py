@@ -14,7 +14,7 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import ReceiverRun, updating
-from ..models.transactions import own_transaction, reads_committed
+from ..models.transactions import in_own_transaction, reads_committed
 from ..models.updating import Update
 from .announcing import announce_run
 from .failures import Failure
@@ -62,13 +62,14 @@ def store(
 
     def write() -> None:
         before()
-        connection = own_connection()
-        with own_transaction(connection.alias):
-            updates = conclude(run)
-            if not is_stored:
-                run.store(updates)
-            elif updates:
-                updating.run(connection, updates)
+        in_own_transaction(own_connection().alias, conclude_and_store)
+
+    def conclude_and_store() -> None:
+        updates = conclude(run)
+        if not is_stored:
+            run.store(updates)
+        elif updates:
+            updating.run(own_connection(), updates)
 
     try:
         on_a_live_connection(write)

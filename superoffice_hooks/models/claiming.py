@@ -5,13 +5,15 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from django.db import connections, transaction
+from django.db import connections
+from django.db.models import QuerySet
 
 from .. import conf
 from . import clock, queue, updating
 from .clock import InSeconds
 from .event import Event
 from .queued import Queued
+from .transactions import in_own_transaction
 from .updating import SQL
 
 
@@ -126,31 +128,34 @@ def _take_in_one_transaction(
         due = due.filter(pk__in=keys)
     if low is not None:
         due = due.filter(next_attempt_at__gte=low)
+    return in_own_transaction(queue.using(), lambda: _take_selected(model, due[:limit]))
+
+
+def _take_selected(model: type[_Row], due: QuerySet[_Row]) -> list[_Row]:
     features = connections[queue.using()].features
     token = queue.new_token()
-    with transaction.atomic(using=queue.using()):
-        if features.has_select_for_update_skip_locked:
-            taken = list(due.select_for_update(skip_locked=True)[:limit])
-        else:
-            updating.take_write_lock(model, connections[queue.using()])
-            taken = list(due[:limit])
-        for row in taken:
-            row.due_at = row.next_attempt_at
-            row.deaths += row.begun_at is not None and row.alone
-            row.alone = row.alone or row.begun_at is not None
-            row.begun_at = None
-            row.claim = token
-        updating.update(
-            model,
-            {
-                "deaths": _DEATHS,
-                "alone": _ALONE,
-                "next_attempt_at": InSeconds(conf.current().LEASE_SECONDS),
-                "claim": token,
-                "begun_at": None,
-            },
-            [row.pk for row in taken],
-        )
+    if features.has_select_for_update_skip_locked:
+        taken = list(due.select_for_update(skip_locked=True))
+    else:
+        updating.take_write_lock(model, connections[queue.using()])
+        taken = list(due.all())
+    for row in taken:
+        row.due_at = row.next_attempt_at
+        row.deaths += row.begun_at is not None and row.alone
+        row.alone = row.alone or row.begun_at is not None
+        row.begun_at = None
+        row.claim = token
+    updating.update(
+        model,
+        {
+            "deaths": _DEATHS,
+            "alone": _ALONE,
+            "next_attempt_at": InSeconds(conf.current().LEASE_SECONDS),
+            "claim": token,
+            "begun_at": None,
+        },
+        [row.pk for row in taken],
+    )
     return taken
 
 

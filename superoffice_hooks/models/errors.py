@@ -55,6 +55,14 @@ def is_lost(error: BaseException) -> bool:
     return _sqlite_code(error) is None and kind_of(error) is Kind.GONE
 
 
+def is_victim(error: BaseException) -> bool:
+    """Return whether the database undid a transaction for the sake of another one.
+
+    The same transaction may succeed if it is repeated.
+    """
+    return _sqlstate(error) in ("40001", "40P01") or _mysql_number(error) in (1020, 1213)
+
+
 def wants_fresh_connection(error: BaseException) -> bool:
     """Return whether a new connection may do better: to another server, or without old plans."""
     return kind_of(error) is Kind.GONE or _sqlstate(error) in _STALE

@@ -14,7 +14,7 @@ from .event import Event
 from .gathering import Gathering
 from .history import COLUMNS, History
 from .run import ReceiverRun
-from .updating import SQL, Deletion, Update, among, update
+from .updating import SQL, among, update
 
 MAX_MEMBERS = 10_000
 """How many events one call is for; the others are in the next one."""
@@ -198,29 +198,6 @@ def retry(states: Mapping[int, tuple[str, int]], seconds: float, *, alone: bool 
         "alone": alone,
     }
     update(Event, columns, waiting)
-
-
-def called(gathering: Gathering, events: int, batch: int | None, *, is_last: bool) -> bool:
-    """Note in a claimed gathering that so many of its events were called; False if it was lost.
-
-    After the last of them, the next round begins with those that have joined meanwhile; without
-    any, the gathering ends.
-    """
-    columns: dict[str, Any] = {}
-    if is_last:
-        connection = connections[queue.using()]
-        least = "MIN" if connection.vendor == "sqlite" else "LEAST"
-        due = f"{least}(quiet_at, call_by)"
-        if batch is not None:
-            due = f"CASE WHEN events - {events:d} >= {batch:d} THEN last_event_at ELSE {due} END"
-        columns = {"next_attempt_at": SQL(due), "attempts": 0, "deaths": 0, "alone": False}
-        columns |= {"begun_at": None, "calling": "", "claim": None}
-    columns["events"] = SQL(f"events - {events:d}")
-    token = queue.LOST if gathering.claim is None else gathering.claim
-    row = Update(Gathering, columns, [gathering.pk], "claim = %s", [token])
-    end = Deletion(Gathering, {}, [gathering.pk], "events <= 0 AND claim IS NULL")
-    updating.run(connections[queue.using()], [row, end] if is_last else [row])
-    return row.rows > 0
 
 
 def _columns(run: ReceiverRun) -> dict[str, Any]:

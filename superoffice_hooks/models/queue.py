@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models import QuerySet
 
 from .. import conf
@@ -37,6 +37,7 @@ from .clock import NOW, InSeconds
 from .event import Event
 from .event_queryset import EventQuerySet
 from .queued import Queued
+from .transactions import own_transaction
 from .updating import update
 
 new_token = partial(secrets.randbits, 63)
@@ -107,7 +108,7 @@ def renew(claims: Mapping[int, int | None], model: type[Queued] = Event) -> int:
     renewed = 0
     for token in {token for token in claims.values() if token is not None}:
         keys = [key for key, of in claims.items() if of == token]
-        with transaction.atomic(using=using()):
+        with own_transaction(using()):
             if features.has_select_for_update_skip_locked:
                 # A foreign key to the event locks it too, but not against this.
                 no_key = features.has_select_for_no_key_update

@@ -121,10 +121,20 @@ def end(row: Queued, seconds: float) -> None:
     The instance may say otherwise than the database, for a step of it may have been rolled back.
     """
     claim = row.claim
-    if not row.begun_at:
-        give_back([row])
+    give_back([row])
     row.claim = claim
     lose(row, seconds).apply()
+
+
+def hand_back(row: Queued, claim: int | None, seconds: float, *, counts: bool = False) -> None:
+    """End a claim by no fault of a receiver: break the attempt off, or give the row back.
+
+    The instance may say otherwise than the database; see ``end`` and ``break_off``.
+    """
+    row.claim = claim
+    give_back([row])
+    row.claim = claim
+    break_off(row, seconds, counts=counts).apply()
 
 
 def _leave(row: Queued, *, counts: int = 0, alone: bool = False, **columns: Any) -> Step:

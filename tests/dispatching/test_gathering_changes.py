@@ -117,7 +117,7 @@ class TestProcesses:
             post(ticket(number))
         (gathering,) = due_gatherings()
         call = GatheredCall(gathering)
-        monkeypatch.setattr(call, "_give_back", lambda: None)
+        monkeypatch.setattr(call, "_give_back", lambda seconds: None)
         with pytest.raises(KeyboardInterrupt):
             call.make()
         post(ticket(4))
@@ -136,7 +136,7 @@ class TestProcesses:
         def ends(**kwargs):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(GatheredCall, "_give_back", lambda call: None)
+        monkeypatch.setattr(GatheredCall, "_give_back", lambda call, seconds: None)
         connect(signals.ticket_changed, ends, settle=30)
         post(ticket())
         post(ticket())

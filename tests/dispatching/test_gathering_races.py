@@ -20,7 +20,7 @@ from superoffice_hooks.dispatching.gathered import GatheredCall
 from superoffice_hooks.dispatching.in_thread import dispatch
 from superoffice_hooks.dispatching.joining import join_unclaimed, join_what_only_waits
 from superoffice_hooks.exceptions import Failed, GiveUp, RetryLater
-from superoffice_hooks.models import Dispatcher, Event, Gathering, ReceiverRun, members
+from superoffice_hooks.models import Dispatcher, Event, Gathering, ReceiverRun, members, rounds
 from superoffice_hooks.models import joining as joins
 from superoffice_hooks.models.claiming import Taker, take, take_rows
 from superoffice_hooks.testing import dispatch_due
@@ -196,7 +196,7 @@ def test_one_joins_while_the_gathering_ends(level, post, connect, monkeypatch, o
     post(ticket())
     post(ticket())
     first, second = take(1), take(1)
-    with pausing(monkeypatch, members, "called") as pause:
+    with pausing(monkeypatch, rounds, "called") as pause:
         ends = Process(GatheredCall(gathering).make)
         assert pause.reached.wait(LONG)
         joiners = [Process(partial(join_what_only_waits, [of])) for of in (first, second)]
@@ -270,8 +270,6 @@ def wait_until_finished() -> None:
 
 def test_lanes_gather(level, post, connect):
     """Many threads at once, and what another receiver does is its own."""
-    if connection.vendor == "mysql" and level == "repeatable read":
-        pytest.skip("A check advises against it: gaps are locked, and transactions meet deadlocks.")
 
     def settles(events, **kwargs):
         Group.objects.bulk_create(Group(name=f"settled {event.pk}") for event in events)
@@ -375,7 +373,7 @@ def test_a_process_that_ends_between_the_call_and_its_outcome(level, post, conne
         raise KeyboardInterrupt
 
     monkeypatch.setattr(call._conclusion, "conclude", ends)
-    monkeypatch.setattr(call, "_give_back", lambda: None)
+    monkeypatch.setattr(call, "_give_back", lambda seconds: None)
     with pytest.raises(KeyboardInterrupt):
         call.make()
     assert outcomes() == (["joined"] if level == "read committed" else ["succeeded"])

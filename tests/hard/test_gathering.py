@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import IS_POSTGRES
+from .conftest import IS_POSTGRES, URL
 from .load import SENDERS, Load
 from .rig import Rig
 
@@ -58,4 +58,22 @@ def test_without_kills_a_burst_on_a_record_is_one_call(database_url, rig_on):
     report = rig.judge(f"Gathering without kills, {events // OF_A_RECORD} records")
     say_calls(rig, report)
     assert report["left"] == 0
+    assert set(Counter(run[3] for run in report["runs"])) == {"succeeded"}
+
+
+@pytest.mark.skipif(not URL.startswith("mysql"), reason="Only MariaDB locks gaps.")
+def test_deadlocks_of_repeatable_read_cost_a_retry_and_nothing_else(database_url, rig_on):
+    events = 1500
+    url = f"{database_url}?isolation_level=repeatable+read"
+    rig = rig_on(url, DISPATCH="worker", LANES=4)
+    rig.load = Load(lambda: rig.web.url, pause=0, name="hard.crowded", records=10)
+    rig.serve()
+    rig.watch()
+    rig.watch()
+    rig.load.start()
+    rig.until(events)
+    report = rig.judge("Gathering under REPEATABLE READ")
+    say_calls(rig, report)
+    assert report["left"] == 0
+    assert report["statuses"] == {"succeeded": len(report["events"])}
     assert set(Counter(run[3] for run in report["runs"])) == {"succeeded"}

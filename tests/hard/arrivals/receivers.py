@@ -81,6 +81,24 @@ if not conf.current().ORDERED:
     GATHERED.add("fill_a_batch")
 
 
+@receiver(on("hard.crowded"), settle=0.2, at_most=1)
+def settle_at_once(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+    note_all("settle_at_once", events, replay)
+
+
+@receiver(on("hard.crowded"), batch=10, within=0.2)
+def fill_a_small_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+    note_all("fill_a_small_batch", events, replay)
+
+
+@receiver(on("hard.crowded"), batch=7, within=0.2)
+def fill_another_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+    note_all("fill_another_batch", events, replay)
+
+
+CROWDED = {"settle_at_once", "fill_a_small_batch", "fill_another_batch"}
+
+
 @receiver(on("hard.kills"))
 def kill_the_process(**kwargs: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -129,5 +147,6 @@ ASKED = {
     "hard.kills": {"kill_the_process"},
     "hard.hangs": {"outlive_the_lease"},
     "hard.gathered": GATHERED,
+    "hard.crowded": CROWDED,
 }
 """Which receivers are called for an event of each name."""
