@@ -31,7 +31,7 @@ def reads_committed(connection: BaseDatabaseWrapper) -> bool:
 
 @contextmanager
 def own_transaction(using: str) -> Iterator[None]:
-    """Open a transaction of ours, under READ COMMITTED whatever the project's connections have.
+    """Open a transaction of ours, which is under READ COMMITTED at any level of the connection.
 
     Two calls that conclude the same event wait for each other, and the second has to see what the
     first one has written. Under REPEATABLE READ, PostgreSQL shows it the rows as they were before
