@@ -1,16 +1,20 @@
 """What deliveries said of a person is forgotten; that something happened stays."""
 
+import fcntl
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from superoffice_hooks import signals
-from superoffice_hooks.models import Event, Redelivery, Rejection
+from superoffice_hooks.models import Event, FailureGroup, ReceiverRun, Redelivery, Rejection, Replay
 from superoffice_hooks.receiving import spool
+from superoffice_hooks.replay.running import Criteria, plan, replay
+from superoffice_hooks.testing import dispatch_due
 from superoffice_hooks.wire.notification import Delivery
 
 from .conftest import SECRET, body
@@ -65,6 +69,48 @@ def test_nothing_of_it_is_left_in_any_table(of_ann):
     assert ANN not in everything_stored()
 
 
+def test_what_stands_in_a_key_of_the_event_and_should_not_goes_too(post):
+    odd = {"Changes": ["name", {"name": ANN}], "WebhookName": {"name": ANN}}
+    post(body("contact.changed", **{**NAMED, **odd}, PrimaryKey=123))
+    forget(record="contact:123")
+    assert ANN not in everything_stored()
+    assert Event.objects.get().changes == ("name",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_error_of_a_call_that_was_for_other_events_too_goes_from_all(post, connect):
+    def publishes(events, **kwargs):
+        transaction.on_commit(lambda: int(ANN))
+
+    connect(signals.any_event, publishes, batch=2)
+    post(body("contact.changed", **{**NAMED, "PrimaryKey": 123}))
+    post(body("contact.changed", PrimaryKey=5))
+    dispatch_due(later=timedelta(hours=1), raises=False)
+    assert ANN in ReceiverRun.objects.get(event__primary_key=5).error
+    forget(record="contact:123")
+    assert ANN not in everything_stored()
+
+
+def test_what_people_wrote_goes_if_it_is_of_this_record_alone(post, of_ann):
+    post(body("contact.changed", PrimaryKey=5))
+    for criteria in ({"entity": "contact", "primary_key": 123}, {"ids": (of_ann.pk,)}, {}):
+        replay(plan(Criteria(**criteria), who="bob", reason=f"For {ANN}"))
+    # Selects nothing, so it has no run.
+    plan(Criteria(entity="contact", primary_key=123, name="none"), who="bob", reason=f"For {ANN}")
+    FailureGroup.objects.filter(runs__event=of_ann).distinct().get().resolve(
+        who="bob", reason=f"Told {ANN}"
+    )
+    of_others = Replay.objects.order_by("pk")[2]
+    assert "the reasons of 3 replays and 1 failure group" in forget(record="contact:123")
+    assert ANN not in everything_stored().replace(of_others.reason, "", 1)
+
+
+def test_an_example_of_a_failure_group_is_that_of_another_event(post, of_ann):
+    post(body("contact.changed", PrimaryKey=5, X="Bob"))
+    forget(record="contact:123")
+    assert FailureGroup.objects.get().error == "RuntimeError: Bob cannot be mailed"
+
+
 def test_that_it_happened_stays(of_ann):
     forget(record="contact:123")
     event = Event.objects.get()
@@ -117,10 +163,11 @@ def test_rejections_that_may_be_of_the_record_are_emptied(post):
     post(b'{"Entity": "contact", "PrimaryKey": 123, "x": "Ann', secret=SECRET)
     post(b'{"Entity": "contact", "PrimaryKey": 1234, "x": "Bob', secret=SECRET)
     post(b'{"Entity": "contact", "PrimaryKey": 123, "x": "Ann"}', secret="wrong")
+    post('{"Entity": "contact", "PrimaryKey": 123, "x": "Ann'.encode("utf-16"), secret=SECRET)
     forget(record="contact:123")
     left = [bytes(rejection.body) for rejection in Rejection.objects.all()]
     assert sorted(map(len, left))[:2] == [0, 0]
-    assert [text for text in left if b"Ann" in text] == []
+    assert [text for text in left if b"Ann" in text.replace(b"\0", b"")] == []
     assert [text for text in left if b"Bob" in text] != []
 
 
@@ -141,6 +188,17 @@ def test_what_waits_in_the_spool_is_stored_first_and_then_forgotten(settings, tm
         forget(record="contact:123")
     assert spool.standing().length == 0
     assert Event.objects.get().primary_key == 123
+
+
+def test_what_the_database_does_not_take_from_the_spool_is_said(settings, tmp_path):
+    settings.SUPEROFFICE_HOOKS = {"SECRETS": [SECRET], "SPOOL_DIR": tmp_path}
+    place = spool.folder()
+    place.mkdir(parents=True)
+    # Another process works on it.
+    with (place / "1-a-1.delivery").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(CommandError, match="1 file in the spool of this machine may be of it"):
+            forget(record="contact:123")
 
 
 def test_files_that_were_set_aside_are_deleted_if_they_may_be_of_the_record(settings, tmp_path):

@@ -12,12 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from ..models import Event, FailureGroup, Handling, ReceiverRun, Redelivery, Rejection
+from ..models import Event, FailureGroup, Handling, ReceiverRun, Redelivery, Rejection, Replay
 from ..receiving import deliveries, spool
-from ..wire.body import KEYS_OF_EVENT
+from ..wire.body import identity_of
+from .examples import replace_examples
 from .pruning import Batch, Step
 
 FORGOTTEN = "(forgotten)"
@@ -56,6 +57,8 @@ class Request:
         return [
             Step("events", self._finished(), until, act=_empty_events),
             Step("rejections", self._rejections(), until, act=self._empty_rejections),
+            Step("replays", self._replays(), until, column="created_at", act=_forget_reasons),
+            Step("groups", self._groups(), until, column="last_seen", act=_forget_reasons),
         ]
 
     def unfinished(self) -> int:
@@ -70,17 +73,48 @@ class Request:
         """
         if self.primary_key is None:
             return True
-        has_number = re.search(rb"(?<!\d)%d(?!\d)" % self.primary_key, body)
-        return bool(has_number) and self.entity.lower().encode() in body.lower()
+        # UTF-16 has a NUL in each of these characters.
+        text = body.replace(b"\0", b"").lower()
+        has_number = re.search(rb"(?<!\d)%d(?!\d)" % self.primary_key, text)
+        return bool(has_number) and self.entity.lower().encode() in text
 
     def _finished(self) -> QuerySet[Event]:
         return self._events().filter(_FINISHED)
 
     def _events(self) -> QuerySet[Event]:
-        events = Event.objects.all()
+        return Event.objects.filter(**self._columns())
+
+    def _columns(self) -> dict[str, Any]:
+        """Return what the columns of its events are equal to."""
+        columns: dict[str, Any] = {}
         if self.is_of_record:
-            events = events.filter(entity=self.entity, primary_key=self.primary_key)
-        return events.filter(tenant=self.tenant) if self.tenant else events
+            columns = {"entity": self.entity, "primary_key": self.primary_key}
+        return columns | {"tenant": self.tenant} if self.tenant else columns
+
+    def _replays(self) -> QuerySet[Replay]:
+        """Return the replays of these events alone."""
+        selects = Q()
+        if self.is_of_record:
+            # A replay without a run is known by what it selects.
+            selects = Q(criteria__primary_key=self.primary_key)
+            selects &= Q(criteria__entity=self.entity) | Q(criteria__entity__isnull=True)
+            if self.tenant:
+                selects &= Q(criteria__tenant=self.tenant) | Q(criteria__tenant__isnull=True)
+        has_runs = Exists(ReceiverRun.objects.filter(replay=OuterRef("pk")))
+        meant = self._has_only("replay") | Q(~has_runs & selects)
+        return Replay.objects.filter(meant).exclude(reason__in=("", FORGOTTEN))
+
+    def _groups(self) -> QuerySet[FailureGroup]:
+        """Return the failure groups of these events alone."""
+        groups = FailureGroup.objects.filter(self._has_only("group"))
+        return groups.exclude(reason__in=("", FORGOTTEN))
+
+    def _has_only(self, column: str) -> Q:
+        """Return whether a row has receiver runs, by this column, and only runs of these events."""
+        runs = ReceiverRun.objects.filter(**{column: OuterRef("pk")})
+        of_these = Q(**{f"event__{name}": value for name, value in self._columns().items()})
+        of_these &= Q(event__received_at__lt=self.until)
+        return Q(Exists(runs.filter(of_these))) & ~Q(Exists(runs.exclude(of_these)))
 
     def _rejections(self) -> QuerySet[Rejection]:
         return Rejection.objects.exclude(body=b"")
@@ -123,26 +157,44 @@ def _forget_set_aside(request: Request) -> Batch:
     return Batch("files", len(paths))
 
 
+def left_in_spool() -> int:
+    """Return how many deliveries wait in the spool of this machine, which may be of it."""
+    return spool.standing().length
+
+
+def _forget_reasons(rows: QuerySet[Any], _keys: Collection[int]) -> None:
+    rows.update(reason=FORGOTTEN)
+
+
 def _empty_events(events: QuerySet[Any], keys: Collection[int]) -> None:
     """Empty events, their redeliveries and their runs of what deliveries and receivers said."""
     Redelivery.objects.using(events.db).filter(event__in=keys).exclude(body=None).update(body=b"")
     runs = ReceiverRun.objects.using(events.db).filter(event__in=keys)
-    # A group has the error of one of its runs.
-    for group, error in runs.exclude(group=None).values_list("group", "error").distinct():
-        groups = FailureGroup.objects.using(events.db).filter(pk=group, error=error)
-        groups.update(error=FORGOTTEN)
+    replace_examples(runs, keys, otherwise=FORGOTTEN)
+    _empty_shared(runs)
     runs.exclude(error="").update(error=FORGOTTEN)
     runs.exclude(traceback="").update(traceback="")
     Handling.objects.using(events.db).filter(event__in=keys).update(reason=FORGOTTEN)
     now = timezone.now()
     emptied = list(events)
     for event in emptied:
-        # None of these says anything of a person but a record's number.
-        kept = set(KEYS_OF_EVENT) & event.payload.keys()
-        event.payload = {key: event.payload[key] for key in kept}
+        # None of it says anything of a person but a record's number.
+        event.payload = identity_of(event.payload)
         event.body, event.headers, event.associate_id = b"", {}, None
         event.handled_reason = FORGOTTEN if event.handled_reason else ""
         event.problems = [problem for problem in event.problems if problem != NOTE] + [NOTE]
         event.pruned_at = event.pruned_at or now
     columns = ["payload", "body", "headers", "associate_id", "handled_reason", "problems"]
     Event.objects.using(events.db).bulk_update(emptied, [*columns, "pruned_at"], batch_size=100)
+
+
+def _empty_shared(runs: QuerySet[ReceiverRun]) -> None:
+    """Empty the runs of other events that a receiver was called for together with these.
+
+    All of them have the error of that one call.
+    """
+    together = runs.exclude(with_event=None).exclude(error="")
+    columns = ("receiver", "outcome", "started_at", "with_event")
+    for call in together.order_by().values_list(*columns).distinct():
+        same = ReceiverRun.objects.using(runs.db).filter(**dict(zip(columns, call, strict=True)))
+        same.update(error=FORGOTTEN, traceback="")

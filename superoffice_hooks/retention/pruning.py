@@ -20,8 +20,12 @@ from django.utils import timezone
 
 from ..models import Event, FailureGroup, ReceiverRun, Redelivery, Rejection, Replay
 from ..wire.logs import get_logger
+from .examples import replace_examples
 
 logger = get_logger(__name__)
+
+_DELETED = "(deleted)"
+"""Takes the place of the error of a failure group that has no run any more."""
 
 
 class Batch(NamedTuple):
@@ -45,10 +49,10 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
     planned: list[Step] = []
     if until := limits.get("events"):
         done = Event.objects.filter(status__in=Event.DONE, next_attempt_at=None)
-        planned += [Step("events", done, until)]
+        planned += [Step("events", done, until, act=delete_events)]
     if until := limits.get("failed"):
         failed = Event.objects.filter(status=Event.Status.FAILED, next_attempt_at=None)
-        planned += [Step("failed", failed, until)]
+        planned += [Step("failed", failed, until, act=delete_events)]
     if until := limits.get("events"):
         # Runs of events that stay keep their replay. Before it ends, a replay has no finished_at.
         with_runs = ReceiverRun.objects.filter(replay=OuterRef("pk"))
@@ -85,6 +89,13 @@ def delete(rows: QuerySet[Any], _keys: Collection[int]) -> None:
     if not any(signal.has_listeners(rows.model) for signal in (pre_delete, post_delete)):
         rows = rows.only("pk")
     rows.delete()
+
+
+def delete_events(events: QuerySet[Any], keys: Collection[int]) -> None:
+    """Delete events; what a receiver raised for them is no example of a failure group any more."""
+    runs = ReceiverRun.objects.using(events.db).filter(event__in=keys)
+    replace_examples(runs, keys, otherwise=_DELETED)
+    delete(events, keys)
 
 
 def empty(events: QuerySet[Any], keys: Collection[int]) -> None:

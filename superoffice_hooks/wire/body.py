@@ -56,6 +56,15 @@ def changed_names(payload: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def identity_of(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a payload says which event it is and of which record, and no values.
+
+    A value of another type than it should have may hold anything, so it is left out.
+    """
+    kept = {key: payload[key] for key in KEYS_OF_EVENT if isinstance(payload.get(key), str | int)}
+    return kept | {"Changes": list(changed_names(payload))} if "Changes" in payload else kept
+
+
 def derived_id(text: str) -> UUID:
     """Return an id that is always the same for a text."""
     return uuid5(_DERIVED_IDS, text)

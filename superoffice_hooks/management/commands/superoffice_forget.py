@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from ...retention.forgetting import Request, forget, set_aside
+from ...retention.forgetting import Request, forget, left_in_spool, set_aside
 from ..options import counted, text_of, time_of, wrong
 
 _RECORD = re.compile(r"([A-Za-z_.0-9]{1,100}):([0-9]{1,18})", re.ASCII)
@@ -51,6 +51,11 @@ class Command(BaseCommand):
             self._say(forgotten, "Emptied", "Deleted")
             if kept:
                 raise CommandError("These could not be emptied:\n  " + "\n  ".join(kept))
+            if left := left_in_spool():
+                raise CommandError(
+                    f"{counted(left, 'file')} in the spool of this machine may be of it and could"
+                    " not be stored yet. Run this again when the spool is empty."
+                )
         # Counted last: what was in the spool is unfinished now.
         if unfinished := request.unfinished():
             raise CommandError(
@@ -61,7 +66,9 @@ class Command(BaseCommand):
     def _say(self, numbers: Counter[str], empty: str, delete: str) -> None:
         self.stdout.write(
             f"{empty} {counted(numbers['events'], 'event')}. Looked through"
-            f" {counted(numbers['rejections'], 'rejection')}. {delete}"
+            f" {counted(numbers['rejections'], 'rejection')}. {empty} the reasons of"
+            f" {counted(numbers['replays'], 'replay')} and"
+            f" {counted(numbers['groups'], 'failure group')}. {delete}"
             f" {counted(numbers['files'], 'file')} in the spool of this machine."
         )
 
