@@ -14,6 +14,7 @@ from ..replay import running
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 from .gate import Gate, Pause
+from .stranded import StrandedLook
 from .webhook_watch import WebhookWatch
 
 logger = get_logger(__name__)
@@ -24,14 +25,14 @@ _ALONE_SECONDS = 5.0
 
 
 class Upkeep:
-    """Drains the spool, carries replays on, and has webhooks watched, a little at a time.
+    """Drains the spool, brings stranded events back, carries replays on, and has webhooks watched.
 
-    Lanes share it; each of the two is done by one lane at a time.
+    It does a little at a time. Lanes share it; each of these is done by one lane at a time.
 
     Args:
         gate: lets a replay's calls through.
         row: the dispatcher's own; it is stored first. Without one, no webhook is watched.
-        replays: whether to carry replays on.
+        replays: whether to bring events back, and to carry replays on.
     """
 
     def __init__(self, gate: Gate, row: Dispatcher | None, *, replays: bool = True) -> None:
@@ -44,6 +45,7 @@ class Upkeep:
         self._gate = gate
         self._row = row
         self._watch = WebhookWatch()
+        self._stranded = StrandedLook()
         self._replays = replays
         self._last_replay = 0
         self._draining = threading.Lock()
@@ -66,7 +68,7 @@ class Upkeep:
         return self._was_useful
 
     def run(self, is_stopping: Callable[[], bool], calling: Calling) -> int:
-        """Do a little; return how many deliveries were drained and events replayed.
+        """Do a little; return how many deliveries and events it was done for.
 
         ``calling`` says which receiver a replay calls meanwhile.
         """
@@ -80,6 +82,7 @@ class Upkeep:
                 self._draining.release()
         if self._replays and not is_stopping() and self._replaying.acquire(blocking=False):
             try:
+                done += self._stranded.take_turn()
                 done += self._replay(is_stopping, calling)
             finally:
                 self._replaying.release()
