@@ -86,7 +86,7 @@ def test_the_example_of_a_test_passes(connect):
 
 def test_every_option_has_an_example_that_runs():
     shown = "".join(CODE)
-    assert [name for name in Options.__dataclass_fields__ if f" {name}=" not in shown] == []
+    assert [name for name in Options._fields if f" {name}=" not in shown] == []
 
 
 def test_every_example_prints_or_has_a_test_of_its_own():

@@ -26,7 +26,7 @@ from .calling import BrokenOff, SessionLost, call, log_session_lost
 from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
 from .failures import deadly
 from .recording import nothing, store_failure
-from .watching import Surroundings
+from .watching import Calling, Surroundings
 
 logger = get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Attempt:
 
     def __init__(self, event: Event, surroundings: Surroundings | None = None) -> None:
         self.event = event
-        self._surroundings = surroundings or Surroundings()
+        self._surroundings = surroundings or Surroundings(Calling())
         self._calling = self._surroundings.calling
         self._along: Along = lambda: ()
         self._claim = event.claim

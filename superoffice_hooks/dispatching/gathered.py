@@ -25,7 +25,7 @@ from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
 from .failures import deadly
 from .recording import Conclude, outcome_may_ride, store_failure
 from .together import Together
-from .watching import Surroundings
+from .watching import Calling, Surroundings
 
 logger = get_logger(__name__)
 
@@ -44,7 +44,7 @@ class GatheredCall:
 
     def __init__(self, gathering: Gathering, surroundings: Surroundings | None = None) -> None:
         self.gathering = gathering
-        self._surroundings = surroundings or Surroundings()
+        self._surroundings = surroundings or Surroundings(Calling())
         self._calling = self._surroundings.calling
         self._claim, self._attempts = gathering.claim, gathering.attempts
         self._path: str = gathering.receiver

@@ -1,7 +1,6 @@
 """The events that a receiver is called for together, as it gets them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import chain
 from typing import Any, overload
@@ -82,7 +81,7 @@ class Together:
             newest.first_of_call = first
             newest.changes_of_call = tuple(changes.values())
             newest.values_of_call = FieldValues(dict(values.values()))
-        self.receiver = replace(fitting, changes=tuple(changes.values()), error=None)
+        self.receiver = fitting._replace(changes=tuple(changes.values()), error=None)
         """The receiver, with the changes that it is called with."""
         self.events: Sequence[Event] = read or events
         """The events that it is called for, the oldest first."""

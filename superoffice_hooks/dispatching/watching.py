@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db import DatabaseError, connections
 
@@ -52,11 +52,10 @@ class Calling:
         self.receiver = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What else goes on in the process that makes an attempt."""
 
-    calling: Calling = field(default_factory=Calling)
+    calling: Calling
     """The call of its thread; the attempt keeps it up to date."""
     alone: bool = True
     """Whether the process calls nothing else meanwhile."""

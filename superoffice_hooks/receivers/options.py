@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..wire.event_names import Names
 
@@ -27,8 +26,7 @@ MAX_BATCH = 1000
 _MAX_SECONDS = 366 * 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """What a receiver was connected with; see ``EventSignal.connect``."""
 
     atomic: bool = True

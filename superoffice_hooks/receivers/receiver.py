@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from asgiref.sync import async_to_sync
 from django.db.models import TextChoices
@@ -54,8 +53,7 @@ class Reason(TextChoices):
 CALLED = (Reason.EVERY, Reason.CHANGED, Reason.SIGNIFICANT, Reason.UNKNOWN, Reason.UNDECIDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(NamedTuple):
     """A connected function; and why it is called for an event, or passed over, once judged."""
 
     path: str
@@ -94,12 +92,12 @@ class Receiver:
         """Return it with the reason why it is called for an event of its signal, or passed over."""
         options = self.options
         if options.ignore_own and event.is_own:
-            return replace(self, reason=Reason.OWN)
+            return self._replace(reason=Reason.OWN)
         changes = event.changes
         fields = options.fields
         if fields is not None and not changes:
             called = options.unknown_changes == "call"
-            return replace(self, reason=Reason.UNKNOWN if called else Reason.UNKNOWN_SKIPPED)
+            return self._replace(reason=Reason.UNKNOWN if called else Reason.UNKNOWN_SKIPPED)
         if callable(fields):
             try:
                 fields = read_fields(fields(event))
@@ -107,15 +105,15 @@ class Receiver:
                 raise
             # Cancellations and time-outs of libraries are no Exception.
             except BaseException as error:
-                return replace(self, reason=Reason.UNDECIDED, changes=changes, error=error)
+                return self._replace(reason=Reason.UNDECIDED, changes=changes, error=error)
         if fields is None:
-            return replace(self, reason=Reason.EVERY, changes=changes)
+            return self._replace(reason=Reason.EVERY, changes=changes)
         if isinstance(fields, Names):
             matching = fields.among(changes)
             reason = Reason.CHANGED if matching else Reason.UNCHANGED
-            return replace(self, reason=reason, changes=matching)
+            return self._replace(reason=reason, changes=matching)
         reason = Reason.NOISE if event.is_noise else Reason.SIGNIFICANT
-        return replace(self, reason=reason, changes=event.significant_changes)
+        return self._replace(reason=reason, changes=event.significant_changes)
 
     def call(self, **arguments: Any) -> None:
         """Call the function for the event that it was judged for, and wait for it.

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,12 +31,13 @@ class Kind:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Text(Kind):
     """Text, as it would be stored."""
 
-    max_length: int
     empty = ""
+
+    def __init__(self, max_length: int) -> None:
+        self.max_length = max_length
 
     @property
     def expected(self) -> str:  # type: ignore[override]
@@ -53,7 +53,6 @@ class Text(Kind):
         return storable_text(_of(str, value))
 
 
-@dataclass(frozen=True)
 class Pattern(Text):
     """An event name, or a pattern of names."""
 
@@ -69,12 +68,13 @@ class Pattern(Text):
         return value
 
 
-@dataclass(frozen=True)
 class Word(Kind):
     """One of a fixed set of words."""
 
-    choices: tuple[tuple[str, Any], ...]
     empty = ""
+
+    def __init__(self, choices: tuple[tuple[str, Any], ...]) -> None:
+        self.choices = choices
 
     @property
     def expected(self) -> str:  # type: ignore[override]
@@ -94,12 +94,12 @@ class Word(Kind):
         return storable_text(_of(str, value))
 
 
-@dataclass(frozen=True)
 class Number(Kind):
     """A whole number of 64 bits."""
 
-    minimum: int = BIGINT[0]
-    maximum: int = BIGINT[-1]
+    def __init__(self, minimum: int = BIGINT[0], maximum: int = BIGINT[-1]) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
 
     @property
     def expected(self) -> str:  # type: ignore[override]

@@ -1,13 +1,11 @@
 """The flags of a replay besides its criteria: one row for each, which all doors are made from."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
 
-@dataclass(frozen=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """A flag of a replay, by the name that Replay, ``plan`` and ``Preview`` have for it."""
 
     name: str

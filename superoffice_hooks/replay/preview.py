@@ -5,7 +5,7 @@ It reads from the database to which the replay will write, so that both see the 
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from django.db.models import Count, Q
@@ -23,7 +23,6 @@ MAX_EVENTS = 100_000
 """The number of events that are counted, the oldest ones."""
 
 
-@dataclass(frozen=True)
 class Preview:
     """What a replay would do. The database counts each figure when it is first read.
 
@@ -34,10 +33,18 @@ class Preview:
         only_newest: whether to call each only for the newest of these events of each record.
     """
 
-    criteria: Criteria
-    chosen: tuple[str, ...] | None = None
-    only_failed: bool = False
-    only_newest: bool = False
+    def __init__(
+        self,
+        criteria: Criteria,
+        chosen: tuple[str, ...] | None = None,
+        *,
+        only_failed: bool = False,
+        only_newest: bool = False,
+    ) -> None:
+        self.criteria = criteria
+        self.chosen = chosen
+        self.only_failed = only_failed
+        self.only_newest = only_newest
 
     @property
     def names(self) -> list[Named]:

@@ -1,9 +1,8 @@
 """The receivers of a window: how often each was called, how long that took, and how it ended."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections
 from django.db.models import Aggregate, Avg, Case, Count, F, Max, Q, QuerySet, When, Window
@@ -27,8 +26,7 @@ _CALLED = (ReceiverRun.Outcome.SUCCEEDED, *ReceiverRun.UNSUCCESSFUL)
 _IS_CALL = Q(with_event=None) | Q(with_event=F("event"))
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(NamedTuple):
     """What a receiver did in a window."""
 
     receiver: str
@@ -54,11 +52,10 @@ class Figures:
         return self.failed / self.calls if self.calls else None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The receivers, and since when their calls are counted."""
 
-    receivers: list[Figures] = field(default_factory=list)
+    receivers: Sequence[Figures] = ()
     since: datetime | None = None
     """Later than the window begins, if it has more calls than are counted."""
 

@@ -1,18 +1,14 @@
 """The verdict: in one sentence, whether a person is needed, and what for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from django.utils.translation import gettext, ngettext, ngettext_lazy
+from django.utils.translation import gettext, ngettext
 
 from . import webhooks
 from .levels import Level
 from .standing import MAX_COUNTED, MAX_PENDING
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
 
 
 class Topic(StrEnum):
@@ -35,8 +31,7 @@ class Topic(StrEnum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """How things stand, as far as the verdict depends on it."""
 
     is_dispatcher_missing: bool = False
@@ -132,13 +127,13 @@ def _silent(facts: Facts) -> str:
     return gettext("unusually silent: %(names)s") % names if facts.silent else ""
 
 
-def _some(number: Callable[[Facts], int], words: "_StrPromise") -> Callable[[Facts], str]:
-    """Return what describes a number of things; ``words`` are lazy, with both forms."""
-    return lambda facts: _if_any(number(facts), words)
+def _some(number: Callable[[Facts], int], words: Callable[[int], str]) -> Callable[[Facts], str]:
+    """Return what describes a number of things; ``words`` returns them in the form for a number."""
+    return lambda facts: _if_any(number(facts), words(number(facts)))
 
 
-def _if_any(count: int, words: "str | _StrPromise") -> str:
-    return str(words % {"count": count}) if count else ""
+def _if_any(count: int, words: str) -> str:
+    return words % {"count": count} if count else ""
 
 
 _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
@@ -149,8 +144,8 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.gatherings,
-            ngettext_lazy(
-                "%(count)d gathering is overdue", "%(count)d gatherings are overdue", "count"
+            lambda count: ngettext(
+                "%(count)d gathering is overdue", "%(count)d gatherings are overdue", count
             ),
         ),
     ),
@@ -159,7 +154,7 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.hung,
-            ngettext_lazy("%(count)d lane hangs", "%(count)d lanes hang", "count"),
+            lambda count: ngettext("%(count)d lane hangs", "%(count)d lanes hang", count),
         ),
     ),
     (
@@ -167,10 +162,10 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.set_aside,
-            ngettext_lazy(
+            lambda count: ngettext(
                 "%(count)d delivery in the spool can never be stored",
                 "%(count)d deliveries in the spool can never be stored",
-                "count",
+                count,
             ),
         ),
     ),
@@ -179,10 +174,10 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.spooled,
-            ngettext_lazy(
+            lambda count: ngettext(
                 "%(count)d delivery waits in the spool for the database",
                 "%(count)d deliveries wait in the spool for the database",
-                "count",
+                count,
             ),
         ),
     ),
@@ -192,10 +187,10 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.ended,
-            ngettext_lazy(
+            lambda count: ngettext(
                 "SuperOffice has ended %(count)d webhook after too many errors",
                 "SuperOffice has ended %(count)d webhooks after too many errors",
-                "count",
+                count,
             ),
         ),
     ),
@@ -205,7 +200,9 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.ACT,
         _some(
             lambda facts: facts.stalled,
-            ngettext_lazy("%(count)d replay is stalled", "%(count)d replays are stalled", "count"),
+            lambda count: ngettext(
+                "%(count)d replay is stalled", "%(count)d replays are stalled", count
+            ),
         ),
     ),
     (Topic.WEBHOOK_UNKNOWN, Level.LOOK, lambda facts: webhooks.unknown(facts.webhooks_unknown)),
@@ -215,10 +212,10 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.LOOK,
         _some(
             lambda facts: facts.stopped,
-            ngettext_lazy(
+            lambda count: ngettext(
                 "%(count)d webhook was stopped in SuperOffice",
                 "%(count)d webhooks were stopped in SuperOffice",
-                "count",
+                count,
             ),
         ),
     ),
@@ -227,8 +224,8 @@ _RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
         Level.LOOK,
         _some(
             lambda facts: facts.unfinished,
-            ngettext_lazy(
-                "%(count)d replay is unfinished", "%(count)d replays are unfinished", "count"
+            lambda count: ngettext(
+                "%(count)d replay is unfinished", "%(count)d replays are unfinished", count
             ),
         ),
     ),

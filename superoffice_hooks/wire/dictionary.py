@@ -10,9 +10,8 @@ back to its own name. Names compare without case, dots and underscores, see ``vo
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 _NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldDescription:
+class FieldDescription(NamedTuple):
     """What is known of one field of an entity."""
 
     name: str
@@ -114,7 +112,7 @@ _NO_VALUES: Mapping[int, str] = MappingProxyType({})
 
 @cache
 def _dictionary() -> _Dictionary:
-    sent = json.loads(files(__package__).joinpath("dictionary.json").read_text(encoding="utf-8"))
+    sent = json.loads(Path(__file__).with_name("dictionary.json").read_bytes())
     return _Dictionary(
         entities={
             entity: {bare(name): _Field(name, *rest) for name, rest in fields.items()}

@@ -76,6 +76,10 @@ class TestSelecting:
         event = Event.objects.named("contact.*").get()
         assert list(select(Criteria(ids=(event.pk,)))) == [event]
 
+    def test_a_receiver_and_its_outcome_are_one_condition(self, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            assert not select(Criteria(receiver="crm.sync", outcome="failed"))
+
     def test_by_time_received_including_the_start_and_not_the_end(self):
         oldest, *_, newest = select(Criteria())
         assert newest not in select(Criteria(until=newest.received_at))

@@ -1,6 +1,5 @@
 """Conditions on events, each answered without reading all events that may meet it."""
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -15,19 +14,28 @@ Narrowed = tuple[QuerySet[Any], set[int] | None]
 
 
 class Condition:
-    """A condition that events meet or not."""
+    """A condition that events meet or not. Those of one class with the same values are equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, vars(self).values()))})"
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         """Return those of the events that meet it, and the keys of all that do, if known."""
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Where(Condition):
     """A comparison of columns, perhaps with an index: its columns, which order the result."""
 
-    test: Q
-    index: tuple[str, ...] = ()
+    def __init__(self, test: Q, index: tuple[str, ...] = ()) -> None:
+        self.test = test
+        self.index = index
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         keys = None
@@ -36,17 +44,16 @@ class Where(Condition):
         return events.filter(self.test), keys
 
 
-@dataclass(frozen=True)
 class Named(Condition):
     """An event name, or a pattern of names."""
 
-    pattern: str
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         return cast("EventQuerySet", events).named(self.pattern), None
 
 
-@dataclass(frozen=True)
 class Unsuperseded(Condition):
     """No newer event of the same record."""
 
@@ -54,11 +61,11 @@ class Unsuperseded(Condition):
         return cast("EventQuerySet", events).unsuperseded(), None
 
 
-@dataclass(frozen=True)
 class StillFailed(Condition):
     """Still failed in a failure group: the last run of the group's receiver is in it."""
 
-    group: int
+    def __init__(self, group: int) -> None:
+        self.group = group
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         runs = ReceiverRun.objects.using(events.db).filter(group=self.group, counts_in_group=True)
@@ -91,11 +98,11 @@ class Related(Condition):
         return events.alias(**{alias: row}).filter(**{f"{alias}__isnull": False}), None
 
 
-@dataclass(frozen=True)
 class Changed(Related):
     """Any of these fields changed."""
 
-    names: tuple[str, ...]
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
 
     def keys(self, using: str) -> set[int] | None:
         # Keys instead of joins, here and below: planners know how frequent each key is.
@@ -116,12 +123,12 @@ class Changed(Related):
         return ChangeSet.fields.through.objects.using(using).filter(changedfield__in=keys)
 
 
-@dataclass(frozen=True)
 class Ran(Related):
     """A receiver ran, perhaps with this outcome; one of the two may be empty."""
 
-    receiver: str
-    outcome: str = ""
+    def __init__(self, receiver: str, outcome: str = "") -> None:
+        self.receiver = receiver
+        self.outcome = outcome
 
     def keys(self, using: str) -> set[int] | None:
         if not self.receiver:
@@ -137,11 +144,11 @@ class Ran(Related):
         return ReceiverRun.objects.using(using).filter(**columns)
 
 
-@dataclass(frozen=True)
 class Failing(Related):
     """The last run of this receiver was no success, and nobody has handled the event."""
 
-    receiver: str
+    def __init__(self, receiver: str) -> None:
+        self.receiver = receiver
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         return super().narrow(events.exclude(status=Event.Status.HANDLED))

@@ -5,7 +5,6 @@ Otherwise up to MAX_ROWS rows are scanned for a page, so a page can be short tho
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -37,8 +36,7 @@ class Page(NamedTuple):
     """Where newer rows begin; None if none are known."""
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """The rows of a table that pages are made of."""
 
     scope: QuerySet[Any]
