@@ -92,6 +92,9 @@ class Conclusion:
         gave_up = run.outcome == ReceiverRun.Outcome.GAVE_UP
         part.is_final = gave_up or used >= conf.current().MAX_ATTEMPTS
         if part.is_final:
+            if not gave_up:
+                # Also with RetryLater: the receiver is not called again, whatever others do.
+                run.outcome = ReceiverRun.Outcome.FAILED
             self.note_called(part, is_last=True)
             self._finished = members.finish(states, self._path, run.outcome)
             return

@@ -281,12 +281,13 @@ class TestAgain:
         assert nothing_is_left()
 
     @override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "MAX_ATTEMPTS": 3})
+    @pytest.mark.parametrize("error", [ValueError("never"), RetryLater(60)])
     def test_what_settled_and_failed_for_good_is_not_called_with_a_retry_of_another(
-        self, post, connect, calls
+        self, post, connect, calls, error
     ):
         def settles(events, **kwargs):
             calls.append(len(events))
-            raise ValueError("never")
+            raise error
 
         def waits(event, **kwargs):
             if event.attempts < 3:
@@ -300,6 +301,29 @@ class TestAgain:
         assert statuses() == ["failed"]
         assert nothing_is_left()
         assert calls == [1, 1, 1]
+        last = ReceiverRun.objects.exclude(with_event=None).latest("pk")
+        assert last.outcome == "failed"
+
+    @override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "MAX_ATTEMPTS": 2})
+    @pytest.mark.parametrize("error", [ValueError("never"), RetryLater(60)])
+    def test_what_settled_and_failed_for_good_is_called_again_if_it_is_delivered_again(
+        self, post, connect, calls, error
+    ):
+        def settles(events, **kwargs):
+            calls.append(len(events))
+            raise error
+
+        connect(signals.ticket_changed, settles, settle=30)
+        one = ticket()
+        post(one)
+        for _ in range(4):
+            dispatch_due(later=timedelta(days=2), raises=False)
+        assert (calls, statuses()) == ([1, 1], ["failed"])
+        post(one)
+        for _ in range(4):
+            dispatch_due(later=timedelta(days=2), raises=False)
+        assert len(calls) > 2
+        assert statuses() == ["failed"]
 
 
 @pytest.mark.slow
