@@ -29,7 +29,7 @@ class Client:
 
     Args:
         connection: how to reach and sign in to the tenant.
-        rate: the maximum number of calls per second.
+        rate: the maximum number of requests per second, those of a sign-in included.
         secrets: what must not show either, if SuperOffice quotes it.
         sleep: called with seconds to wait.
     """
@@ -44,9 +44,8 @@ class Client:
     ) -> None:
         self.connection = connection
         self._secrets = (*connection.secrets, *secrets)
-        self._sender = Sender()
+        self._sender = Sender(Pace(rate, sleep).wait)
         self._credentials = Credentials(connection, self._sender, self._secrets)
-        self._pace = Pace(rate, sleep)
         self._sleep = sleep
         self._lock = threading.RLock()
         self._address: Address | None = None
@@ -74,7 +73,6 @@ class Client:
         with self._alone():
             age = time.monotonic() - self._looked_at
             if self._address is None or age > self._address.seconds:
-                self._pace.wait()
                 self._address = find(self.connection, self._sender, datetime.now(UTC))
                 self._looked_at = time.monotonic()
             return self._address
@@ -123,7 +121,6 @@ class Client:
             root = self.address().root
             with self._alone():
                 headers = self._credentials.headers()
-            self._pace.wait()
             answer = self._sender.send(method, url(root), headers=headers, params=params, body=body)
             if isinstance(answer, Answer) and answer.status < 400:
                 return answer

@@ -1,4 +1,4 @@
-"""The number of calls per second."""
+"""The number of requests per second."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from . import patience
 
 
 class Pace:
-    """Limits the number of calls per second. Threads may share it."""
+    """Limits the number of requests per second. Threads may share it."""
 
     def __init__(self, per_second: float, sleep: Callable[[float], object] = time.sleep) -> None:
         self._interval = 1 / per_second
@@ -17,7 +17,7 @@ class Pace:
         self._next = 0.0
 
     def wait(self) -> None:
-        """Wait for the turn of this call."""
+        """Wait for the turn of this request."""
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)

@@ -59,9 +59,14 @@ def _tls() -> ssl.SSLContext:
 
 
 class Sender:
-    """Sends requests. Follows no redirect, and verifies certificates, always."""
+    """Sends requests. Follows no redirect, and verifies certificates, always.
 
-    def __init__(self) -> None:
+    Args:
+        wait: waits for the turn of each request.
+    """
+
+    def __init__(self, wait: Callable[[], object] = lambda: None) -> None:
+        self._wait = wait
         self._http = httpx.Client(verify=_tls(), timeout=_timeout(), follow_redirects=False)
 
     def close(self) -> None:
@@ -82,6 +87,7 @@ class Sender:
         No error of the HTTP library leaves: Django's error reports would show the variables of its
         frames, and so the headers.
         """
+        self._wait()
         if patience.is_over():
             return NoAnswer("no answer in time", was_sent=False)
         try:

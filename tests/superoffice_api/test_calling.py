@@ -136,6 +136,22 @@ def test_calls_keep_their_pace():
     assert 0.55 < max(naps) <= 0.6
 
 
+def test_each_request_has_its_turn(superoffice):
+    """Where the tenant is, the two requests of a sign-in, and those that are repeated, too."""
+    turns: list[float] = []
+    connection = Connection.read(superoffice.tenant, superoffice.connection())
+    # No turn comes without a wait, and the waits grow, as nobody waits for them.
+    with Client(connection, rate=0.01, sleep=turns.append) as client:
+        principal_of(client)
+        assert len(superoffice.requests) == 4
+        assert len(turns) == len(superoffice.requests) - 1
+        superoffice.fail(ME, reply=Reply(401, b""))
+        principal_of(client)
+        assert len(superoffice.requests) == 8
+        assert len(turns) == len(superoffice.requests) - 1
+    assert turns == sorted(turns)
+
+
 def test_nobody_listens(superoffice):
     client = client_of(superoffice, host="http://127.0.0.1:1")
     with pytest.raises(NotReached, match="cannot be reached: no connection"):
