@@ -25,6 +25,7 @@ from django.utils import timezone
 from superoffice_hooks import checks, conf, exceptions, models, signals
 from superoffice_hooks.management import commands
 from superoffice_hooks.models.event_queryset import EventQuerySet
+from superoffice_hooks.replay import criteria
 from superoffice_hooks.wire import event_names
 from superoffice_hooks.wire.log_fields import FIELDS
 from superoffice_hooks.wire.notification import KEPT_HEADERS
@@ -147,6 +148,29 @@ class TestEverythingIsNamed:
     def test_the_options_of_a_command(self, command):
         told = set(re.findall(r"^\| `(--[\w-]+)", section(REFERENCE, f"`{command}`"), re.MULTILINE))
         assert told == own_options(command)
+
+    @pytest.mark.parametrize("criterion", criteria.TABLE.values(), ids=lambda row: row.name)
+    def test_the_values_of_a_criterion_that_has_choices(self, criterion):
+        rows = (
+            section(REFERENCE, "`superoffice_replay`"),
+            section(PAGES["docs/api.md"], "Finding events"),
+        )
+        places = (f"`--{criterion.option}", f"`{criterion.parameters[-1]}`")
+        for value, _label in getattr(criterion.kind, "choices", ()):
+            for rows_of_page, place in zip(rows, places, strict=True):
+                [told] = [
+                    line
+                    for line in rows_of_page.splitlines()
+                    if line.startswith("| ") and place in line.split(" | ")[0]
+                ]
+                assert f"`{value}`" in told
+
+    def test_the_criteria_of_python(self):
+        told = re.search(
+            r"`Criteria` takes (.*?)They mean", section(REFERENCE, "Replay in Python"), re.DOTALL
+        )
+        assert told
+        assert set(re.findall(r"`(\w+)`", told[1])) == set(criteria.TABLE)
 
     def test_system_checks(self):
         told = re.findall(r"^\| `(superoffice_hooks\.[EW]\d+)` \|", REFERENCE, re.MULTILINE)
