@@ -113,7 +113,7 @@ def _confirm(
     admin: ReadOnlyAdmin[Event], request: HttpRequest, form: ReplayForm, preview: Preview
 ) -> HttpResponse:
     """Show what the replay would do, and ask for the reason."""
-    events = select(preview.criteria).only("name", "event_id", "received_at")[:MAX_LISTED]
+    events = preview.oldest(MAX_LISTED).only("name", "event_id", "received_at")
     title = ngettext("Replay %(count)d event", "Replay %(count)d events", preview.events)
     return admin.render(
         request,

@@ -197,10 +197,8 @@ def narrow(criteria: Criteria, events: QuerySet[Event]) -> Narrowed:
 
     The limit is left to the caller.
     """
-    conditions = [c for name in criteria.values() for c in TABLE[name].conditions(criteria)]
     keys: set[int] | None = None
-    unique: list[Condition] = list(dict.fromkeys(conditions))
-    for condition in unique:
+    for condition in _conditions(criteria):
         events, known = condition.narrow(events)
         if known is not None:
             keys = known if keys is None else keys & known
@@ -209,14 +207,25 @@ def narrow(criteria: Criteria, events: QuerySet[Event]) -> Narrowed:
 
 def select(criteria: Criteria) -> EventQuerySet:
     """Return the events that meet all criteria, oldest first, from the database of the queue."""
-    events, _keys = narrow(criteria, queue.events().order_by("pk"))
+    events: QuerySet[Event] = queue.events().order_by("pk")
+    for condition in _conditions(criteria):
+        events = condition.select(events, criteria.up_to)
     return cast("EventQuerySet", events)[: criteria.limit]
 
 
 def frozen(criteria: Criteria) -> Criteria:
     """Return criteria of the same events and no later ones: ``up_to`` instead of ``limit``."""
-    last = select(criteria).aggregate(last=Max("pk"))["last"]
-    return replace(criteria, limit=None, up_to=last or 0)
+    # Without a limit, the newest event of all serves, and need not be searched for.
+    events = select(criteria) if criteria.limit else queue.events()
+    last = events.aggregate(last=Max("pk"))["last"] or 0
+    if criteria.up_to is not None:
+        last = min(last, criteria.up_to)
+    return replace(criteria, limit=None, up_to=last)
+
+
+def _conditions(criteria: Criteria) -> list[Condition]:
+    conditions = (c for name in criteria.values() for c in TABLE[name].conditions(criteria))
+    return list(dict.fromkeys(conditions))
 
 
 def _read(criterion: Criterion, value: Any) -> Any:

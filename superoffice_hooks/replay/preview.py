@@ -61,13 +61,11 @@ class Preview:
         """Return whether more than MAX_EVENTS events are selected."""
         if self.criteria.ids or self.criteria.event_ids:
             return False
-        first = queue.events().order_by("pk").values_list("pk", flat=True).first()
-        up_to = self._limited.up_to
-        if first is None or (up_to is not None and up_to - first < MAX_EVENTS):
-            return False
-        # In the order of the key: the database need not read more than it passes over.
-        beyond = select(self._limited).values_list("pk", flat=True)[MAX_EVENTS : MAX_EVENTS + 1]
-        return bool(list(beyond))
+        return self._last_counted is not None
+
+    def oldest(self, number: int) -> EventQuerySet:
+        """Return the first of the selected events."""
+        return self._selected.order_by("pk")[:number]
 
     @property
     def receivers(self) -> dict[str, int]:
@@ -155,13 +153,35 @@ class Preview:
         return self.criteria if self.criteria.limit is None else frozen(self.criteria)
 
     @cached_property
+    def _all(self) -> EventQuerySet:
+        """Return all selected events, those that are not counted included."""
+        return select(self._limited)
+
+    @cached_property
+    def _last_counted(self) -> int | None:
+        """Return the key of the last event that is counted, if more events are selected."""
+        if self.criteria.ids or self.criteria.event_ids:
+            return None
+        first = queue.events().order_by("pk").values_list("pk", flat=True).first()
+        up_to = self._limited.up_to
+        if first is None or (up_to is not None and up_to - first < MAX_EVENTS):
+            return None
+        # In the order of the key: the database need not read more than it passes over.
+        keys = self._all.values_list("pk", flat=True)
+        last_and_next = list(keys[MAX_EVENTS - 1 : MAX_EVENTS + 1])
+        return last_and_next[0] if len(last_and_next) == 2 else None
+
+    @cached_property
     def _counted(self) -> Criteria:
         """Return the criteria of the events that are counted."""
-        return frozen(replace(self._limited, limit=MAX_EVENTS)) if self.is_cut else self._limited
+        if self._last_counted is None:
+            return self._limited
+        return replace(self._limited, up_to=self._last_counted)
 
     @cached_property
     def _selected(self) -> EventQuerySet:
-        return select(self._counted).order_by()
+        events = self._all.order_by()
+        return events.filter(pk__lte=self._last_counted) if self.is_cut else events
 
     @cached_property
     def _called(self) -> Called:

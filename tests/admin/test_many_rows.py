@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from superoffice_hooks.replay import preview
 
 from .. import many
-from ..many import BOUND, explained
+from ..many import BOUND, buffers, explained
 from .conftest import EVENTS, GROUPS, REPLAY
 from .page import Page
 from .test_events import QUERIES, ours
@@ -134,6 +134,34 @@ def test_the_confirmation_of_a_replay_reads_no_more_than_the_events_it_counts(
     read = [(explained(sql), sql) for sql in read_of(captured)]
     # An event has two runs, and others of its record beside it.
     assert [(rows, sql) for rows, sql in read if rows > 10 * counted] == []
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"failing": "project.mail"},
+        {"receiver": "project.mail", "outcome": "failed"},
+        {"receiver": "project.count"},
+        {"outcome": "failed"},
+        {"changed": ["field_1"]},
+        {"changed_all": ["field_1", "field_7"]},
+        {"status": "failed"},
+        {"tenant": "Cust2"},
+        {"group": 1},
+    ],
+    ids=str,
+)
+def test_the_confirmation_of_a_replay_looks_no_event_up_by_itself(replayer, monkeypatch, criteria):
+    counted = 20_000
+    monkeypatch.setattr(preview, "MAX_EVENTS", counted)
+    url = f"{REPLAY}?{urlencode({'criteria': json.dumps(criteria)})}"
+    Page.get(replayer, url)
+    with CaptureQueriesContext(connection) as captured:
+        page = Page.get(replayer, url)
+    assert "This replay makes" in page.text
+    assert len(captured) <= 15
+    read = [(buffers(sql), sql) for sql in read_of(captured)]
+    assert [(pages, sql) for pages, sql in read if pages > 5 * counted] == []
 
 
 def read_of(captured: CaptureQueriesContext) -> list[str]:

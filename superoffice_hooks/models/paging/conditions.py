@@ -29,6 +29,13 @@ class Condition:
         """Return those of the events that meet it, and the keys of all that do, if known."""
         raise NotImplementedError
 
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        """Return those of the events that meet it, for a caller that reads all of them.
+
+        No higher key than ``up_to`` is among the events.
+        """
+        return self.narrow(events)[0]
+
 
 class Where(Condition):
     """A comparison of columns, perhaps with an index: its columns, which order the result."""
@@ -42,6 +49,9 @@ class Where(Condition):
         if self.index:
             keys = keys_of(Event.objects.using(events.db).filter(self.test).order_by(*self.index))
         return events.filter(self.test), keys
+
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        return events.filter(self.test)
 
 
 class Named(Condition):
@@ -68,12 +78,18 @@ class StillFailed(Condition):
         self.group = group
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
-        runs = ReceiverRun.objects.using(events.db).filter(group=self.group, counts_in_group=True)
-        keys = keys_of(runs.order_by("group_id", "counts_in_group", "event_id"), "event_id")
+        runs = self._runs(events.db).order_by("group_id", "counts_in_group", "event_id")
+        keys = keys_of(runs, "event_id")
         # Not one by one as below: the index has no runs but these.
         if keys is None:
-            return events.filter(pk__in=runs.values("event")), None
+            return self.select(events, None), None
         return events.filter(pk__in=keys), keys
+
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        return _with_runs(events, self._runs(events.db), up_to)
+
+    def _runs(self, using: str) -> QuerySet[ReceiverRun]:
+        return ReceiverRun.objects.using(using).filter(group=self.group, counts_in_group=True)
 
 
 class Related(Condition):
@@ -115,12 +131,22 @@ class Changed(Related):
     def rows_of_event(self, using: str) -> QuerySet[Any]:
         return self._links(using).filter(changeset=OuterRef("change_set"))
 
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        fields = self._fields(events.db).values("pk")
+        links = ChangeSet.fields.through.objects.using(events.db).filter(changedfield__in=fields)
+        change_sets: Any = keys_of(links, "changeset_id")
+        if change_sets is None:
+            change_sets = links.values("changeset")
+        return events.filter(change_set__in=change_sets)
+
     def _links(self, using: str) -> QuerySet[Any]:
         """Return the links between change sets and the fields of these names."""
-        names = [name.lower() for name in self.names]
-        fields = ChangedField.objects.using(using).filter(name__in=names)
-        keys = list(fields.values_list("pk", flat=True)[:MAX_KEYS])
+        keys = list(self._fields(using).values_list("pk", flat=True)[:MAX_KEYS])
         return ChangeSet.fields.through.objects.using(using).filter(changedfield__in=keys)
+
+    def _fields(self, using: str) -> QuerySet[ChangedField]:
+        names = [name.lower() for name in self.names]
+        return ChangedField.objects.using(using).filter(name__in=names)
 
 
 class Ran(Related):
@@ -138,6 +164,9 @@ class Ran(Related):
     def rows_of_event(self, using: str) -> QuerySet[Any]:
         return self._runs(using).filter(event=OuterRef("pk"))
 
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        return _with_runs(events, self._runs(events.db), up_to)
+
     def _runs(self, using: str) -> QuerySet[ReceiverRun]:
         columns = {"receiver": self.receiver, "outcome": self.outcome}
         columns = {column: value for column, value in columns.items() if value}
@@ -152,6 +181,10 @@ class Failing(Related):
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         return super().narrow(events.exclude(status=Event.Status.HANDLED))
+
+    def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
+        events = events.exclude(status=Event.Status.HANDLED)
+        return _with_runs(events, self._runs(events.db).failing(), up_to)
 
     def keys(self, using: str) -> set[int] | None:
         runs = keys_of(self._runs(using).order_by("outcome", "event_id"))
@@ -168,3 +201,13 @@ class Failing(Related):
         return ReceiverRun.objects.using(using).filter(
             receiver=self.receiver, outcome__in=ReceiverRun.UNSUCCESSFUL
         )
+
+
+def _with_runs(
+    events: QuerySet[Event], runs: QuerySet[ReceiverRun], up_to: int | None
+) -> QuerySet[Event]:
+    """Return those of the events that one of the runs is of."""
+    if up_to is not None:
+        # No planner knows that from the events.
+        runs = runs.filter(event__lte=up_to)
+    return events.filter(pk__in=runs.order_by().values("event"))
