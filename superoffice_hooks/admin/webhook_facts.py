@@ -45,6 +45,10 @@ def verdict(seen: Watched) -> tuple[Level, str]:
     known = seen.known
     if seen.newest is None:
         return Level.LOOK, gettext("Nobody has looked at this webhook yet.")
+    if known is not None and known.state == Watch.State.ACTIVE and known.is_elsewhere:
+        return Level.ACT, gettext(
+            "SuperOffice delivers nothing here: the webhook has another address."
+        )
     if known is not None and known.is_down:
         lost = gettext("The webhook is active, but the last ping did not arrive.")
         return Level.ACT, str(_DOWN.get(known.state, lost))

@@ -106,7 +106,12 @@ class Watch(models.Model):
     @property
     def is_down(self) -> bool:
         """Return whether nothing is delivered."""
-        return self.state in self.DOWN or self.ping == self.Ping.LOST
+        return self.state in self.DOWN or self.ping == self.Ping.LOST or self.is_elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether the webhook delivers to another address than the wanted one."""
+        return any(difference[0] == "url" for difference in self.differences)
 
     @classmethod
     def note(cls, endpoint: str, **values: Any) -> "tuple[Watch, Watch | None]":

@@ -43,6 +43,8 @@ def apply(endpoint: str, *, who: str, adopt: int | None = None) -> Iterator[str]
     seen = look(endpoint, adopt=adopt)
     yield f"Signed in to {seen.wanted.tenant}; {len(seen.visible)} webhooks are visible."
     require_one(seen, adopt)
+    if seen.ours is not None and seen.is_elsewhere and adopt is None:
+        yield f"Webhook {seen.ours.id} had the wanted address before, so it is ours."
     if seen.is_as_wanted:
         noting.note(seen)
         yield "The webhook is as it is wanted."

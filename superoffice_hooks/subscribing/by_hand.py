@@ -113,6 +113,12 @@ def _ours(seen: Look) -> Webhook:
             f"SuperOffice has {len(seen.matching) or 'no'} webhooks for {seen.wanted.url}, so it is"
             " not clear which one is meant. Compare them with superoffice_subscribe."
         )
+    if seen.is_elsewhere:
+        noting.note(seen)
+        raise configured.NotConfigured(
+            f"Webhook {seen.ours.id} delivers to {seen.ours.url}, and not to {seen.wanted.url}."
+            " superoffice_subscribe --apply puts that right."
+        )
     return seen.ours
 
 

@@ -70,10 +70,11 @@ def tenants() -> list[str]:
     """Return the tenants that the settings name."""
     connections: Any = conf.current().CONNECTIONS
     named = list(connections) if isinstance(connections, Mapping) else []
-    return list(dict.fromkeys([*named, *(wanted.tenant for wanted in _all_wanted())]))
+    return list(dict.fromkeys([*named, *(wanted.tenant for wanted in all_wanted())]))
 
 
-def _all_wanted() -> list[Wanted]:
+def all_wanted() -> list[Wanted]:
+    """Return the webhooks that are wanted; without those that cannot be."""
     wanted = []
     for endpoint in endpoints():
         try:

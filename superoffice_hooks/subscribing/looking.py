@@ -1,13 +1,13 @@
 """One look at a webhook: which one it is, in which state, and what differs."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..models import Watch
 from ..superoffice_api.calling import Client
 from ..superoffice_api.redacting import Secret
 from ..superoffice_api.webhooks import Webhook, Webhooks
-from . import configured
+from . import configured, recognising
 from .clients import client_of
 from .comparing import Difference, differences, is_same_url
 from .wanted import Wanted
@@ -38,6 +38,11 @@ class Look:
         return Watch.State.SEVERAL if self.matching else Watch.State.MISSING
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Return whether ours delivers to another address than the wanted one."""
+        return self.ours is not None and not is_same_url(self.ours.url, self.wanted.url)
+
+    @property
     def is_as_wanted(self) -> bool:
         """Return whether nothing has to be done."""
         return self.ours is not None and not self.differences
@@ -58,15 +63,17 @@ def look(endpoint: str, *, adopt: int | None = None) -> Look:
     client = client_of(wanted.tenant)
     webhooks = Webhooks(client, secrets)
     visible = tuple(webhooks.all())
-    matching = tuple(hook for hook in visible if is_same_url(hook.url, wanted.url))
-    ours = _ours(endpoint, visible, matching, adopt)
+    if adopt is None:
+        ours = recognising.ours(wanted, visible)
+    else:
+        ours = next((hook for hook in visible if hook.id == adopt), None)
     watched = _watched(wanted, visible)
     return Look(
         wanted=wanted,
         client=client,
         webhooks=webhooks,
         secrets=secrets,
-        matching=matching,
+        matching=recognising.matching(wanted, visible),
         visible=visible,
         ours=ours,
         watched=watched,
@@ -74,27 +81,16 @@ def look(endpoint: str, *, adopt: int | None = None) -> Look:
     )
 
 
-def _ours(
-    endpoint: str, visible: Iterable[Webhook], matching: tuple[Webhook, ...], adopt: int | None
-) -> Webhook | None:
-    if adopt is not None:
-        return next((hook for hook in visible if hook.id == adopt), None)
-    if len(matching) == 1:
-        return matching[0]
-    known = Watch.objects.of(endpoint).seen().exclude(webhook=None).first()
-    return next((hook for hook in matching if known and hook.id == known.webhook), None)
-
-
-def _watched(wanted: Wanted, visible: Iterable[Webhook]) -> int | None:
+def _watched(wanted: Wanted, visible: Sequence[Webhook]) -> int | None:
     """Return the id of the webhook whose state events are wanted."""
     if not wanted.states_of:
         return None
     other = configured.wanted_of(wanted.states_of)
-    ids = [hook.id for hook in visible if is_same_url(hook.url, other.url)]
-    if len(ids) == 1:
-        return ids[0]
+    if ours := recognising.ours(other, visible):
+        return ours.id
+    number = len(recognising.matching(other, visible))
     raise configured.NotConfigured(
         f"The webhook of {wanted.endpoint!r} is for the states of that of {wanted.states_of!r},"
-        f" of which SuperOffice has {len(ids)}. Subscribe {wanted.states_of!r} first, for the same"
+        f" of which SuperOffice has {number}. Subscribe {wanted.states_of!r} first, for the same"
         " tenant."
     )

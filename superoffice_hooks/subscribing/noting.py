@@ -47,6 +47,8 @@ def note(
 
 def _last_ping(seen: Look) -> str:
     """Return what became of the last ping of this webhook, as it was before this look."""
+    if seen.is_elsewhere:
+        return ""
     last = Watch.objects.of(seen.wanted.endpoint).seen().first()
     is_same = last is not None and seen.ours is not None and last.webhook == seen.ours.id
     return last.ping if last and is_same and last.state == seen.state else ""
@@ -89,6 +91,8 @@ def announce_stop(watch: Watch) -> None:
 
 
 def _reason(watch: Watch) -> str:
+    if watch.state == Watch.State.ACTIVE and watch.is_elsewhere:
+        return "it delivers to another address"
     return "its ping is lost" if watch.ping == Watch.Ping.LOST else watch.state
 
 

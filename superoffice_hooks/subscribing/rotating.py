@@ -22,6 +22,11 @@ def rotate(endpoint: str, *, who: str) -> Iterator[str]:
     require_one(seen, None)
     if seen.ours is None:
         raise NotApplied("There is no webhook yet. Use --apply without --rotate.")
+    if seen.is_elsewhere:
+        raise NotApplied(
+            f"Webhook {seen.ours.id} delivers to {seen.ours.url}. Use --apply without --rotate"
+            " first."
+        )
     if seen.ours.secret_number == 0:
         yield "SuperOffice signs with the newest secret already."
         return

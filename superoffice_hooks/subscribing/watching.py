@@ -29,7 +29,7 @@ def watch(endpoint: str) -> Watch:
     except ApiError as error:
         return noting.note_unknown(endpoint, tenant, str(error))
     noted = noting.note(seen, counters=counters, has_arrived=has_arrived)
-    if seen.state != TOO_MANY_ERRORS or not _may_reactivate(endpoint):
+    if seen.state != TOO_MANY_ERRORS or seen.is_elsewhere or not _may_reactivate(endpoint):
         return noted
     try:
         after = reactivate(seen)
@@ -98,6 +98,8 @@ def _counters(seen: Look) -> Counters:
 
 def _ping(seen: Look) -> bool | None:
     """Return whether a ping arrives; None if none can be sent. One may get lost, two do not."""
-    if seen.ours is None or seen.state != ACTIVE or PING not in seen.ours.events:
+    if seen.ours is None or seen.is_elsewhere:
+        return None
+    if seen.state != ACTIVE or PING not in seen.ours.events:
         return None
     return arriving.ping(seen) or arriving.ping(seen)

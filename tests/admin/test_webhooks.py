@@ -105,6 +105,12 @@ class TestThePage:
         Watch.note("default", tenant="Cust12345", state=state, ping=ping)
         assert said in Page.get(manager, PAGE).text
 
+    def test_one_with_another_address_delivers_nothing_here(self, subscribed, manager):
+        Watch.objects.update(
+            differences=[["url", "https://a.example.com/", "https://b.example.com/"]]
+        )
+        assert "the webhook has another address" in Page.get(manager, PAGE).text
+
     def test_a_state_that_could_not_be_read_leaves_what_was_known(self, subscribed, manager):
         Watch.note("default", tenant="Cust12345", state="unknown", reason="The API is <i>away</i>.")
         page = Page.get(manager, PAGE)

@@ -76,6 +76,10 @@ class Command(EndpointsCommand):
                 return _DIFFERS
             self.stdout.write(f"{endpoint}: SuperOffice has no webhook for {seen.wanted.url}.")
             return _DIFFERS
+        if seen.is_elsewhere and options["adopt"] is None:
+            self.stdout.write(
+                f"{endpoint}: webhook {ours.id} had the wanted address before, so it is ours."
+            )
         for difference in seen.differences:
             self.stdout.write(
                 f"{endpoint}: {difference.key} is to be {difference.wanted}, and is"
