@@ -42,13 +42,14 @@ _started_with: conf.HooksSettings | None = None
 """The settings with which the first request decided whether this process has lanes."""
 
 
-def hand_over(event: Event | None) -> None:
+def hand_over(event: Event | None, *, is_begun: bool = False) -> None:
     """Have the receivers of a stored event called; never raises.
 
-    Does not wait, unless they are called in this thread.
+    Does not wait, unless they are called in this thread. ``is_begun`` is whether the event was
+    stored as begun for that.
     """
     if event is not None:
-        _hand_over(event, dispatch_now, _ENQUEUE)
+        _hand_over(event, partial(dispatch_now, is_begun=is_begun), _ENQUEUE)
 
 
 def hand_over_replay(replay: Replay) -> None:
@@ -109,26 +110,28 @@ def _after_commit(act: Callable[[], object]) -> None:
 class Place:
     """The place in the queue of an event that is about to be stored.
 
-    If a lane of this process is idle, the event is stored as begun and handed to that lane.
+    If its receivers are called in this thread, or a lane of this process is idle, the event is
+    stored as begun. It is handed to that lane.
     """
 
     def __init__(self) -> None:
         settings = conf.current()
         in_process = settings.DISPATCH == "in_process" and not settings.ORDERED
-        lanes = _lanes if in_process and not calls_in_this_thread() else None
+        in_thread = in_process and calls_in_this_thread()
+        lanes = _lanes if in_process and not in_thread else None
         self._lanes = lanes if lanes and lanes.reserve() else None
-        self.columns = queue.place_begun() if self._lanes else queue.place_of_new()
+        self._is_begun = in_thread or self._lanes is not None
+        self.columns = queue.place_begun() if self._is_begun else queue.place_of_new()
 
     def hand_over(self, event: Event | None) -> None:
         """Hand the event over, if one was stored and is due."""
         lanes, self._lanes = self._lanes, None
-        if lanes is None:
-            hand_over(event)
-        elif event is not None and event.claim == self.columns["claim"]:
-            lanes.hand(event)
-        else:
-            lanes.hand(None)
-            hand_over(event)
+        # An event that was delivered again may be claimed by others.
+        is_begun = self._is_begun and event is not None and event.claim == self.columns["claim"]
+        if lanes is not None:
+            lanes.hand(event if is_begun else None)
+        if lanes is None or not is_begun:
+            hand_over(event, is_begun=is_begun)
 
 
 def start(**kwargs: Any) -> None:

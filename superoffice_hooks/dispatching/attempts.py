@@ -6,7 +6,7 @@ dispatch costs two commits, or one if it was begun along with the outcome of ano
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 
 from django.db import DatabaseError, connections
 
@@ -58,6 +58,7 @@ class Attempt:
         self._held: list[Receiver] = []
         self._step: steps.Step | None = None
         self._reason = ""
+        self._has_blamed = False
 
     @cached_property
     def _calls(self) -> list[Receiver]:
@@ -203,20 +204,19 @@ class Attempt:
         if self._held:
             # No attempt is counted, so that it cannot be known later what it has joined.
             self._joining = []
-            to_end = steps.break_off if self.event.begun_at else steps.postpone
-            self._step = to_end(self.event, HELD_SECONDS)
-            self._step.apply(*self._along())
-        elif self._joining or self._history.joined:
-            self._step = in_own_transaction(queue.using(), self._conclude_at_once)
-        else:
-            self._step = self._conclude_at_once()
+        conclude = partial(self._conclude_at_once, self.event.attempts)
+        joins = bool(self._joining or self._history.joined)
+        self._step = in_own_transaction(queue.using(), conclude) if joins else conclude()
         self._announce()
         return self._step.applied
 
-    def _conclude_at_once(self) -> steps.Step:
-        """Take the step that an attempt without a call comes to, and return it."""
-        self.event.claim = self._claim
-        step = steps.postpone(self.event, 0) if self._returned([]) else self._finish([])
+    def _conclude_at_once(self, attempts: int) -> steps.Step:
+        """Take the step that an attempt without a call comes to; again after a rollback."""
+        self.event.claim, self.event.attempts = self._claim, attempts
+        wait = HELD_SECONDS if self._held else 0 if self._returned([]) else None
+        step = self._finish([]) if wait is None else steps.postpone(self.event, wait)
+        if self.event.begun_at and not self._has_blamed:
+            step.uncount()
         run(connections[queue.using()], [*self._take_step(step), *self._along()])
         return step
 
@@ -232,6 +232,7 @@ class Attempt:
         event.claim = self._claim
         store_failure(run, deadly(event.deaths), lambda run: [steps.pardon(event)])
         self._history.add(run)
+        self._has_blamed = True
         logger.warning("Receiver %s is given up for %s: %s", run.receiver, event, run.error)
         return [receiver for receiver in left if receiver is not guilty]
 

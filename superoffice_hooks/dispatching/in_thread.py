@@ -16,7 +16,9 @@ logger = get_logger(__name__)
 _LIMIT = 50
 
 
-def dispatch_due(limit: int, keys: Collection[int] | None = None) -> Generator[Event, None, None]:
+def dispatch_due(
+    limit: int, keys: Collection[int] | None = None, *, joined: Collection[int] = ()
+) -> Generator[Event, None, None]:
     """Dispatch in this thread until nothing is due.
 
     Yields each event after it was tried. Closing the generator gives back those that were not
@@ -25,8 +27,9 @@ def dispatch_due(limit: int, keys: Collection[int] | None = None) -> Generator[E
     Args:
         limit: the maximum number of events claimed at a time.
         keys: only these events, by primary key, and those that wait for them; None for any.
+        joined: those of them that wait for gatherings already.
     """
-    waiting = None if keys is None else set[int]()
+    waiting = None if keys is None else set(joined)
     while True:
         while taken := take(limit, keys=keys):
             runs, following = runs_in_turn(taken), list[int]()
@@ -75,10 +78,17 @@ def _call_gatherings(limit: int, events: Collection[int] | None) -> Generator[Ev
     return is_concluded
 
 
-def dispatch_now(event: Event) -> None:
-    """Dispatch one event in this thread, if it is due, and those that wait for it; never raises."""
+def dispatch_now(event: Event, *, is_begun: bool = False) -> None:
+    """Dispatch one event in this thread, if it is due, and those that wait for it; never raises.
+
+    ``is_begun`` is whether it was stored as begun, for this thread.
+    """
     try:
-        for _ in dispatch_due(_LIMIT, [event.pk]):
+        due, joined = [event.pk], list[int]()
+        if is_begun:
+            dispatch(event)
+            due, joined = joined, due if event.status == Event.Status.WAITING else joined
+        for _ in dispatch_due(_LIMIT, due, joined=joined):
             pass
     except Exception:
         logger.exception("Unexpected error while dispatching %s", event, extra=fields(event=event))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db import DatabaseError, connections
 
 from .. import conf
+from ..models.queue import RENEWALS_PER_LEASE
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 
@@ -107,11 +108,11 @@ class Keeper:
                     calling.seconds,
                     extra=fields(receiver=calling.receiver),
                 )
-        now, lease = time.monotonic(), conf.current().LEASE_SECONDS
-        if now - self._renewed_at > lease / 3:
+        now, every = time.monotonic(), conf.current().LEASE_SECONDS / RENEWALS_PER_LEASE
+        if now - self._renewed_at > every:
             self._renewed_at = now
             if not self._renew():
-                self._renewed_at = now - lease / 3 + lease / 9
+                self._renewed_at = now - every + every / 3
 
     def _live(self) -> None:
         seconds = min(conf.current().LEASE_SECONDS / 9, STUCK_SECONDS / 2)

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from django.db import connections
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from .. import conf
 from . import clock, queue, updating
@@ -87,9 +88,14 @@ def take_rows(
     """
     if keys is not None and not keys:
         return []
+    now = time.monotonic()
     if connections[queue.using()].vendor == "postgresql":
-        return _take_in_one_statement(model, limit, keys, low)
-    return _take_in_one_transaction(model, limit, keys, low)
+        taken = _take_in_one_statement(model, limit, keys, low)
+    else:
+        taken = _take_in_one_transaction(model, limit, keys, low)
+    for row in taken:
+        row.claimed_at = now
+    return taken
 
 
 def _take_in_one_statement(
@@ -139,8 +145,9 @@ def _take_selected(model: type[_Row], due: QuerySet[_Row]) -> list[_Row]:
     else:
         updating.take_write_lock(model, connections[queue.using()])
         taken = list(due.all())
+    lease = InSeconds(conf.current().LEASE_SECONDS)
     for row in taken:
-        row.due_at = row.next_attempt_at
+        row.due_at, row.next_attempt_at = row.next_attempt_at, timezone.now() + lease.delta
         row.deaths += row.begun_at is not None and row.alone
         row.alone = row.alone or row.begun_at is not None
         row.begun_at = None
@@ -150,7 +157,7 @@ def _take_selected(model: type[_Row], due: QuerySet[_Row]) -> list[_Row]:
         {
             "deaths": _DEATHS,
             "alone": _ALONE,
-            "next_attempt_at": InSeconds(conf.current().LEASE_SECONDS),
+            "next_attempt_at": lease,
             "claim": token,
             "begun_at": None,
         },

@@ -46,6 +46,9 @@ new_token = partial(secrets.randbits, 63)
 LOST = -1
 """No claim has this token."""
 
+RENEWALS_PER_LEASE = 3
+"""How often a claim is renewed while its lease lasts."""
+
 
 def using() -> str:
     """Return the alias of the queue's database: the one that a router writes to."""

@@ -27,6 +27,8 @@ class Queued(models.Model):
 
     due_at: Any = None
     """When it was due before this process claimed it; not stored."""
+    claimed_at: float = 0.0
+    """When this process claimed it, by the monotonic clock; not stored. 0 if that is not known."""
 
     class Meta:
         abstract = True

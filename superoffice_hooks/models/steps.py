@@ -1,5 +1,6 @@
 """The steps of a claimed row from one place in its queue to the next; see ``queue``."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,11 @@ class Step(Update):
         run(connections[queue.using()], [self, *others])
         return self.applied
 
+    def uncount(self) -> None:
+        """Let it also take the number of the attempt back, because no receiver was called in it."""
+        self.columns = {"attempts": SQL("attempts - 1"), **self.columns}
+        self.counts -= 1
+
     def settle(self) -> None:
         """Note in the instance what was stored, or that the claim is lost."""
         if not self.applied:
@@ -54,6 +60,11 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
         calling: the dotted path of the first receiver.
         alone: whether this process calls nothing else meanwhile, so that its death proves guilt.
     """
+    lease = conf.current().LEASE_SECONDS
+    # A row of which no index changes is a new version in no index of PostgreSQL (HOT). The keeper
+    # renews a claim as often.
+    is_new = time.monotonic() - row.claimed_at < lease / queue.RENEWALS_PER_LEASE
+    renewed: dict[str, Any] = {} if is_new else {"next_attempt_at": InSeconds(lease)}
     return _step(
         row,
         counts=1,
@@ -62,7 +73,7 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
         begun_at=NOW,
         begun_by=queue.this_process(),
         calling=calling[:255],
-        next_attempt_at=InSeconds(conf.current().LEASE_SECONDS),
+        **renewed,
     )
 
 

@@ -18,6 +18,7 @@ from superoffice_hooks.models.claiming import take
 from superoffice_hooks.models.clock import InSeconds
 
 from ..conftest import SECRET, URL, body, documented
+from ..tracing import CAN_TRACE, traced
 
 SECONDS = 20
 """A bound for what takes milliseconds."""
@@ -107,6 +108,23 @@ class TestInTheWebProcess:
         with hooks(LANES=0):
             post(body())
         assert threads == [threading.current_thread()]
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor not in CAN_TRACE, reason="nothing shows what is sent")
+    def test_without_lanes_an_event_is_stored_as_begun_and_never_claimed(self, post, connect):
+        connect(signals.ticket_changed, lambda **kwargs: None)
+        with hooks(LANES=0):
+            post(body())
+            with traced(connection) as trace:
+                post(body())
+        verbs = [statement.split()[0] for statement in trace.statements]
+        # The first UPDATE takes the lock of SQLite. The other one concludes the attempt, and
+        # PostgreSQL gets the INSERT of the run in the same text.
+        expected = {
+            "sqlite": ["INSERT", "BEGIN", "UPDATE", "UPDATE", "INSERT", "COMMIT"],
+            "postgresql": ["INSERT", "BEGIN", "UPDATE", "COMMIT"],
+        }
+        assert verbs == expected[connection.vendor]
 
     @pytest.mark.django_db(transaction=True)
     def test_inside_a_transaction_of_the_project_they_wait_for_its_commit(self, post, connect):

@@ -197,6 +197,22 @@ class TestRedeliveries:
         assert flaky.calls == 0
         assert Event.objects.get().redeliveries.count() == 1
 
+    def test_one_of_an_event_that_was_stored_as_begun_calls_nobody_meanwhile(self, post, connect):
+        """The event is not the redelivery's, whose thread would have called its receivers."""
+        sent = body()
+        calls = []
+
+        def sends_it_again(**kwargs):
+            calls.append(1)
+            if len(calls) == 1:
+                assert post(sent).status_code == 200
+
+        connect(signals.ticket_changed, sends_it_again, atomic=False)
+        post(sent)
+        assert calls == [1]
+        event = Event.objects.get()
+        assert (event.status, event.attempts, event.redeliveries.count()) == ("succeeded", 1, 1)
+
     def test_one_of_an_event_that_waits_for_its_next_attempt_does_not_hurry_it(self, post, connect):
         flaky = connect(signals.ticket_changed, Flaky(ValueError()))
         sent = body()

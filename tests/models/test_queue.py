@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from superoffice_hooks import conf
 from superoffice_hooks.models import Event, queue, steps
 from superoffice_hooks.models.claiming import Taker, take
 from superoffice_hooks.models.clock import InSeconds
@@ -190,6 +191,17 @@ class TestAttempts:
                 assert getattr(event, name) == getattr(stored, name), name
             apart = event.next_attempt_at - stored.next_attempt_at
             assert abs(apart) < timedelta(seconds=40)
+
+    def test_begin_renews_a_claim_only_if_it_is_as_old_as_the_keeper_would_let_it_become(self, due):
+        """While it does not, PostgreSQL may write the new version into no index."""
+        due(1)
+        (event,) = take(1)
+        claimed_until = Event.objects.get().next_attempt_at
+        assert steps.begin(event, calling="a.b", alone=True).apply()
+        assert Event.objects.get().next_attempt_at == claimed_until
+        event.claimed_at -= conf.current().LEASE_SECONDS / 3
+        assert steps.begin(event, calling="a.b", alone=True).apply()
+        assert Event.objects.get().next_attempt_at > claimed_until
 
     def test_begin_says_who_began_what(self, due):
         due(1)
