@@ -13,7 +13,9 @@ RECEIVER = "nothing"
 
 WHY_SO_LARGE = (
     "Payload (780 bytes), body (670) and headers (210) are compressed by PostgreSQL; the rest is"
-    " ten indexes, and room for new versions of rows, which VACUUM keeps in the table."
+    " ten indexes, and room for new versions of rows, which VACUUM keeps in the table. In a trial"
+    " without the payload it was 1.7 times a body that we deflated; but no query could look into"
+    " payloads any more, and the log had 9.4 times the body, since it stood in the row again."
 )
 WHY_SO_MUCH = (
     "An event is written when it is stored, claimed, begun and finished; one that is stored as"
