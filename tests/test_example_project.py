@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -125,8 +126,13 @@ def test_the_demo_serves_until_it_is_ended_and_can_be_played_again(tmp_path):
             try:
                 host, port = re.findall(r"http://([\d.]+):(\d+)/admin/\n", printed)[0]
                 socket.create_connection((host, int(port))).close()
+                [line] = re.findall(r"in another terminal:\n  (.*)\n", printed)
+                sent = subprocess.run(
+                    shlex.split(line), env=environment(), capture_output=True, check=False
+                )
             finally:
                 demo.terminate()
+        assert b"1 arrived and 0 got lost" in sent.stdout
         assert "All 14 scenes ended as they should." in printed
         assert bool(re.search(r"ticket\.created +200 +redelivery", printed)) is played_before
         assert demo.returncode == 128 + signal.SIGTERM

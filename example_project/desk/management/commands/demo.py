@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -103,7 +104,7 @@ It is Monday morning. Look around: {server.url}{reverse("admin:superoffice_hooks
 The user is admin, the password {new_password()}
 {rest_api(server)}
 Nobody dispatches. To put that right, in another terminal:
-  python manage.py superoffice_dispatch
+  {manage_py()} superoffice_dispatch
 
 Ctrl-C ends the server."""
         )
@@ -155,7 +156,7 @@ Add the rate, open the event and press Replay:
   {server.url}{reverse("admin:desk_exchangerate_add")}
 
 Send more in another terminal:
-  python manage.py superoffice_send {server.url}{reverse("superoffice_hooks:webhook")}
+  {manage_py()} superoffice_send {server.url}{reverse("superoffice_hooks:webhook")}
 
 Ctrl-C ends the server."""
         )
@@ -170,6 +171,12 @@ Ctrl-C ends the server."""
             self.stdout.write("\nThe server is ended.")
         else:
             raise CommandError(f"The server ended by itself, with status {status}.")
+
+
+def manage_py() -> str:
+    """Return what another terminal calls this project with, whose virtual environment is not on."""
+    python, here = Path(sys.executable), Path.cwd()
+    return f"{python.relative_to(here) if python.is_relative_to(here) else python} {sys.argv[0]}"
 
 
 def rest_api(server: Server) -> str:
