@@ -1,6 +1,5 @@
 """Mark failed events as handled: a person dealt with them, and says how. And undo that."""
 
-import re
 from typing import Any, cast
 
 from django import forms
@@ -17,11 +16,7 @@ from ..models import Event
 from ..models.event_queryset import EventQuerySet
 from .criteria import list_query
 from .readonly import ReadOnlyAdmin
-
-MAX_SELECTED = 10_000
-"""Events that are marked with one reason."""
-
-_IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
+from .selected import is_too_many, keys_of, read_ids
 
 
 class HandlingForm(forms.Form):
@@ -69,8 +64,8 @@ def confirm_selected(
 ) -> HttpResponse | None:
     """Ask what was done about the selected events that have failed."""
     failed = selected.filter(status=Event.Status.FAILED)
-    keys = list(failed.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
-    if _is_too_many(admin, request, keys):
+    keys = keys_of(admin, request, failed)
+    if keys is None:
         return None
     if not keys:
         message = gettext("Only an event that has failed can be marked as handled.")
@@ -82,10 +77,9 @@ def confirm_selected(
 def view_selected(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Store what was done about the events of the form."""
     form = HandlingForm(request.POST)
-    ids = request.POST.get("ids", "")
-    keys = [int(key) for key in ids.split(",")] if _IDS.fullmatch(ids) else []
+    keys = read_ids(request.POST.get("ids", ""))
     way_back = admin.with_filters(request, admin.url("event_changelist"))
-    if not keys or _is_too_many(admin, request, keys):
+    if not keys or is_too_many(admin, request, keys):
         return HttpResponseRedirect(way_back)
     if not form.is_valid():
         return _confirm(admin, request, form, keys)
@@ -100,8 +94,8 @@ def undo_selected(
 ) -> None:
     """Let the selected events that are handled be failed again."""
     handled = selected.filter(status=Event.Status.HANDLED)
-    keys = list(handled.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
-    if _is_too_many(admin, request, keys):
+    keys = keys_of(admin, request, handled)
+    if keys is None:
         return
     undone = _visible(admin, request, keys).undo_handled(who=request.user.get_username())
     message = ngettext(
@@ -146,12 +140,3 @@ def _report(
 def _visible(admin: ReadOnlyAdmin[Event], request: HttpRequest, keys: list[int]) -> EventQuerySet:
     """Return those of the events that the user may see."""
     return cast("EventQuerySet", admin.get_queryset(request).filter(pk__in=keys))
-
-
-def _is_too_many(admin: ReadOnlyAdmin[Event], request: HttpRequest, keys: list[int]) -> bool:
-    """Return whether too many events are selected, and say so."""
-    if len(keys) <= MAX_SELECTED:
-        return False
-    message = gettext("Please select %(max)d events at most: narrow the list down first.")
-    admin.message_user(request, message % {"max": MAX_SELECTED}, messages.ERROR)
-    return True

@@ -16,9 +16,6 @@ from .readonly import ReadOnlyAdmin
 PERMISSION = "superoffice_hooks.replay_event"
 """The same as for a replay: both call receivers for old deliveries."""
 
-MAX_SELECTED = 1000
-"""The number of rejections in one action: each may have a body of MAX_BODY_BYTES."""
-
 
 def view(admin: ReadOnlyAdmin[Rejection], request: HttpRequest, pk: int) -> HttpResponse:
     """Parse one rejection, and show its event, or the reason for which there is none."""
@@ -47,9 +44,9 @@ def parse_selected(
     admin: ReadOnlyAdmin[Rejection], request: HttpRequest, rejections: QuerySet[Rejection]
 ) -> HttpResponse | None:
     """Parse the selected rejections, oldest first, and say how many became events."""
-    keys = rejections.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1]
-    if len(keys) > MAX_SELECTED:
-        message = gettext("Please select %(max)d rejections at most.") % {"max": MAX_SELECTED}
+    keys = rejections.order_by("pk").values_list("pk", flat=True)[: admin.max_selected + 1]
+    if len(keys) > admin.max_selected:
+        message = gettext("Please select %(max)d rejections at most.") % {"max": admin.max_selected}
         admin.message_user(request, message, messages.ERROR)
         return None
     results = Counter[str]()

@@ -54,6 +54,8 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
     show_facets = admin.ShowFacets.NEVER
     list_defer: ClassVar[Sequence[str]] = ()
     """Columns that the list does not read."""
+    max_selected = 10_000
+    """The number of rows that an action takes: one query lists them all, and a Replay's row."""
 
     class Media:
         css: ClassVar[dict[str, Sequence[str]]] = {"all": ["superoffice_hooks/admin.css"]}

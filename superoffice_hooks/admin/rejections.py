@@ -64,6 +64,8 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     list_display = ("received", "reason_word", "verified_word", "endpoint", "remote_addr")
     list_filter = ("verified", ReasonFilter, EndpointFilter, "received_at")
     list_defer = ("headers", "body")
+    # Each may have a body of MAX_BODY_BYTES, which is parsed.
+    max_selected = 1000
     actions = ("parse_again",)
     search_fields = ("remote_addr", "reason")
     search_help_text = _("A remote address, or words of the reason")

@@ -1,6 +1,5 @@
 """Replay from the admin: confirm with a reason, replay, and show the result."""
 
-import re
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,22 +13,15 @@ from ..models import Event
 from ..replay import running
 from ..replay.criteria import frozen
 from ..replay.running import Criteria, Preview, select
-from ..wire.log_fields import fields
-from ..wire.logs import get_logger
 from . import showing
 from .criteria import of_filters, of_list
 from .progress import report
 from .readonly import ReadOnlyAdmin
 from .replay_form import PREVIEW, Choice, ReplayForm, read_criteria
-
-logger = get_logger(__name__)
-
-_IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18})*")
+from .selected import keys_of, read_ids
 
 NOTHING = Criteria(up_to=0)
 """Criteria that select no event. Without any criterion, all events would be selected."""
-MAX_SELECTED = 10_000
-"""The number of events that can be selected one by one: the query and the Replay list them all."""
 MAX_LISTED = 20
 """The number of events that the confirmation page lists."""
 AT_ONCE = 25
@@ -44,9 +36,8 @@ def confirm_selected(
     if request.POST.get("select_across") == "1":
         criteria = of_list(request.GET, selected)
     if not criteria:
-        keys = list(selected.order_by("pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
-        if len(keys) > MAX_SELECTED:
-            _refuse(admin, request)
+        keys = keys_of(admin, request, selected)
+        if keys is None:
             return None
         criteria = Criteria(ids=tuple(keys))
     # The list that they were selected in says what they were selected for.
@@ -76,8 +67,8 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
 
 def _meant(source: QueryDict) -> Criteria:
     """Return the criteria of a form or a link."""
-    if _IDS.fullmatch(ids := source.get("ids", "")):
-        return Criteria(ids=tuple(map(int, ids.split(","))))
+    if ids := read_ids(source.get("ids", "")):
+        return Criteria(ids=tuple(ids))
     return read_criteria(source.get("criteria", "")) or NOTHING
 
 
@@ -89,24 +80,15 @@ def _visible(admin: ReadOnlyAdmin[Event], request: HttpRequest, criteria: Criter
     """
     visible = admin.get_queryset(request)
     if criteria.ids:
-        events = visible.filter(pk__in=criteria.ids[:MAX_SELECTED])
-        keys = tuple(events.order_by("pk").values_list("pk", flat=True))
-        return replace(criteria, ids=keys) if keys else NOTHING
+        events = visible.filter(pk__in=criteria.ids[: admin.max_selected])
+        visible_ids = tuple(events.order_by("pk").values_list("pk", flat=True))
+        return replace(criteria, ids=visible_ids) if visible_ids else NOTHING
     criteria = criteria if criteria.up_to is not None else frozen(criteria)
     if not visible.query.where:
         return criteria
     events = select(criteria).filter(pk__in=visible.order_by().values("pk"))
-    keys = tuple(events.values_list("pk", flat=True)[: MAX_SELECTED + 1])
-    if len(keys) > MAX_SELECTED:
-        _refuse(admin, request)
-        return NOTHING
-    return Criteria(ids=keys) if keys else NOTHING
-
-
-def _refuse(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> None:
-    """Say that too many events are selected."""
-    message = gettext("Please select %(max)d events at most: narrow the list down first.")
-    admin.message_user(request, message % {"max": MAX_SELECTED}, messages.ERROR)
+    keys = keys_of(admin, request, events)
+    return Criteria(ids=tuple(keys)) if keys else NOTHING
 
 
 def _confirm(
@@ -138,16 +120,7 @@ def _replay(
     """Replay up to AT_ONCE events and show the result; leave more to the dispatchers."""
     planned = running.plan(criteria, who=request.user.get_username(), **chosen)
     if planned.planned <= AT_ONCE:
-        try:
-            for _ in running.batch(planned):
-                pass
-        # The replay is stored, and dispatchers carry it on. After an error, users plan it again.
-        except Exception:
-            logger.exception(
-                "Unexpected error in %s; dispatchers carry it on",
-                planned,
-                extra=fields(replay=planned.pk),
-            )
+        running.begin(planned)
     way_back = _way_back(admin, request, criteria)
     if not planned.finished_at:
         hand_over_replay(planned)

@@ -27,6 +27,19 @@ NAMES = {
 NAME, SINCE, UNTIL = "window", "since", "until"
 
 
+def read_time(text: str) -> datetime | None:
+    """Return a time that a person typed, aware or naive as USE_TZ says; None if nothing was typed.
+
+    Raises:
+        ValueError: it is no time; the message is for that person.
+    """
+    try:
+        return times.read(text) if text else None
+    except ValueError:
+        words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
+        raise ValueError(words % {"text": text[:50]}) from None
+
+
 class Choice(NamedTuple):
     """A window to choose."""
 
@@ -75,13 +88,10 @@ class Chosen:
         }
 
     def _time(self, text: str) -> datetime | None:
-        if not text:
-            return None
         try:
-            return times.read(text)
-        except ValueError:
-            words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
-            self.problem = words % {"text": text[:50]}
+            return read_time(text)
+        except ValueError as error:
+            self.problem = str(error)
             return None
 
     def _check(self, since: datetime) -> None:

@@ -18,8 +18,6 @@ from ..models import Event, Replay
 from ..models.paging.pages import Listing
 from ..replay import running
 from ..replay.criteria import Criteria, frozen
-from ..wire.log_fields import fields
-from ..wire.logs import get_logger
 from .base import Acting
 from .permissions import MayReplay
 from .rows import Detail, Pages
@@ -32,8 +30,6 @@ from .serializers import (
     ReplaySerializer,
 )
 from .throttling import ReplayThrottle
-
-logger = get_logger(__name__)
 
 
 class HasEnded(APIException):
@@ -190,16 +186,7 @@ def preview(criteria: Criteria, values: dict[str, Any]) -> dict[str, Any]:
 
 def begin(planned: Replay) -> None:
     """Carry a new replay on for a short time, and leave the rest to the dispatchers."""
-    try:
-        for _ in running.batch(planned):
-            pass
-    # The replay is stored, and dispatchers carry it on. After an error, clients plan it again.
-    except Exception:
-        logger.exception(
-            "Unexpected error in %s; dispatchers carry it on",
-            planned,
-            extra=fields(replay=planned.pk),
-        )
+    running.begin(planned)
     hand_over_replay(planned)
     # The database's clock says when it ended, and others may have carried it on.
     planned.refresh_from_db(using=router.db_for_write(Replay))

@@ -19,6 +19,7 @@ from ..dispatching.recording import on_a_live_connection
 from ..dispatching.watching import Calling, Keeper
 from ..models import Event, Replay
 from ..models.event_queryset import EventQuerySet
+from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 from .batches import MAX_EVENTS, ReplayBatch
 from .criteria import Criteria, select
@@ -29,6 +30,7 @@ __all__ = [
     "Criteria",
     "Preview",
     "batch",
+    "begin",
     "carry_on",
     "next_waiting",
     "plan",
@@ -101,6 +103,22 @@ def batch(planned: Replay, calling: Calling | None = None) -> Generator[Event, N
             yield event
             if time.monotonic() > enough:
                 return
+
+
+def begin(planned: Replay) -> None:
+    """Carry a new replay on for a short time; never raises.
+
+    The replay is stored, and dispatchers carry it on. After an error, people would plan it again.
+    """
+    try:
+        for _ in batch(planned):
+            pass
+    except Exception:
+        logger.exception(
+            "Unexpected error in %s; dispatchers carry it on",
+            planned,
+            extra=fields(replay=planned.pk),
+        )
 
 
 def next_waiting(after: int = 0) -> Replay | None:

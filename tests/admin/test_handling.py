@@ -139,7 +139,7 @@ class TestSeveral:
         assert "Only an event that has failed can be marked as handled." in page.text
 
     def test_too_many_are_refused(self, three, replayer, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.admin.handling.MAX_SELECTED", 1)
+        monkeypatch.setattr("superoffice_hooks.admin.EventAdmin.max_selected", 1)
         page = self.select(replayer, "handle", three)
         assert "Please select 1 events at most" in page.text
         Event.objects.update(status="handled")

@@ -212,7 +212,7 @@ class TestAction:
         assert sorted(called) == [0, 1, 2, 3, 4]
 
     def test_more_than_one_request_should_parse_are_refused(self, rejected, replayer, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.admin.parse_again.MAX_SELECTED", 1)
+        monkeypatch.setattr("superoffice_hooks.admin.RejectionAdmin.max_selected", 1)
         page = choose(Page.get(replayer, REJECTIONS), rejected(body()), rejected(body()))
         assert "Please select 1 rejections at most." in page.text
         assert not Event.objects.exists()

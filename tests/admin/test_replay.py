@@ -157,7 +157,7 @@ class TestAllThatMatch:
         assert set(self.replayed(replayer, "?name=ticket.changed")) == {1}
 
     def test_more_than_can_be_kept_as_keys_are_refused(self, replayer, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_SELECTED", 1)
+        monkeypatch.setattr("superoffice_hooks.admin.EventAdmin.max_selected", 1)
         page = Page.get(replayer, f"{EVENTS}?primary_key__lt=2")
         page = choose(page, Event.objects.order_by("pk")[0], select_across="1")
         assert "Please select 1 events at most" in page.text
@@ -350,7 +350,7 @@ def test_the_page_takes_as_many_queries_for_many_events(event, calls, replayer):
 
 
 def test_more_events_than_one_request_should_name_are_refused(event, calls, replayer, monkeypatch):
-    monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_SELECTED", 2)
+    monkeypatch.setattr("superoffice_hooks.admin.EventAdmin.max_selected", 2)
     page = choose(Page.get(replayer, EVENTS), *[event() for _ in range(3)])
     assert "Please select 2 events at most" in page.text
     assert page.url == EVENTS

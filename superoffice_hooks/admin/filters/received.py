@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ...models import Event, times
+from ...models import Event
 from ...models.event_queryset import EventQuerySet
 from ..reach import Reaching
+from ..windows import read_time
 from .typed import others
 
 PRESETS = {
@@ -42,7 +43,7 @@ class ReceivedFilter(Reaching, admin.ListFilter):
         self.texts = {key: params.pop(key)[-1].strip() for key in own if key in params}
         self.problems: list[str] = []
         """What is wrong with the values, in words. If anything is, no event is shown."""
-        self.typed = {key: self._time(self.texts.get(key)) for key in (self.SINCE, self.UNTIL)}
+        self.typed = {key: self._time(self.texts.get(key, "")) for key in (self.SINCE, self.UNTIL)}
         since = (self._preset(), self.typed[self.SINCE])
         self.since = max(filter(None, since), default=None)
         self.until = self.typed[self.UNTIL]
@@ -90,15 +91,11 @@ class ReceivedFilter(Reaching, admin.ListFilter):
             return None
         return timezone.now() - PRESETS[key][1]
 
-    def _time(self, text: str | None) -> datetime | None:
-        """Return a time, aware or naive as the project's USE_TZ says."""
-        if not text:
-            return None
+    def _time(self, text: str) -> datetime | None:
         try:
-            return times.read(text)
-        except ValueError:
-            words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
-            self.problems.append(words % {"text": text[:50]})
+            return read_time(text)
+        except ValueError as error:
+            self.problems.append(str(error))
             return None
 
     def _as_input(self, key: str) -> str:
