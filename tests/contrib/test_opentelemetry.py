@@ -14,9 +14,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
 from superoffice_hooks.contrib.opentelemetry import spans
-from superoffice_hooks.exceptions import GiveUp, RetryLater
 from superoffice_hooks.models import Event, Rejection
-from superoffice_hooks.receivers import around_calls
+from superoffice_hooks.receivers import around_calls, dotted_path
 from superoffice_hooks.receiving import deliveries, spool
 from superoffice_hooks.receiving.pausing import pause
 from superoffice_hooks.receiving.taking import around_deliveries
@@ -26,6 +25,7 @@ from superoffice_hooks.signals import ticket_changed
 from superoffice_hooks.testing import dispatch_due
 
 from ..conftest import URL, body
+from .called import gives_up, raises, succeeds, waits
 
 pytestmark = pytest.mark.django_db
 
@@ -63,22 +63,6 @@ def exported() -> Iterator[Exported]:
     spans.instrument(provider)
     yield Exported(exporter)
     spans.uninstrument()
-
-
-def succeeds(**kwargs):
-    pass
-
-
-def raises(**kwargs):
-    raise ValueError("no such ticket")
-
-
-def gives_up(**kwargs):
-    raise GiveUp("never")
-
-
-def waits(**kwargs):
-    raise RetryLater(30)
 
 
 async def asks_somebody(**kwargs):
@@ -124,7 +108,7 @@ def test_a_delivery_and_the_call_of_a_receiver_are_linked(post, connect, exporte
         "client.address": "127.0.0.1",
         "superoffice.result": "event",
     }
-    path = f"{__name__}.succeeds"
+    path = dotted_path(succeeds)
     assert run.name == "process ticket.changed"
     assert run.kind == SpanKind.CONSUMER
     assert run.status.status_code == StatusCode.UNSET

@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from superoffice_hooks.contrib.prometheus import counting, standing
 from superoffice_hooks.contrib.prometheus.views import metrics
-from superoffice_hooks.exceptions import GiveUp, RetryLater
 from superoffice_hooks.models import Dispatcher, Event, ReceiverRun
+from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.receiving import deliveries
 from superoffice_hooks.receiving.pausing import pause
 from superoffice_hooks.replay import running
@@ -29,6 +29,7 @@ from superoffice_hooks.signals import receiver_ran, ticket_changed
 
 from .. import urls
 from ..conftest import URL, body
+from .called import gives_up, raises, succeeds, waits
 
 TOKEN = "a token of the tests"
 PROJECT = Path(__file__).parents[2]
@@ -92,22 +93,6 @@ def gauge() -> Callable[[str], float]:
     return read
 
 
-def succeeds(**kwargs):
-    pass
-
-
-def raises(**kwargs):
-    raise ValueError("no such ticket")
-
-
-def gives_up(**kwargs):
-    raise GiveUp("never")
-
-
-def waits(**kwargs):
-    raise RetryLater(30)
-
-
 class TestRuns:
     @pytest.mark.parametrize(
         ("receiver", "outcome"),
@@ -116,7 +101,7 @@ class TestRuns:
     def test_are_counted_by_receiver_and_outcome(self, post, connect, grown, receiver, outcome):
         connect(ticket_changed, receiver)
         post(body())
-        name = f"{__name__}.{receiver.__name__}"
+        name = dotted_path(receiver)
         assert grown("runs_total", receiver=name, outcome=outcome) == 1
         assert grown("run_duration_seconds_count", receiver=name) == 1
         seconds = ReceiverRun.objects.get().duration.total_seconds()
@@ -126,7 +111,7 @@ class TestRuns:
         post(body())
         connect(ticket_changed, succeeds)
         running.replay(running.plan(Criteria(), who="rita", reason="tried"))
-        assert grown("runs_total", receiver=f"{__name__}.succeeds", outcome="succeeded") == 1
+        assert grown("runs_total", receiver=dotted_path(succeeds), outcome="succeeded") == 1
 
     def test_that_another_process_has_recorded_are_not_counted_again(self, post, connect, grown):
         def is_overtaken(event, **kwargs):
@@ -270,7 +255,7 @@ class TestPage:
         answer = requests.get(page, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
         assert answer.headers["Content-Type"].startswith("text/plain")
         scraped = parsed(answer.text)
-        name = f"{__name__}.succeeds"
+        name = dotted_path(succeeds)
         labels = frozenset({("receiver", name), ("outcome", "succeeded")})
         assert scraped["superoffice_hooks_runs_total", labels] >= 1
         assert scraped["superoffice_hooks_database_up", frozenset()] == 1
