@@ -23,9 +23,6 @@ else:
 
 logger = get_logger(__name__)
 
-PAUSE_SECONDS = 5.0
-"""How long nothing is enqueued after the queue was out of reach, so that senders need not wait."""
-
 
 @task()
 def dispatch_event(pk: int) -> None:
@@ -46,6 +43,9 @@ def carry_on_replay(pk: int) -> None:
 class Pause:
     """The time after a failure in which this process enqueues nothing."""
 
+    seconds = 5.0
+    """How long it lasts, so that senders need not wait for a queue that is out of reach."""
+
     def __init__(self) -> None:
         self._until = 0.0
 
@@ -53,7 +53,7 @@ class Pause:
         return time.monotonic() >= self._until
 
     def begin(self) -> None:
-        self._until = time.monotonic() + PAUSE_SECONDS
+        self._until = time.monotonic() + self.seconds
 
     def end(self) -> None:
         self._until = 0.0

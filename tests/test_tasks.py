@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks import conf, signals, tasks
+from superoffice_hooks import conf, signals
 from superoffice_hooks.models import Event, steps
 from superoffice_hooks.models.claiming import take
 from superoffice_hooks.tasks import dispatch_event, pause
@@ -108,7 +108,7 @@ def test_a_queue_out_of_reach_is_left_alone_for_some_seconds(post, monkeypatch, 
     assert BackendThatIsAway.tries == 1
     assert "the queue was out of reach" in caplog.text
     pause.end()
-    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(pause, "seconds", 0)
     post(body())
     post(body())
     assert BackendThatIsAway.tries == 3

@@ -12,9 +12,10 @@ _EVERY_SECONDS = 60.0
 
 
 class StrandedLook:
-    """Looks at all waiting events once a minute, some at each turn."""
+    """Looks at all waiting events once a minute, so many at each turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = _AT_ONCE) -> None:
+        self._at_once = at_once
         self._after: stranded.Place | None = None
         self._next = 0.0
 
@@ -24,7 +25,7 @@ class StrandedLook:
             if time.monotonic() < self._next:
                 return 0
             self._next = time.monotonic() + _EVERY_SECONDS
-        events, self._after = stranded.look(self._after, _AT_ONCE)
+        events, self._after = stranded.look(self._after, self._at_once)
         brought = stranded.bring_back(events) if events else 0
         if brought:
             logger.warning(

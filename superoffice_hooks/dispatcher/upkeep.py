@@ -44,7 +44,7 @@ class Upkeep:
         self._was_useful = True
         self._gate = gate
         self._row = row
-        self._watch = WebhookWatch()
+        self.watch = WebhookWatch()
         self._stranded = StrandedLook()
         self._replays = replays
         self._last_replay = 0
@@ -74,7 +74,7 @@ class Upkeep:
         """
         done = 0
         if self._row:
-            self._watch.take_turn()
+            self.watch.take_turn()
         if self._draining.acquire(blocking=False):
             try:
                 done += self._drain()

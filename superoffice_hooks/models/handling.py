@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from .event import Event
 
-BATCH = 500
+_BATCH = 500
 """Events that are marked in one transaction."""
 _WHO_LENGTH = 255
 
@@ -37,15 +37,15 @@ class Handling(models.Model):
         return f"{self.event_id} {self.who}"
 
 
-def handle(events: "QuerySet[Event]", *, who: str, reason: str) -> int:
+def handle(events: "QuerySet[Event]", *, who: str, reason: str, batch: int = _BATCH) -> int:
     """Mark those of the events as handled that have failed; return how many.
 
-    Each batch is one transaction, so that many events are not locked for long.
+    Each ``batch`` of events is one transaction, so that many events are not locked for long.
     """
     who = who[:_WHO_LENGTH]
     columns = {"status": "handled", "handled_by": who, "handled_reason": reason}
     count = 0
-    for failed, keys in _batches(events, status="failed", next_attempt_at=None):
+    for failed, keys in _batches(events, batch, status="failed", next_attempt_at=None):
         failed.update(**columns)
         _runs(failed).handled(keys)
         Handling.objects.using(failed.db).bulk_create(
@@ -59,7 +59,7 @@ def undo(events: "QuerySet[Event]", *, who: str) -> int:
     """Let those of the events be failed again that are handled; return how many."""
     columns = {"status": "failed", "handled_by": "", "handled_reason": ""}
     count = 0
-    for handled, keys in _batches(events, status="handled"):
+    for handled, keys in _batches(events, _BATCH, status="handled"):
         handled.update(**columns)
         _runs(handled).unhandled(keys)
         noted = Handling.objects.using(handled.db).filter(event__in=keys, undone_at=None)
@@ -74,13 +74,13 @@ def _runs(events: "QuerySet[Event]") -> Any:
 
 
 def _batches(
-    events: "QuerySet[Event]", **state: Any
+    events: "QuerySet[Event]", size: int, **state: Any
 ) -> "Iterator[tuple[QuerySet[Event], list[int]]]":
     """Yield the events that are in this state, locked, each batch in a transaction of its own."""
     keys = list(events.order_by("pk").values_list("pk", flat=True))
     stored = events.model._default_manager.using(router.db_for_write(events.model))
-    for start in range(0, len(keys), BATCH):
+    for start in range(0, len(keys), size):
         with transaction.atomic(using=stored.db):
-            batch = stored.filter(pk__in=keys[start : start + BATCH], **state)
+            batch = stored.filter(pk__in=keys[start : start + size], **state)
             locked = list(batch.select_for_update().order_by("pk").values_list("pk", flat=True))
             yield stored.filter(pk__in=locked), locked

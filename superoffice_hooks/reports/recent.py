@@ -86,15 +86,21 @@ def events_by_name(window: Window, limit: int, events: EventQuerySet | None = No
     return [Name(*row) for row in names.order_by("-events", "name")[:limit]]
 
 
-def changed_fields(window: Window, limit: int, events: EventQuerySet | None = None) -> list[Field]:
+def changed_fields(
+    window: Window,
+    limit: int,
+    events: EventQuerySet | None = None,
+    *,
+    max_lists: int = MAX_LISTS,
+) -> list[Field]:
     """Return the fields with the highest counts of changes, without noise.
 
     Events are counted by their list of changed fields, and the fields of each list are read once.
-    Only the MAX_LISTS lists with the highest counts are read.
+    Only the ``max_lists`` lists with the highest counts are read.
     """
     lists = window.events(events).exclude(change_set=None).values_list("change_set")
     frequent = lists.annotate(events=Count("pk")).order_by("-events", "change_set")
-    counts = dict(frequent[:MAX_LISTS])
+    counts = dict(frequent[:max_lists])
     fields = ChangeSet.fields.through.objects.filter(changeset__in=counts)
     changed = Counter[tuple[str, str]]()
     for change_set, entity, name in fields.values_list(
@@ -106,7 +112,7 @@ def changed_fields(window: Window, limit: int, events: EventQuerySet | None = No
     return [Field(entity, name, count) for (entity, name), count in first]
 
 
-def rejections(window: Window) -> list[Refusals]:
+def rejections(window: Window, limit: int = MAX_REJECTIONS) -> list[Refusals]:
     """Return the reasons of rejections in the window, highest count first. Index: the primary key.
 
     Of unsigned deliveries, only the newest ``Rejection.objects.MAX_UNVERIFIED`` are stored.
@@ -114,7 +120,7 @@ def rejections(window: Window) -> list[Refusals]:
     newest = Rejection.objects.order_by("-pk").values_list("reason", "received_at")
     counts = Counter[str]()
     last: dict[str, datetime] = {}
-    for reason, at in newest[:MAX_REJECTIONS]:
+    for reason, at in newest[:limit]:
         if window.since <= at < window.until:
             counts[reason] += 1
             last[reason] = max(at, last.get(reason, at))

@@ -6,8 +6,9 @@ import time
 import pytest
 from django.test import override_settings
 
-from superoffice_hooks.dispatcher import Upkeep, webhook_watch
+from superoffice_hooks.dispatcher import Upkeep
 from superoffice_hooks.dispatcher.gate import Gate
+from superoffice_hooks.dispatcher.webhook_watch import WebhookWatch
 from superoffice_hooks.dispatching.watching import Calling
 from superoffice_hooks.models import Dispatcher
 
@@ -31,13 +32,16 @@ def fails(seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _looking(monkeypatch):
-    monkeypatch.setattr(webhook_watch, "_WATCH_DUE", f"{__name__}.watch_due")
     monkeypatch.setattr("superoffice_hooks.superoffice_api.is_installed", lambda: True)
     looks.clear()
     begun.clear()
     goes_on.clear()
     yield
     goes_on.set()
+
+
+def watch_with(function, parts: float = 10) -> WebhookWatch:
+    return WebhookWatch(f"{__name__}.{function.__name__}", parts)
 
 
 def hooks(**changes):
@@ -47,6 +51,7 @@ def hooks(**changes):
 @pytest.mark.django_db(transaction=True)
 def test_a_turn_begins_one_look_and_does_not_wait_for_it():
     upkeep = Upkeep(Gate(), Dispatcher.of_this_process(Dispatcher.Kind.WEB, 1))
+    upkeep.watch = watch_with(watch_due)
     with hooks(WATCH_EVERY=60):
         started = time.monotonic()
         for _ in range(3):
@@ -57,9 +62,8 @@ def test_a_turn_begins_one_look_and_does_not_wait_for_it():
 
 
 @hooks(WATCH_EVERY=60)
-def test_a_look_that_takes_long_is_not_begun_twice(monkeypatch):
-    monkeypatch.setattr(webhook_watch, "_PARTS", 1e9)
-    watch = webhook_watch.WebhookWatch()
+def test_a_look_that_takes_long_is_not_begun_twice():
+    watch = watch_with(watch_due, parts=1e9)
     for _ in range(3):
         watch.take_turn()
     assert begun.wait(10)
@@ -67,10 +71,8 @@ def test_a_look_that_takes_long_is_not_begun_twice(monkeypatch):
 
 
 @hooks(WATCH_EVERY=60)
-def test_an_error_ends_one_look_alone(monkeypatch, caplog):
-    monkeypatch.setattr(webhook_watch, "_PARTS", 1e9)
-    monkeypatch.setattr(webhook_watch, "_WATCH_DUE", f"{__name__}.fails")
-    watch = webhook_watch.WebhookWatch()
+def test_an_error_ends_one_look_alone(caplog):
+    watch = watch_with(fails, parts=1e9)
     watch.take_turn()
     watch._thread.join(10)
     watch.take_turn()
@@ -81,7 +83,7 @@ def test_an_error_ends_one_look_alone(monkeypatch, caplog):
 
 @hooks()
 def test_without_the_setting_nobody_looks():
-    watch = webhook_watch.WebhookWatch()
+    watch = watch_with(watch_due)
     watch.take_turn()
     assert watch._thread is None
 
@@ -89,6 +91,6 @@ def test_without_the_setting_nobody_looks():
 @hooks(WATCH_EVERY=60)
 def test_without_the_extra_nobody_looks(monkeypatch):
     monkeypatch.setattr("superoffice_hooks.superoffice_api.is_installed", lambda: False)
-    watch = webhook_watch.WebhookWatch()
+    watch = watch_with(watch_due)
     watch.take_turn()
     assert watch._thread is None

@@ -8,7 +8,6 @@ from django.db import connection
 from django.test import override_settings
 
 from superoffice_hooks import signals
-from superoffice_hooks.dispatcher import stranded as looks
 from superoffice_hooks.dispatcher.stranded import StrandedLook
 from superoffice_hooks.models import Event, Gathering, ReceiverRun, stranded
 from superoffice_hooks.testing import dispatch_due
@@ -130,12 +129,11 @@ def test_no_attempt_is_used_up(post, connect, settings, calls):
 
 
 def test_each_waiting_event_is_looked_at_some_at_each_turn(post, gathers, monkeypatch):
-    monkeypatch.setattr(looks, "_AT_ONCE", 2)
     for _ in range(5):
         post(ticket())
     dispatch_due()
     Event.objects.update(received_at="2026-01-01T00:00Z")
-    look = StrandedLook()
+    look = StrandedLook(at_once=2)
     assert [look.take_turn() for _ in range(2)] == [0, 0]
     Gathering.objects.all().delete()
     brought = [look.take_turn() for _ in range(2)]

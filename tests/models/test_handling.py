@@ -16,10 +16,9 @@ def failed(event) -> list[Event]:
     return list(Event.objects.filter(pk__in=keys).order_by("pk"))
 
 
-def test_many_events_are_marked_in_batches_with_who_when_and_why(failed, monkeypatch):
-    monkeypatch.setattr(handling, "BATCH", 2)
+def test_many_events_are_marked_in_batches_with_who_when_and_why(failed):
     before = timezone.now()
-    assert Event.objects.all().handle(who="rita", reason="By phone") == 5
+    assert handling.handle(Event.objects.all(), who="rita", reason="By phone", batch=2) == 5
     assert set(Event.objects.values_list("status", "handled_by", "handled_reason")) == {
         ("handled", "rita", "By phone")
     }

@@ -139,12 +139,12 @@ class TestChangedFields:
             fields = recent.changed_fields(window, 9)
         assert fields[0] == ("ticket", "title", 4)
 
-    def test_rare_lists_are_left_out_where_there_are_too_many(self, event, monkeypatch):
-        monkeypatch.setattr(recent, "MAX_LISTS", 1)
+    def test_rare_lists_are_left_out_where_there_are_too_many(self, event):
         window = day(2026, 1, 7)
         for changes in (["title"], ["title"], ["title", "priority"]):
             event("ticket.changed", window.since, Changes=changes)
-        assert recent.changed_fields(window, 9) == [("ticket", "title", 2)]
+        fields = recent.changed_fields(window, 9, max_lists=1)
+        assert fields == [("ticket", "title", 2)]
 
 
 class TestRejections:
@@ -162,13 +162,11 @@ class TestRejections:
         ]
         assert rejections[0].last == last
 
-    def test_no_more_than_the_newest_are_read(self, post, monkeypatch):
-        monkeypatch.setattr(recent, "MAX_REJECTIONS", 2)
+    def test_no_more_than_the_newest_are_read(self, post):
         for secret in (None, "a guess", "another one"):
             post(b"{}", secret=secret)
-        assert [found[:2] for found in recent.rejections(Window.latest())] == [
-            ("signature wrong", 2)
-        ]
+        read = recent.rejections(Window.latest(), limit=2)
+        assert [found[:2] for found in read] == [("signature wrong", 2)]
 
 
 class TestPending:
