@@ -1,5 +1,6 @@
 """What an event changed: a row for each field, and the headline of the event's page."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,6 +19,14 @@ MAX_SHOWN = 20
 _NAME_LENGTH = 100
 _VALUE_LENGTH = 30
 """Characters of a value in the headline."""
+
+
+_REFERENCE = re.compile(
+    r"(the |optional )?(primary key|reference|pointer)( to)?( the)?( [\w-]+){0,2}?"
+    r"( table| definition)?( \(auto-incremented\))?\.?|(optional|user-defined) \w+ reference",
+    re.IGNORECASE,
+)
+"""A description that says no more than the field's name and its type."""
 
 
 class Field(NamedTuple):
@@ -40,7 +49,7 @@ def fields(event: Event, changes: Mapping[str, Change]) -> list[Field]:
         Field(
             showing.line(described.name, _NAME_LENGTH),
             showing.line(described.label, _NAME_LENGTH),
-            described.description,
+            "" if _REFERENCE.fullmatch(described.description) else described.description,
             described.name not in significant,
             changes[described.name].known,
             *(showing.bounded(_text(described, value)) for value in changes[described.name][:2]),

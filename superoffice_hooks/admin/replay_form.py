@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Event, ReceiverRun
+from ..models import Event, FailureGroup, ReceiverRun, queue
 from ..replay.options import ONLY_FAILED, ONLY_NEWEST
 from ..replay.running import Criteria, Preview
 
@@ -43,15 +43,17 @@ class Choice:
         """
         linked = cls.of_form(parameters)
         values = criteria.values()
-        outcome = values.get("outcome")
-        failed = outcome in ReceiverRun.UNSUCCESSFUL
-        receiver = values.get("receiver") if failed else None
+        receiver, failed = "", values.get("status") == Event.Status.FAILED
+        if values.get("outcome") in ReceiverRun.UNSUCCESSFUL:
+            receiver, failed = criteria.receiver, True
+        if criteria.group:
+            group = FailureGroup.objects.using(queue.using()).filter(pk=criteria.group)
+            receiver, failed = group.values_list("receiver", flat=True).first() or "", True
+        if criteria.failing:
+            receiver, failed = criteria.failing, True
         return cls(
             linked.chosen or ((receiver,) if receiver else None),
-            only_failed=linked.only_failed
-            or failed
-            or values.get("status") == Event.Status.FAILED
-            or "group" in values,
+            only_failed=linked.only_failed or failed,
             only_newest=linked.only_newest,
         )
 

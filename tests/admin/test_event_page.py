@@ -586,3 +586,21 @@ class TestReceivers:
 
     def test_without_any_it_says_so(self, event, page_of):
         assert "No receiver is connected for this event." in page_of(event()).text
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "description"),
+    [
+        # "The reference to the ticket_priority table." and "Primary key" say what a name says.
+        ("ticket.changed", "priority", ""),
+        ("sale.changed", "project_id", ""),
+        ("ticket.changed", "cust_id", "NULL or -1 if ticket is not connected to customer."),
+    ],
+)
+def test_a_description_that_only_says_what_it_refers_to_is_left_out(
+    event, page_of, name, field, description
+):
+    text = page_of(event(name, Changes=[field])).text
+    assert "reference to the ticket_priority" not in text
+    assert "Optional project reference" not in text
+    assert description in text

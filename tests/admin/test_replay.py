@@ -14,7 +14,7 @@ from django.utils import timezone
 from superoffice_hooks import signals
 from superoffice_hooks.admin import EventAdmin
 from superoffice_hooks.admin.filters import NameFilter
-from superoffice_hooks.models import Event, Replay
+from superoffice_hooks.models import Event, FailureGroup, Replay
 
 from ..conftest import Poster, body, connecting
 from .conftest import EVENTS, REPLAY, raises
@@ -222,15 +222,49 @@ class TestChoosingReceivers:
         assert (run.event, run.receiver) == (second, RAISES)
 
     @pytest.mark.parametrize(
-        "query", ["?status__exact=failed", "?outcome=failed", f"?receiver={RAISES}&outcome=failed"]
+        ("query", "receivers"),
+        [
+            ("?status__exact=failed", None),
+            ("?outcome=failed", None),
+            (f"?receiver={RAISES}&outcome=failed", [RAISES]),
+            (f"?failing={RAISES}", [RAISES]),
+            ("?group={group}", [RAISES]),
+        ],
     )
-    def test_who_comes_from_failures_means_the_receivers_that_failed(self, failed, replayer, query):
+    def test_who_comes_from_failures_means_the_receivers_that_failed(
+        self, failed, replayer, query, receivers
+    ):
+        query = query.format(group=FailureGroup.objects.get().pk)
         page = choose(Page.get(replayer, f"{EVENTS}{query}"), failed)
         page.submit("reason", reason="the cause is gone")
         replay = Replay.objects.get()
         assert replay.only_failed
-        assert replay.receivers == ([RAISES] if "receiver" in query else None)
+        assert replay.receivers == receivers
         assert self.receivers() == ["raises"]
+
+    @pytest.mark.parametrize("page", ["receivers/", "overview/"])
+    def test_a_number_of_failures_is_replayed_for_the_receiver_that_failed(
+        self, failed, event, replayer, page
+    ):
+        event(PrimaryKey=2)
+        page = Page.get(replayer, f"{EVENTS}{page}").click("Replay")
+        assert "Replay 2 events" in page.text
+        assert "This replay makes 2 calls." in page.text
+        assert ("receivers", RAISES) in page.forms[-1].fields
+
+    def test_of_events_with_two_causes_a_group_means_its_own_receiver(
+        self, failed, connect, event, replayer
+    ):
+        def fails(**kwargs):
+            raise LookupError("There is no queue.")
+
+        connect(signals.ticket_changed, fails)
+        event(PrimaryKey=2)
+        group = FailureGroup.objects.get(exception="LookupError")
+        criteria = quote(json.dumps({"group": group.pk}))
+        page = Page.get(replayer, f"{REPLAY}?criteria={criteria}")
+        assert "This replay makes 1 call." in page.text
+        assert ("receivers", group.receiver) in page.forms[-1].fields
 
     def test_the_box_can_be_cleared(self, failed, replayer):
         criteria = quote(json.dumps({"status": "failed"}))

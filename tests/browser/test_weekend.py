@@ -1,11 +1,15 @@
 """The weekend of the example project, as people meet it on Monday morning, click by click."""
 
-import pytest
-from playwright.sync_api import expect
+import re
 
-from superoffice_hooks.models import Event, FailureGroup
+import pytest
+from playwright.sync_api import Locator, expect
+
+from superoffice_hooks.models import Event, FailureGroup, Replay
+from superoffice_hooks.reports.windows import Window
 
 from ..admin.conftest import EVENTS
+from .helpdesk import TICKET
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +28,11 @@ class Clicks:
         self.count = 0
 
     def link(self, words: str) -> None:
+        self.on(self.admin.link(words))
+
+    def on(self, goal: Locator) -> None:
         self.count += 1
-        self.admin.link(words).click()
+        goal.click()
 
 
 def test_the_verdict_names_everything_that_went_wrong(browse, weekend):
@@ -83,12 +90,50 @@ def test_the_p95_of_each_receiver(browse, weekend):
     assert person.count <= 1
 
 
-def test_what_a_receiver_failed_is_replayed_from_its_row(browse, weekend):
+def test_what_a_receiver_failed_is_replayed_newest_of_each_record(browse, weekend):
+    receiver = f"{RECEIVERS}.note_priority"
     admin = browse("rita").open(f"{EVENTS}receivers/?window=friday")
-    row = admin.tab.get_by_role("row").filter(has_text=f"{RECEIVERS}.pay_commission")
+    person = Clicks(admin)
+    row = admin.tab.get_by_role("row").filter(has_text=receiver)
     number = row.locator("[data-label='Still failed']").get_by_role("link").first.inner_text()
-    row.get_by_role("link", name="Replay").click()
+    failed = Event.objects.filter(
+        runs__receiver=receiver, runs__counts_in_group=True, received_at__gte=friday()
+    )
+    records = failed.values("tenant", "entity", "primary_key").distinct().count()
+    assert int(number) == failed.count()
+    person.on(row.get_by_role("link", name="Replay"))
     admin.says(f"Replay {number} events")
+    preview = admin.tab.locator("#superoffice-preview")
+    # Nobody is called who has succeeded.
+    expect(preview).to_contain_text(f"This replay makes {number} calls.")
+    expect(admin.tab.get_by_label(receiver)).to_be_checked()
+    person.on(admin.tab.get_by_label("Only the newest event of each record"))
+    expect(preview).to_contain_text(f"This replay makes {records} calls.")
+    admin.give_reason("The notice board is back.")
+    person.on(admin.button("Replay"))
+    admin.tab.wait_for_url(re.compile("/progress/"))
+    replay = Replay.objects.latest("pk")
+    assert (replay.planned, replay.receivers) == (int(number), [receiver])
+    assert (replay.only_failed, replay.only_newest) == (True, True)
+    assert person.count <= 5
+
+
+def friday():
+    return Window.named("friday").since
+
+
+def test_an_event_is_copied_as_curl(browse, weekend):
+    event = Event.objects.filter(primary_key=TICKET).latest("pk")
+    admin = browse("rita", permissions=["clipboard-read", "clipboard-write"])
+    admin.open(f"{EVENTS}{event.pk}/change/")
+    person = Clicks(admin)
+    person.link("Copy")
+    person.on(admin.button("Copy as curl"))
+    expect(admin.tab.get_by_role("status")).to_contain_text("Copied")
+    copied = admin.tab.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("curl ")
+    assert str(event.event_id) in copied
+    assert person.count <= 2
 
 
 @pytest.mark.parametrize("page", ["overview", "receivers", "traffic"])
