@@ -8,6 +8,7 @@ from django.test import LiveServerTestCase, TestCase, override_settings
 from django.utils import timezone
 
 from superoffice_hooks import signals
+from superoffice_hooks.dispatcher import process
 from superoffice_hooks.exceptions import RetryLater
 from superoffice_hooks.models import Event
 from superoffice_hooks.testing import (
@@ -244,6 +245,14 @@ def test_what_has_joined_is_waited_for_once_it_is_due(client):
     row.save()
     with pytest.raises(TimeoutError, match=r"not dispatched: events for desk\.sync \(gathering\)"):
         wait_until_dispatched(0.1)
+
+
+@pytest.mark.django_db
+def test_in_the_transaction_of_a_test_no_lane_is_started(client, monkeypatch):
+    monkeypatch.setattr("superoffice_hooks.dispatcher.process._lanes", None)
+    deliver(client)
+    wait_until_dispatched(1)
+    assert process._lanes is None
 
 
 @pytest.mark.django_db
