@@ -15,7 +15,9 @@ ROOT_URLCONF = "tests.urls"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 DATABASES = {
     "default": {
-        **database_from_url(os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3")),
+        **database_from_url(
+            os.environ.get("TEST_DATABASE_URL", "sqlite:///test.sqlite3?synchronous=OFF")
+        ),
         # Deliveries must survive projects that wrap every request in a transaction.
         "ATOMIC_REQUESTS": True,
     }

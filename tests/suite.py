@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from .bounded import TooLong, run_bounded
-from .databases import DATABASES, Database, NotAskedFor, product_and_version
+from .databases import DATABASES, Database, NotAskedFor, in_haste, product_and_version
 
 SPREAD = ["--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal"]
 # What fills a table or starts a server for its whole file stays in one process.
@@ -107,11 +107,11 @@ def run_on(database: Database, planned: list[Session], deadline: float | None) -
     if not planned:
         return
     try:
-        with database.serve() as server:
+        with database.serve() as server, in_haste(server.url) as url:
             place = f"{product_and_version(server.url)} ({server.origin})"
             for session in planned:
                 print(f"\n{place}{session.tests}", flush=True)
-                yield outcome_of(session, f"{place}{session.tests}", server.url, deadline)
+                yield outcome_of(session, f"{place}{session.tests}", url, deadline)
     except NotAskedFor as reason:
         yield Outcome(f"{database.name}: not run, because {reason}.", passed=None)
     except Exception as error:  # whatever keeps a database from us fails the run, with its reason

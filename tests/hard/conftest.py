@@ -42,7 +42,7 @@ def template(django_db_blocker) -> Iterator[str]:
 def database_url(tmp_path, template, django_db_blocker) -> Iterator[str]:
     """A new database on the server the suite runs on."""
     if IS_SQLITE:
-        yield f"sqlite:///{tmp_path}/hard.sqlite3"
+        yield f"sqlite:///{tmp_path}/hard.sqlite3?synchronous=OFF"
         return
     with django_db_blocker.unblock(), new_database(template) as url:
         yield url
@@ -51,13 +51,18 @@ def database_url(tmp_path, template, django_db_blocker) -> Iterator[str]:
 @contextmanager
 def new_database(template: str = "") -> Iterator[str]:
     name = f"hard_{uuid.uuid4().hex[:12]}"
-    copied = f" TEMPLATE {template.rpartition('/')[2]}" if template else ""
+    copied = f" TEMPLATE {name_of(template)}" if template else ""
     force = " WITH (FORCE)" if IS_POSTGRES else ""
     execute(f"CREATE DATABASE {name}{copied}")
     try:
         yield urlunsplit(urlsplit(URL)._replace(path=f"/{name}"))
     finally:
         execute(f"DROP DATABASE {name}{force}")
+
+
+def name_of(url: str) -> str:
+    """The name of the database at a URL."""
+    return urlsplit(url).path.removeprefix("/")
 
 
 def execute(statement: str) -> None:

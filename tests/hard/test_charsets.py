@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import URL, execute, new_database
+from .conftest import URL, execute, name_of, new_database
 
 pytestmark = [
     pytest.mark.hard,
@@ -40,7 +40,7 @@ print(Event.objects.filter(tenant="CUST1").count())
 @pytest.mark.parametrize("characters", ["latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_general_ci"])
 def test_what_the_database_would_choose_does_not_matter(characters, project_on, django_db_blocker):
     with django_db_blocker.unblock(), new_database() as url:
-        execute(f"ALTER DATABASE {url.rpartition('/')[2]} CHARACTER SET {characters}")
+        execute(f"ALTER DATABASE {name_of(url)} CHARACTER SET {characters}")
         project = project_on(url)
         assert "W008" not in project.run("django", "check", "--database", "default")
         said = project.run("django", "shell", "-c", DELIVERS_TWO)

@@ -10,7 +10,7 @@ from superoffice_hooks.testing import State, SuperOffice, Webhook, notification
 
 from ..databases import connected
 from . import SECRET
-from .conftest import IS_POSTGRES, URL
+from .conftest import IS_POSTGRES, URL, name_of
 from .proxy import Proxy
 
 pytestmark = [
@@ -99,10 +99,10 @@ def test_the_server_ends_all_sessions_every_two_seconds(mode, database_url, rig_
 
 
 def end_sessions(url: str) -> None:
-    name = url.rpartition("/")[2].partition("?")[0]
     with connected(URL) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [name_of(url)],
         )
 
 
