@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(MINUTES * 60))
     chosen = items
     if config.getoption("--only-with-database"):
-        chosen = [each for each in chosen if uses_database(each) and not is_of_words(each)]
+        chosen = of_another_database(chosen)
     if config.getoption("--smoke"):
         chosen = list({without_parameters(item): item for item in reversed(chosen)}.values())[::-1]
     kept = set(chosen)
@@ -81,9 +81,26 @@ def uses_database(item: pytest.Item) -> bool:
     return bool(fixtures or item.get_closest_marker("django_db"))
 
 
-def is_of_words(item: pytest.Item) -> bool:
-    """Whether no database makes a difference to what a test proves."""
-    return item.get_closest_marker("words") is not None
+def of_another_database(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests for which one database is not enough.
+
+    Of those that differ in parameters made of words alone, the one that is written first.
+    """
+    chosen = [item for item in items if uses_database(item) and () not in words_of(item)]
+    return list({as_databases_see_it(item): item for item in reversed(chosen)}.values())[::-1]
+
+
+def words_of(item: pytest.Item) -> list[tuple[str, ...]]:
+    """The parameters that no database sees, by each mark; none named: the whole test."""
+    return [mark.args for mark in item.iter_markers("words")]
+
+
+def as_databases_see_it(item: pytest.Item) -> tuple[object, ...]:
+    """What tells a test from those that do the same with other words."""
+    words = {name for named in words_of(item) for name in named}
+    indices: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
+    seen = {name: number for name, number in indices.items() if name not in words}
+    return *without_parameters(item), *sorted(seen.items())
 
 
 def without_parameters(item: pytest.Item) -> tuple[str, str]:

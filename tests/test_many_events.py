@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.xdist_group("many events"),
     pytest.mark.django_db,
     pytest.mark.usefixtures("many_events"),
+    pytest.mark.xdist_group("many events"),  # filled once
     pytest.mark.skipif(
         connection.vendor not in ("sqlite", "postgresql"),
         reason="the plans of SQLite and PostgreSQL are looked at; MariaDB's are not promised",

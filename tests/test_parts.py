@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from .bounded import TooLong, run_bounded
 from .hard.processes import wait_until
-from .parts import MINUTES
+from .parts import MINUTES, of_another_database
 
 
 def python(program: str) -> list[str]:
@@ -27,6 +29,36 @@ def is_gone(pid: int) -> bool:
 def test_a_fast_test_that_starts_a_process_fails():
     with pytest.raises(pytest.fail.Exception, match=r"mark it slow: .*that_starts_a_process"):
         subprocess.run(python(""), check=True)
+
+
+def item(*words: pytest.MarkDecorator, **parameters: int) -> Any:
+    """A test that uses the database, with these marks and with these numbers of its parameters."""
+    return SimpleNamespace(
+        fixturenames=("db",),
+        get_closest_marker=lambda name: None,
+        iter_markers=lambda name: [each.mark for each in words],
+        callspec=SimpleNamespace(indices=parameters),
+        parent=None,
+        name=f"test{parameters}",
+        originalname="test",
+    )
+
+
+class TestAnotherDatabase:
+    """What the first database has shown is not shown again by those to which it is the same."""
+
+    def test_leaves_out_what_is_made_of_words(self):
+        plain, of_words = item(), item(pytest.mark.words)
+        assert of_another_database([plain, of_words]) == [plain]
+
+    def test_takes_one_value_of_each_parameter_made_of_words_and_all_of_others(self):
+        mark = pytest.mark.words("language", "look")
+        items = [item(mark, language=n, look=n, row=m) for n in (0, 1) for m in (0, 1)]
+        assert of_another_database(items) == items[:2]
+
+    def test_takes_all_that_have_no_mark(self):
+        items = [item(row=n) for n in (0, 1)]
+        assert of_another_database(items) == items
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def test_strings_of_code_and_templates_are_both_found(strings):
         ("sv", "händelse"),
     ],
 )
+@pytest.mark.words
 @pytest.mark.django_db
 def test_the_admin_speaks_the_language(post, settings, language, words):
     post(body(Changes=["priority"]))

@@ -43,6 +43,7 @@ def secrets_from_somewhere(endpoint: str) -> list[str] | None:
     return {"default": [SECRET], "empty": []}.get(endpoint)
 
 
+@pytest.mark.words("post")
 class TestDocumentedBodies:
     """Everything SuperOffice documents is answered 200 and kept."""
 
@@ -75,6 +76,7 @@ class TestDocumentedBodies:
         assert event.change_set.fields.count() == 47
 
 
+@pytest.mark.words("post", "method", "url")
 class TestRefusing:
     """No secret, no entry; and the refused learn nothing."""
 
@@ -169,6 +171,7 @@ class TestRefusing:
         assert told == ["signature wrong"]
 
 
+@pytest.mark.words("post")
 class TestUnsigned:
     """ALLOW_UNSIGNED opens the door for what has no signature, and for nothing else."""
 
@@ -193,6 +196,7 @@ class TestUnsigned:
             assert post(body(), secret=None).status_code == 401
 
 
+@pytest.mark.words("post")
 class TestStrangeBodies:
     """Signed means kept, however strange; unsigned means refused, bounded, and no echo."""
 

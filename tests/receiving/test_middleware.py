@@ -11,7 +11,7 @@ from superoffice_hooks.models import Event
 
 from ..conftest import URL, Poster, body
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.words("order", "url")]
 
 COMMON = "django.middleware.common.CommonMiddleware"
 GZIP = "django.middleware.gzip.GZipMiddleware"

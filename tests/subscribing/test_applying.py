@@ -12,7 +12,11 @@ from superoffice_hooks.wire.event_names import PING
 from ..conftest import SECRET, URL
 from .conftest import EVENTS, subscribe, webhook
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hooks")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("hooks"),
+    pytest.mark.words("version", "key", "option"),
+]
 
 VERSIONS = ("10.2", "11.13", "12.0", "12.1")
 

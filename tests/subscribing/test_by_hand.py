@@ -14,7 +14,11 @@ from superoffice_hooks.testing.fake import Reply
 
 from .conftest import subscribe, webhook
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("subscribed")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("subscribed"),
+    pytest.mark.words("version", "action", "state"),
+]
 
 VERSIONS = pytest.mark.parametrize("version", ["10.2", "11.13", "12.0", "12.1"])
 

@@ -15,7 +15,11 @@ from superoffice_hooks.testing.fake.login import as_pem
 from ..conftest import SECRET
 from .conftest import Run, subscribe
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("subscribed")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("subscribed"),
+    pytest.mark.words("fault", "command"),
+]
 
 COMMANDS = {
     ("superoffice_connect", "--check"): 1,

@@ -14,7 +14,11 @@ from ..answering import answering
 from ..conftest import SECRET
 from .conftest import Run, subscribe
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("subscribed")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("subscribed"),
+    pytest.mark.words("version", "counts", "state"),
+]
 
 MEANINGS = pytest.mark.parametrize(
     ("version", "counts"),
