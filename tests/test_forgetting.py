@@ -96,7 +96,7 @@ def test_what_people_wrote_goes_if_it_is_of_this_record_alone(post, of_ann):
     for criteria in ({"entity": "contact", "primary_key": 123}, {"ids": (of_ann.pk,)}, {}):
         replay(plan(Criteria(**criteria), who="bob", reason=f"For {ANN}"))
     # Selects nothing, so it has no run.
-    plan(Criteria(entity="contact", primary_key=123, name="none"), who="bob", reason=f"For {ANN}")
+    replay(plan(Criteria(entity="contact", primary_key=123, name="none"), who="bob", reason=ANN))
     FailureGroup.objects.filter(runs__event=of_ann).distinct().get().resolve(
         who="bob", reason=f"Told {ANN}"
     )
@@ -199,6 +199,12 @@ def test_what_the_database_does_not_take_from_the_spool_is_said(settings, tmp_pa
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(CommandError, match="1 file in the spool of this machine may be of it"):
             forget(record="contact:123")
+
+
+def test_a_replay_that_is_under_way_is_said(of_ann):
+    plan(Criteria(entity="contact"), who="bob", reason="again").release()
+    with pytest.raises(CommandError, match="1 replay under way"):
+        forget(record="contact:123")
 
 
 def test_files_that_were_set_aside_are_deleted_if_they_may_be_of_the_record(settings, tmp_path):

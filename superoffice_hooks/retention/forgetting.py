@@ -157,6 +157,11 @@ def _forget_set_aside(request: Request) -> Batch:
     return Batch("files", len(paths))
 
 
+def under_way() -> int:
+    """Return how many replays are under way, which may yet write down an error of it."""
+    return Replay.objects.filter(finished_at=None).count()
+
+
 def left_in_spool() -> int:
     """Return how many deliveries wait in the spool of this machine, which may be of it."""
     return spool.standing().length

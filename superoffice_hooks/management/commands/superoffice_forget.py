@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from ...retention.forgetting import Request, forget, left_in_spool, set_aside
+from ...retention.forgetting import Request, forget, left_in_spool, set_aside, under_way
 from ..options import counted, text_of, time_of, wrong
 
 _RECORD = re.compile(r"([A-Za-z_.0-9]{1,100}):([0-9]{1,18})", re.ASCII)
@@ -55,6 +55,11 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"{counted(left, 'file')} in the spool of this machine may be of it and could"
                     " not be stored yet. Run this again when the spool is empty."
+                )
+            if replays := under_way():
+                raise CommandError(
+                    f"{counted(replays, 'replay')} under way may yet write down an error of it. Run"
+                    " this again when it has ended."
                 )
         # Counted last: what was in the spool is unfinished now.
         if unfinished := request.unfinished():
