@@ -34,9 +34,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smoke", action="store_true", help=smoke)
 
 
-# Before pytest-randomly: the first of the parameters is the one that is written first.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    # Before pytest-randomly: the first of the parameters is the one that is written first.
+    choose(config, items)
+    result = yield
+    # After it. Begun last, they would keep all others waiting.
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+    return result
+
+
+def choose(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the options leave out, and bound what is long."""
     # An option says it for all of them.
     for item in filter(is_long, [] if config.getoption("timeout") else items):
         if not item.get_closest_marker("timeout"):

@@ -20,8 +20,9 @@ from .bounded import TooLong, run_bounded
 from .databases import DATABASES, Database, NotAskedFor, in_haste, product_and_version
 
 SPREAD = ["--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal"]
-# What fills a table or starts a server for its whole file stays in one process.
-SPREAD_BY_FILE = [*SPREAD[:2], "--dist=loadfile"]
+# What fills a table or starts a server for its whole file stays in one process. By themselves,
+# files of one test, however long, would come last.
+SPREAD_BY_FILE = [*SPREAD[:2], "--dist=loadfile", "--no-loadscope-reorder"]
 
 
 # Hard tests spend half of their time waiting for processes, so two of them share the machine.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.early]
 
 PROJECT = Path(__file__).parent.parent
 NOT_OF_OUR_OWN = "follow_ticket succeeded, flag_ticket succeeded"

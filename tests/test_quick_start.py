@@ -9,7 +9,7 @@ import pytest
 
 from .newcomer import PROJECT, Reader, answers_at_all, shell, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.early, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from .conftest import raises
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.early,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(900),
     pytest.mark.skipif(

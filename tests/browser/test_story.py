@@ -16,7 +16,7 @@ from ..admin.conftest import EVENTS, REPLAY, REPLAYS, VIEW
 from .conftest import PHONE
 from .helpdesk import ERROR, TICKET
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.early]
 
 RECORD = f"ticket {TICKET}"
 WHY = "Category 7 has a queue now."

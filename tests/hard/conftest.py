@@ -2,10 +2,12 @@
 
 import os
 import random
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,12 +29,12 @@ once = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="session")
-def template(django_db_blocker) -> Iterator[str]:
-    """A migrated database to copy, where the server can: migrating takes longer than some tests."""
-    if not IS_POSTGRES:
+def template(django_db_blocker, tmp_path_factory) -> Iterator[str]:
+    """A migrated database to copy, where that can be: migrating takes longer than some tests."""
+    if not (IS_SQLITE or IS_POSTGRES):
         yield ""
         return
-    with django_db_blocker.unblock(), new_database() as url:
+    with django_db_blocker.unblock(), database_at(tmp_path_factory.mktemp("template")) as url:
         # With the tables of the queue in the database, which only some tests want.
         Project(url, {"HARD_QUEUE": "database"}).migrate()
         yield url
@@ -41,11 +43,21 @@ def template(django_db_blocker) -> Iterator[str]:
 @pytest.fixture
 def database_url(tmp_path, template, django_db_blocker) -> Iterator[str]:
     """A new database on the server the suite runs on."""
-    if IS_SQLITE:
-        yield f"sqlite:///{tmp_path}/hard.sqlite3?synchronous=OFF"
-        return
-    with django_db_blocker.unblock(), new_database(template) as url:
+    with django_db_blocker.unblock(), database_at(tmp_path, template) as url:
         yield url
+
+
+@contextmanager
+def database_at(directory: Path, template: str = "") -> Iterator[str]:
+    """A new database on the server, or in the directory."""
+    if not IS_SQLITE:
+        with new_database(template) as url:
+            yield url
+        return
+    file = directory / "hard.sqlite3"
+    if template:
+        shutil.copyfile(name_of(template), file)
+    yield f"sqlite:///{file}?synchronous=OFF"
 
 
 @contextmanager

@@ -27,7 +27,12 @@ from superoffice_hooks.wire.values import one_line
 from ..conftest import SECRET
 from .conftest import Run, subscribe
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.early,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(600),
+]
 
 EXAMPLES = 20
 NOT_CARRIED_OUT = (401, 421, 429)
