@@ -258,6 +258,15 @@ class TestAttempts:
         assert not stored.is_running
         assert abs(timezone.now() - stored.finished_at) < timedelta(seconds=30)
 
+    def test_one_that_waits_for_gatherings_has_left_the_queue_and_is_not_finished(self, due):
+        due(1)
+        (event,) = take(1)
+        steps.begin(event, calling="a", alone=False).apply()
+        assert steps.finish(event, Event.Status.WAITING).apply()
+        stored = Event.objects.get()
+        assert (stored.status, stored.next_attempt_at, stored.claim) == ("waiting", None, None)
+        assert stored.finished_at is None
+
     def test_renewing_lets_a_claim_last(self, due):
         due(2)
         one, other = take(2)
