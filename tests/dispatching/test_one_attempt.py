@@ -2,14 +2,17 @@
 
 import pytest
 from django.test import override_settings
+from django.utils import timezone
 
 from superoffice_hooks.dispatching.attempts import Attempt
+from superoffice_hooks.dispatching.calling import SessionLost
 from superoffice_hooks.dispatching.watching import Calling, Surroundings
+from superoffice_hooks.exceptions import GiveUp
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
 from superoffice_hooks.models.claiming import take
 from superoffice_hooks.models.clock import InSeconds
 from superoffice_hooks.receivers import dotted_path
-from superoffice_hooks.signals import ticket_changed
+from superoffice_hooks.signals import event_failed, ticket_changed
 
 from ..conftest import SECRET, body
 
@@ -122,3 +125,63 @@ def test_one_that_has_lost_its_claim_joins_nothing(post, connect):
     assert not lost.make()
     assert outcomes() == []
     assert not Gathering.objects.exists()
+
+
+def test_one_whose_filter_is_code_is_not_counted_if_it_is_held(post, connect):
+    connect(ticket_changed, lambda **kwargs: None, fields=lambda event: set(event.changes))
+    post(body())
+    assert attempt(may_call=lambda path: False).make()
+    event = Event.objects.get()
+    assert (event.attempts, event.is_running, outcomes()) == (0, False, [])
+
+
+def test_the_receiver_without_a_run_in_the_last_attempt_is_blamed_for_deaths(post, connect):
+    def fails(**kwargs):
+        raise ValueError("a mistake")
+
+    def ends_the_process(**kwargs):
+        raise AssertionError("It is called no more.")
+
+    connect(ticket_changed, fails, fields=lambda event: set(event.changes))
+    connect(ticket_changed, ends_the_process)
+    post(body())
+    died = ReceiverRun(event=Event.objects.get(), receiver=dotted_path(fails), attempt=3)
+    died.outcome, died.started_at = "failed", timezone.now()
+    died.save()
+    Event.objects.update(attempts=3, deaths=5, alone=True)
+    assert attempt().make()
+    blamed = ReceiverRun.objects.get(receiver=dotted_path(ends_the_process))
+    assert "process" in blamed.error
+    event = Event.objects.get()
+    assert (event.status, event.attempts, event.deaths) == ("pending", 4, 0)
+
+
+def test_a_session_that_dies_in_the_commit_of_the_last_step_ends_the_claim(
+    post, connect, monkeypatch
+):
+    def commits(receiver, event, **kwargs):
+        # As the step, which was rolled back, has left it.
+        event.claim = None
+        raise SessionLost
+
+    connect(ticket_changed, lambda **kwargs: None)
+    monkeypatch.setattr("superoffice_hooks.dispatching.attempts.call", commits)
+    post(body())
+    assert not attempt().make()
+    event = Event.objects.get()
+    assert (event.claim, event.begun_at, event.alone, event.attempts) == (None, None, True, 1)
+
+
+def test_one_that_lost_its_claim_in_the_call_announces_no_failure(post, connect):
+    failed = []
+
+    def fails(**kwargs):
+        Event.objects.update(claim=5)
+        raise GiveUp("never")
+
+    connect(event_failed, lambda event, **kwargs: failed.append(event))
+    connect(ticket_changed, fails, atomic=False)
+    post(body())
+    attempt().make()
+    assert failed == []
+    assert Event.objects.get().status == "pending"
