@@ -1,0 +1,62 @@
+"""One gathered call: its number, its claim, and what it leaves of both."""
+
+import pytest
+
+from superoffice_hooks.dispatching.calling import SessionLost
+from superoffice_hooks.dispatching.gathered import GatheredCall
+from superoffice_hooks.models import Event, Gathering, ReceiverRun
+from superoffice_hooks.models.claiming import take_rows
+from superoffice_hooks.models.clock import InSeconds
+from superoffice_hooks.signals import ticket_changed
+from superoffice_hooks.testing import dispatch_due
+
+from ..conftest import body
+from .test_gathering import SETTLED, ticket
+
+pytestmark = pytest.mark.django_db
+
+
+def gathered() -> GatheredCall:
+    """Of the only gathering, once it is due."""
+    Gathering.objects.update(next_attempt_at=InSeconds(-1))
+    (row,) = take_rows(Gathering, 1)
+    return GatheredCall(row)
+
+
+def test_an_event_that_fails_alone_has_begun_its_next_attempt(post, connect):
+    def fails(events, **kwargs):
+        raise ValueError("a mistake")
+
+    connect(ticket_changed, fails, batch=3)
+    post(ticket())
+    dispatch_due(later=SETTLED, raises=False)
+    assert ReceiverRun.objects.get(outcome="failed").attempt == 1
+    assert Event.objects.get().attempts == 1
+
+
+def test_deaths_of_a_call_count_among_its_attempts(post, connect):
+    def fails(events, **kwargs):
+        raise ValueError("a mistake")
+
+    connect(ticket_changed, fails, settle=30)
+    post(ticket())
+    dispatch_due()
+    Gathering.objects.update(attempts=4, deaths=4)
+    assert gathered().make()
+    assert Event.objects.get().status == "failed"
+
+
+def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
+    def commits(receiver, event, **kwargs):
+        # As the step, which was rolled back, has left it.
+        call.gathering.claim = None
+        raise SessionLost
+
+    connect(ticket_changed, lambda events, **kwargs: None, settle=30)
+    post(body())
+    dispatch_due()
+    call = gathered()
+    monkeypatch.setattr("superoffice_hooks.dispatching.gathered.call", commits)
+    assert not call.make()
+    row = Gathering.objects.get()
+    assert (row.claim, row.begun_at, row.alone, row.attempts) == (None, None, True, 1)
