@@ -25,7 +25,7 @@ from superoffice_hooks.testing import (
     wait_until_dispatched,
 )
 
-from ..conftest import SECRET
+from ..conftest import SECRET, body
 from ..gathered import gathering
 
 
@@ -143,6 +143,16 @@ class TestDispatchDue:
         assert dispatch_due(later=timedelta(minutes=59)) == []
         # A delay is made a tenth longer at random.
         assert len(dispatch_due(later=timedelta(minutes=8), raises=False)) == 1
+
+    def test_it_goes_ahead_to_the_call_of_what_joins_only_then(self, post, connect, settings):
+        settings.SUPEROFFICE_HOOKS = {"SECRETS": [SECRET], "DISPATCH": "worker"}
+        calls = []
+        connect(signals.any_event, lambda events, **kwargs: calls.append(len(events)), settle=30)
+        post(body(PrimaryKey=76))
+        assert [event.status for event in dispatch_due(later=timedelta(seconds=20))] == ["waiting"]
+        post(body(PrimaryKey=77))
+        dispatch_due(later=timedelta(seconds=31))
+        assert calls == [1, 1]
 
     def test_it_goes_ahead_to_the_call_of_what_has_joined(self, client):
         row = gathering("desk.sync", deliver(client))
