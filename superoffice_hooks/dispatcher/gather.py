@@ -29,7 +29,7 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
         if gathering.alone:
             with lanes.gate.alone(ALONE_SECONDS) as is_alone:
                 if not is_alone:
-                    steps.postpone(gathering, AGAIN_SECONDS).apply()
+                    steps.postpone(gathering, AGAIN_SECONDS, alone=True).apply()
                     return
                 call.make()
         else:

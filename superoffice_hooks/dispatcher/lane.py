@@ -181,7 +181,7 @@ class Lane:
         if event.alone and not event.begun_at:
             with gate.alone(ALONE_SECONDS) as is_alone:
                 if not is_alone:
-                    steps.postpone(event, AGAIN_SECONDS).apply()
+                    steps.postpone(event, AGAIN_SECONDS, alone=True).apply()
                     return None
                 following = self._make(self._lanes.attempt(event, self.calling, alone=True))
         else:

@@ -31,7 +31,7 @@ from .watching import Calling, Surroundings
 logger = get_logger(__name__)
 
 Along = Callable[[], Sequence[steps.Step]]
-"""Returns steps of other events; called again if their transaction was rolled back."""
+"""Returns steps to take in the transaction that concludes; called again if it is rolled back."""
 
 
 class Attempt:
@@ -51,7 +51,7 @@ class Attempt:
         self._along: Along = lambda: ()
         self._claim = event.claim
         self._connected = receivers_of(event.name)
-        self._was_alone = event.alone
+        self._suspect = event.alone
         self._joining: list[Receiver] = []
         self._has_code = any(receiver.options.has_code for receiver in self._connected)
         self._runs: list[ReceiverRun] = []
@@ -86,10 +86,7 @@ class Attempt:
         self.event.attempts, self.event.claim, self.event.begun_at = 0, self._claim, None
 
     def make(self, along: Along = lambda: ()) -> bool:
-        """Call the receivers and write down what came of it; return whether it is concluded.
-
-        ``along`` returns steps to be taken in the transaction that concludes it.
-        """
+        """Call the receivers and write down what came of it; return whether it is concluded."""
         self._along = along
         try:
             return self._make()
@@ -117,6 +114,7 @@ class Attempt:
             left = self._give_up_the_deadly(left)
         now = [receiver for receiver in left if self._surroundings.may_call(receiver.path)]
         self._held = [receiver for receiver in left if receiver not in now]
+        self._stays_alone = self._suspect and bool(self._held)
         if not now:
             return self._conclude_without_a_call()
         if not (event.begun_at or self._begin(now[0].path)):
@@ -130,7 +128,7 @@ class Attempt:
         """
         if not receiver.options.is_gathered or receiver.error:
             return False
-        is_suspect = self._was_alone or receiver.path in self._history.unsettled
+        is_suspect = self._suspect or receiver.path in self._history.unsettled
         return receiver.options.batch is None or not is_suspect
 
     def _begin(self, calling: str) -> bool:
@@ -156,14 +154,14 @@ class Attempt:
 
     def _conclude(self, run: ReceiverRun) -> list[steps.Step]:
         """Return the step that the attempt comes to with this last run, and those along with it."""
-        event, runs = self.event, [*self._runs, run]
+        event, runs, alone = self.event, [*self._runs, run], self._stays_alone
         event.claim = self._claim
         returned = self._returned(runs)
         unsettled = [run for run in runs if not run.is_settled]
         if unsettled and self._history.used(event, runs) < conf.current().MAX_ATTEMPTS:
-            self._step = steps.postpone(event, delay(event.attempts, unsettled))
+            self._step = steps.postpone(event, delay(event.attempts, unsettled), alone=alone)
         elif self._held:
-            self._step = steps.break_off(event, HELD_SECONDS, counts=True)
+            self._step = steps.break_off(event, HELD_SECONDS, counts=True, alone=alone)
         elif returned:
             self._step = steps.postpone(event, 0)
         else:
@@ -196,8 +194,8 @@ class Attempt:
         status, self._reason = self._history.conclusion(last, has_receivers=bool(self._calls))
         return steps.finish(self.event, status)
 
-    def _give_back(self, seconds: float) -> None:
-        steps.hand_back(self.event, self._claim, seconds, counts=bool(self._runs))
+    def _give_back(self, wait: float) -> None:
+        steps.hand_back(self.event, self._claim, wait, counts=bool(self._runs), alone=self._suspect)
 
     def _conclude_without_a_call(self) -> bool:
         """End an attempt in which no receiver is called."""
@@ -214,7 +212,8 @@ class Attempt:
         """Take the step that an attempt without a call comes to; again after a rollback."""
         self.event.claim, self.event.attempts = self._claim, attempts
         wait = HELD_SECONDS if self._held else 0 if self._returned([]) else None
-        step = self._finish([]) if wait is None else steps.postpone(self.event, wait)
+        alone = self._stays_alone
+        step = self._finish([]) if wait is None else steps.postpone(self.event, wait, alone=alone)
         if self.event.begun_at and not self._has_blamed:
             step.uncount()
         run(connections[queue.using()], [*self._take_step(step), *self._along()])

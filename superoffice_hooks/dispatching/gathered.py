@@ -47,6 +47,7 @@ class GatheredCall:
         self._surroundings = surroundings or Surroundings(Calling())
         self._calling = self._surroundings.calling
         self._claim, self._attempts = gathering.claim, gathering.attempts
+        self._was_alone = gathering.alone
         self._path: str = gathering.receiver
         self._receivers = [r for r in connected() if r.path == self._path and self._fits(r)]
         self._batch = self._receivers[0].options.batch if self._receivers else None
@@ -93,7 +94,7 @@ class GatheredCall:
         if not self._receivers and any(r.path == self._path for r in connected()):
             return self._return_to_queue("It is called for each event by itself now.")
         if self._receivers and not self._surroundings.may_call(self._path):
-            return steps.postpone(gathering, HELD_SECONDS).apply()
+            return steps.postpone(gathering, HELD_SECONDS, alone=self._was_alone).apply()
         joined = self._begin()
         return joined is not None and self._work(joined)
 
@@ -214,7 +215,8 @@ class GatheredCall:
         if gathering.attempts >= conf.current().MAX_ATTEMPTS:
             self._fail(joined, GiveUp(f"No receiver is connected as {self._path} any more."))
             return True
-        return steps.postpone(gathering, delay(gathering.attempts, [])).apply()
+        seconds = delay(gathering.attempts, [])
+        return steps.postpone(gathering, seconds, alone=self._was_alone).apply()
 
     def _return_to_queue(self, reason: str, *, alone: bool = False) -> bool:
         """Have the receiver called for each event by itself."""
@@ -231,4 +233,4 @@ class GatheredCall:
         return True
 
     def _give_back(self, seconds: float) -> None:
-        steps.hand_back(self.gathering, self._claim, seconds)
+        steps.hand_back(self.gathering, self._claim, seconds, alone=self._was_alone)

@@ -86,18 +86,27 @@ def finish(event: Event, status: Event.Status) -> Step:
     return _leave(event, status=status, **finished, next_attempt_at=None)
 
 
-def postpone(row: Queued, seconds: float) -> Step:
-    """Return the step that ends a claim; the row is due again so many seconds from now."""
-    return _leave(row, next_attempt_at=InSeconds(seconds))
+def postpone(row: Queued, seconds: float, *, alone: bool = False) -> Step:
+    """Return the step that ends a claim; the row is due again so many seconds from now.
+
+    ``alone`` is whether the next attempt is made alone: no attempt has come to its end since one
+    ended with its process.
+    """
+    return _leave(row, alone=alone, next_attempt_at=InSeconds(seconds))
 
 
-def break_off(row: Queued, seconds: float, *, counts: bool = False) -> Step:
+def break_off(row: Queued, seconds: float, *, counts: bool = False, alone: bool = False) -> Step:
     """Return the step that ends an attempt that was broken off by no fault of a receiver.
 
-    ``counts`` is whether receivers were called in it, so that its number is taken.
+    Args:
+        row: one that this process has begun.
+        seconds: after how many it is due again.
+        counts: whether receivers were called in it, so that its number is taken.
+        alone: whether it was to be made alone; then the next one is, too.
     """
-    attempts: dict[str, Any] = {} if counts else {"attempts": SQL("attempts - 1")}
-    return _leave(row, counts=0 if counts else -1, next_attempt_at=InSeconds(seconds), **attempts)
+    columns: dict[str, Any] = {} if counts else {"attempts": SQL("attempts - 1")}
+    columns |= {"alone": alone, "next_attempt_at": InSeconds(seconds)}
+    return _leave(row, counts=0 if counts else -1, **columns)
 
 
 def lose(row: Queued, seconds: float) -> Step:
@@ -137,7 +146,9 @@ def end(row: Queued, seconds: float) -> None:
     lose(row, seconds).apply()
 
 
-def hand_back(row: Queued, claim: int | None, seconds: float, *, counts: bool = False) -> None:
+def hand_back(
+    row: Queued, claim: int | None, seconds: float, *, counts: bool = False, alone: bool = False
+) -> None:
     """End a claim by no fault of a receiver: break the attempt off, or give the row back.
 
     The instance may say otherwise than the database; see ``end`` and ``break_off``.
@@ -145,7 +156,7 @@ def hand_back(row: Queued, claim: int | None, seconds: float, *, counts: bool = 
     row.claim = claim
     give_back([row])
     row.claim = claim
-    break_off(row, seconds, counts=counts).apply()
+    break_off(row, seconds, counts=counts, alone=alone).apply()
 
 
 def _leave(row: Queued, *, counts: int = 0, alone: bool = False, **columns: Any) -> Step:
