@@ -28,6 +28,25 @@ def test_each_entry_of_the_package_has_its_row_and_no_other_has():
     assert named == {path.name for path in PACKAGE.iterdir()} - UNNAMED
 
 
+OPENING = {
+    "models/transactions.py",
+    # Around an INSERT, inside a transaction of others.
+    "models/inserting.py",
+    # That of a receiver, under the project's level.
+    "dispatching/calling.py",
+}
+
+
+def test_transactions_of_our_own_are_opened_in_one_place():
+    """On MariaDB under REPEATABLE READ, others would lock gaps and deadlock."""
+    opening = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "atomic(" in path.read_text(encoding="utf-8").replace("in_atomic(", "")
+    }
+    assert opening == OPENING
+
+
 def test_the_layers_are_those_that_are_checked():
     block = re.search(r"^```\n(.*?)^```", FLOWS, re.DOTALL | re.MULTILINE)
     assert block

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -540,3 +541,20 @@ class TestRaces:
         assert sum(counts) == 20
         assert not Event.objects.filter(entity="ticket").exists()
         close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_is_the_victim_of_a_deadlock_is_pruned_again(old):
+    old()
+    (step,) = steps({"events": WEEK})[:1]
+    act, undone = step.act, list[int]()
+
+    def undoing(rows, keys):
+        act(rows, keys)
+        if not undone:
+            undone.extend(keys)
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+
+    (pruned,) = replace(step, act=undoing).prune(10)
+    assert undone
+    assert (pruned.pruned, Event.objects.count()) == (1, 0)

@@ -11,13 +11,14 @@ from functools import lru_cache
 from sys import getsizeof
 from typing import Any, ClassVar
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from ..wire.values import one_line
 from .fields import IdentifierField
+from .transactions import own_transaction
 
 _NAME_LENGTH = 128
 # A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
@@ -111,7 +112,7 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
 
     def _write(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
         """Write fields, set and links in an order in which two writers cannot deadlock."""
-        with transaction.atomic(using=using):
+        with own_transaction(using):
             fields = ChangedField.objects.using(using)
             fields.bulk_create(
                 [ChangedField(entity=entity, name=name) for name in names], ignore_conflicts=True

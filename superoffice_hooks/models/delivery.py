@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import datetime
 from typing import ClassVar
 
-from django.db import DatabaseError, models, router, transaction
+from django.db import DatabaseError, models, router
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,7 @@ from ..wire.values import one_line
 from . import errors
 from .event import Event
 from .fields import IdentifierField
+from .transactions import own_transaction
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
@@ -50,7 +51,7 @@ class RedeliveryManager(models.Manager["Redelivery"]):
         keys = list(rows.order_by("pk").values_list("pk", flat=True))
         if len(keys) <= self.MAX_OF_ONE_EVENT:
             return
-        with transaction.atomic(using=using):
+        with own_transaction(using):
             # Two processes may try to delete the same rows, and each counts those it did delete.
             between = rows.filter(pk__in=keys[1 : 1 - self.MAX_OF_ONE_EVENT])
             number, _by_model = between.delete()

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db import models, router, transaction
+from django.db import models, router
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from .transactions import own_transaction
 
 if TYPE_CHECKING:
     from .event import Event
@@ -80,7 +82,7 @@ def _batches(
     keys = list(events.order_by("pk").values_list("pk", flat=True))
     stored = events.model._default_manager.using(router.db_for_write(events.model))
     for start in range(0, len(keys), size):
-        with transaction.atomic(using=stored.db):
+        with own_transaction(stored.db):
             batch = stored.filter(pk__in=keys[start : start + size], **state)
             locked = list(batch.select_for_update().order_by("pk").values_list("pk", flat=True))
             yield stored.filter(pk__in=locked), locked

@@ -11,12 +11,12 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from .. import conf
 from ..exceptions import Refused
 from ..models import Event, Redelivery, Rejection, errors, queue
+from ..models.transactions import own_transaction
 from ..signals import delivery_rejected
 from ..wire.logs import get_logger
 from ..wire.notification import Delivery, Notification, Unreadable
@@ -184,7 +184,7 @@ def receive_again(rejection: Rejection, who: str) -> tuple[Event, bool]:
         Rejection.DoesNotExist: it is unverified, or another process was faster.
     """
     remark = f"It was a rejection first ({rejection.reason}) and was parsed again by {who}."
-    with transaction.atomic(using=router.db_for_write(Event)):
+    with own_transaction(queue.using()):
         return as_event(redacted(rejection.take()), None, remark)
 
 

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router
 from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from ..models import Event, FailureGroup, ReceiverRun, Redelivery, Rejection, Replay
+from ..models.transactions import in_own_transaction
 from ..wire.logs import get_logger
 from .examples import replace_examples
 
@@ -180,7 +181,8 @@ class Step:
         using = router.db_for_write(self.rows.model)
         rows = self.rows.model._default_manager.using(using)
         skips = connections[using].features.has_select_for_update_skip_locked
-        with transaction.atomic(using=using):
+
+        def prune() -> int:
             free = rows.filter(pk__in=ages).order_by("pk").select_for_update(skip_locked=skips)
             locked = list(free.values_list("pk", flat=True))
             # The range excludes nothing, but it bounds how much of an index is read.
@@ -188,4 +190,6 @@ class Step:
             past = self.past_retention().filter(pk__in=locked, **within)
             if keys := list(past.values_list("pk", flat=True)):
                 self.act(rows.filter(pk__in=keys), keys)
-        return len(keys)
+            return len(keys)
+
+        return in_own_transaction(using, prune)
