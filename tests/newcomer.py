@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,23 @@ def answers_at_all() -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+class Browser:
+    """Somebody who has logged in to the admin of the server in the first terminal."""
+
+    def __init__(self, name: str, password: str) -> None:
+        cookies = urllib.request.HTTPCookieProcessor()
+        self._opener = urllib.request.build_opener(cookies)
+        form = self.open("/admin/login/")
+        [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+        fields = {"username": name, "password": password, "csrfmiddlewaretoken": token}
+        self.open("/admin/login/?next=/admin/", urllib.parse.urlencode(fields).encode())
+
+    def open(self, path: str, data: bytes | None = None) -> str:
+        """Return a page."""
+        with self._opener.open(f"{ADDRESS}{path}", data, timeout=30) as answer:
+            return str(answer.read().decode())
 
 
 def shell(page: str) -> list[list[str]]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from .newcomer import PROJECT, Reader, answers_at_all, shell, until
+from .newcomer import ADDRESS, PROJECT, Browser, Reader, answers_at_all, shell, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.early, pytest.mark.timeout(600)]
+
+PASSWORD = "a long password 1"
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +48,26 @@ def test_the_quick_start_and_the_tutorial_work_to_the_letter(reader):
     *before, create_user, serve = first
     for line in before:
         reader.run(line)
-    reader.answer(create_user, ["ann", "ann@example.com", "a long password 1", "a long password 1"])
+    reader.answer(create_user, ["ann", "ann@example.com", PASSWORD, PASSWORD])
     with reader.server(serve) as printed:
         for line in second:
             reader.run(line)
         [promised] = re.findall(r"The first terminal prints `(.*)`", quick_start)
         until(lambda: promised in printed.read_text(), f"the server prints {promised!r}")
+        look_at_the_event(quick_start)
         follow_the_tutorial(reader, printed)
+
+
+def look_at_the_event(quick_start: str) -> None:
+    """See what README promises to be seen in the admin."""
+    [address] = re.findall(rf"<{re.escape(ADDRESS)}(.*?)>", quick_start)
+    browser = Browser("ann", PASSWORD)
+    events = browser.open(address)
+    [page] = set(re.findall(rf'href="({address}\d+/change/)', events))
+    shown = browser.open(page)
+    assert "succeeded" in events
+    for promised in ("priority", "helpdesk.receivers.escalate", "Replay"):
+        assert promised in shown.replace("<wbr>", "")
 
 
 def follow_the_tutorial(reader: Reader, printed: Path) -> None:
