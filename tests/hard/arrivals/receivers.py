@@ -86,17 +86,19 @@ def settle_at_once(events: Iterable[Event], replay: Replay | None, **kwargs: Any
     note_all("settle_at_once", events, replay)
 
 
-@receiver(on("hard.crowded"), batch=10, within=0.2)
-def fill_a_small_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
-    note_all("fill_a_small_batch", events, replay)
+CROWDED = {"settle_at_once"}
 
+if not conf.current().ORDERED:
 
-@receiver(on("hard.crowded"), batch=7, within=0.2)
-def fill_another_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
-    note_all("fill_another_batch", events, replay)
+    @receiver(on("hard.crowded"), batch=10, within=0.2)
+    def fill_a_small_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+        note_all("fill_a_small_batch", events, replay)
 
+    @receiver(on("hard.crowded"), batch=7, within=0.2)
+    def fill_another_batch(events: Iterable[Event], replay: Replay | None, **kwargs: Any) -> None:
+        note_all("fill_another_batch", events, replay)
 
-CROWDED = {"settle_at_once", "fill_a_small_batch", "fill_another_batch"}
+    CROWDED |= {"fill_a_small_batch", "fill_another_batch"}
 
 
 @receiver(on("hard.kills"))
