@@ -36,7 +36,7 @@ PATHS = {DELIVERING: "/superoffice/webhook/", FLOOR: "/floor/"}
 
 def start_up(rounds: int) -> list[Bar]:
     """Measure django.setup() with and without the app, and the first delivery of a process."""
-    rounds = max(rounds, 5)
+    rounds = max(rounds, 9)
     with TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/start_up.sqlite3"
         manage(url, "migrate", "--run-syncdb", "--verbosity=0")

@@ -59,6 +59,9 @@ def _call_gatherings(limit: int, events: Collection[int] | None) -> Generator[Ev
     """
     keys = None
     if events is not None:
+        # Composing a query that has no rows takes Django as long as one that has some.
+        if not events:
+            return False
         keys = list(
             queue.rows(Gathering).filter(runs__event__in=events).values_list("pk", flat=True)
         )
