@@ -4,8 +4,9 @@ import pytest
 
 from superoffice_hooks.dispatching.calling import SessionLost
 from superoffice_hooks.dispatching.gathered import GatheredCall
+from superoffice_hooks.dispatching.joining import join_unclaimed
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
-from superoffice_hooks.models.claiming import take_rows
+from superoffice_hooks.models.claiming import Taker, take_rows
 from superoffice_hooks.models.clock import InSeconds
 from superoffice_hooks.signals import ticket_changed
 from superoffice_hooks.testing import dispatch_due
@@ -44,6 +45,35 @@ def test_deaths_of_a_call_count_among_its_attempts(post, connect):
     Gathering.objects.update(attempts=4, deaths=4)
     assert gathered().make()
     assert Event.objects.get().status == "failed"
+
+
+def test_a_call_that_fails_keeps_the_time_of_its_first_event(post, connect):
+    def fails(events, **kwargs):
+        post(ticket())
+        assert join_unclaimed(Taker(Event), 1) == (1, True)
+        raise ValueError("a mistake")
+
+    connect(ticket_changed, fails, settle=30, atomic=False)
+    post(ticket())
+    dispatch_due()
+    first = Gathering.objects.get()
+    assert gathered().make()
+    row = Gathering.objects.get()
+    assert row.events == 2
+    assert (row.first_event_at, row.call_by) == (first.first_event_at, first.call_by)
+
+
+def test_a_failure_is_undone_if_another_process_has_the_gathering(post, connect):
+    def fails(events, **kwargs):
+        Gathering.objects.update(claim=5)
+        raise ValueError("a mistake")
+
+    connect(ticket_changed, fails, settle=30, atomic=False)
+    post(ticket())
+    dispatch_due()
+    assert not gathered().make()
+    assert ReceiverRun.objects.get().outcome == "joined"
+    assert Gathering.objects.get().claim == 5
 
 
 def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
