@@ -33,7 +33,7 @@ def urls(settings) -> Iterator[Callable[..., None]]:
 
     def use(*patterns: Any) -> None:
         module = ModuleType("urls_of_a_test")
-        module.urlpatterns = list(patterns)  # type: ignore[attr-defined]
+        vars(module)["urlpatterns"] = list(patterns)
         sys.modules[module.__name__] = module
         settings.ROOT_URLCONF = module.__name__
 
