@@ -20,12 +20,13 @@ from ..replay.criteria import Criteria, select
 from ..reports import failure_groups
 from ..reports.failure_groups import CountedGroup
 from . import group_states, showing, tracebacks
+from .failures import cause
 from .progress import may_replay
 from .readonly import ReadOnlyAdmin
+from .summary import RECORD, of_tenant
 
 MAX_LISTED = 20
 """Events of a group that its page lists, the newest ones."""
-_ERROR_LENGTH = 150
 
 
 class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
@@ -33,14 +34,12 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
 
     list_display = (
         "state_word",
-        "receiver_path",
-        "exception_name",
-        "error_line",
+        "cause",
         "still",
         "first",
         "last",
     )
-    list_display_links = ("state_word", "receiver_path")
+    list_display_links = ("state_word", "cause")
     list_filter = ("state", "last_seen")
     list_defer = ("reason",)
     search_fields = ("receiver", "exception", "frame", "error")
@@ -105,7 +104,7 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
         failed = events.filter(status=Event.Status.FAILED)
         run = failure_groups.example(group, visible)
         own = tracebacks.own_lines(run.traceback, run.receiver) if run else ""
-        newest = events.order_by("-pk").only("name", "event_id", "received_at", "status")
+        newest = events.order_by("-pk").only("name", "event_id", "received_at", *RECORD)
         return {
             "still": still,
             "retrying": still - failed.count(),
@@ -113,10 +112,15 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
             "failed_url": self._list_url(group.pk, status__exact=Event.Status.FAILED),
             "replay_url": self._replay_url(group),
             "example": run,
+            "example_of": of_tenant(run.event) if run else "",
+            "example_name": showing.line(run.event.name) if run else "",
             "headline": showing.bounded(run.error) if run else "",
             "own": showing.text(own) if own else "",
             "whole": showing.text(run.traceback) if run and run.traceback else "",
-            "events": newest[:MAX_LISTED] if still else (),
+            "events": [
+                (event, of_tenant(event), showing.line(event.name))
+                for event in (newest[:MAX_LISTED] if still else ())
+            ],
             "current_state": group.current_state,
             "may_triage": self.has_triage_permission(request),
             "may_replay": self.has_replay_permission(request),
@@ -153,12 +157,10 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     def place(self, group: FailureGroup) -> str:
         return showing.bounded(group.frame) or gettext("none of the project's own code")
 
-    @admin.display(description=_("error"))
-    def error_line(self, group: FailureGroup) -> str:
-        """Return the first line of an error; nothing if it may be that of a hidden event."""
-        if "error" in group.get_deferred_fields():
-            return self.get_empty_value_display()
-        return showing.line(group.error.partition("\n")[0], _ERROR_LENGTH)
+    @admin.display(description=_("Cause"), ordering="receiver")
+    def cause(self, group: FailureGroup) -> SafeString:
+        # The error may be that of a hidden event.
+        return cause(group, is_whole="error" not in group.get_deferred_fields())
 
     @admin.display(description=_("still failed"))
     def still(self, group: CountedGroup) -> str:

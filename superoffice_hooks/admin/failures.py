@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from ..models import Event, ReceiverRun
+from ..models import Event, FailureGroup, ReceiverRun
 from . import showing
 
 MAX_RUNS = 1000
@@ -16,6 +16,7 @@ MAX_RUNS = 1000
 _WITHOUT = (Event.Status.SUCCEEDED, Event.Status.SKIPPED)
 _RECEIVER_LENGTH = 60
 _ERROR_LENGTH = 100
+_CAUSE_LENGTH = 120
 
 
 class Failure(NamedTuple):
@@ -50,7 +51,7 @@ def in_short(failures: list[Failure]) -> SafeString:
         ' <span class="superoffice-error">{}</span>{}',
         showing.line(first.receiver),
         showing.breakable(short(first.receiver)),
-        showing.line(first.error.partition("\n")[0], _ERROR_LENGTH),
+        error_line(first.error, _ERROR_LENGTH),
         gettext(" and %(count)d more") % {"count": len(others)} if others else "",
     )
 
@@ -58,3 +59,20 @@ def in_short(failures: list[Failure]) -> SafeString:
 def short(receiver: str) -> str:
     """Return the end of a dotted path: the function, and what it is in."""
     return showing.line(".".join(receiver.split(".")[-2:]), _RECEIVER_LENGTH)
+
+
+def error_line(error: str, limit: int) -> SafeString:
+    """Return the first line of an error, which breaks within the name of its class."""
+    return showing.breakable(showing.line(error.partition("\n")[0], limit))
+
+
+def cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
+    """Return the first line of a group's error, and the receiver that raised it.
+
+    If not all events are visible, it may be the error of one that is hidden: then the exception.
+    """
+    return format_html(
+        '{} <div class="superoffice-quiet">{}</div>',
+        error_line((is_whole and group.error) or group.exception, _CAUSE_LENGTH),
+        showing.breakable(showing.line(group.receiver, _CAUSE_LENGTH)),
+    )

@@ -8,11 +8,9 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from ..models import Event, FailureGroup, Rejection, Watch
+from ..models import Event, Rejection, Watch
 from ..reports import recent, standing
 from ..reports.failure_groups import open_groups
 from ..reports.gatherings import MAX_GATHERINGS
@@ -22,6 +20,7 @@ from ..reports.stages import OVERDUE_SECONDS
 from ..reports.verdict import Topic
 from ..reports.webhooks import Watched
 from . import showing
+from .failures import cause
 from .readonly import ReadOnlyAdmin
 from .summary import record
 from .tables import Cell, Table
@@ -110,7 +109,7 @@ def _still_failed(links: Links, scope: Any) -> Table:
     events = links.window.events(scope)
     rows = [
         [
-            Cell(_cause(group, is_whole=scope is None), url),
+            Cell(cause(group, is_whole=scope is None), url),
             Cell(count, links.of_window(group=str(group.pk))),
             _ago(group.last_seen),
             Cell(gettext("Replay"), links.replay(group=group.pk)),
@@ -125,19 +124,6 @@ def _still_failed(links: Links, scope: Any) -> Table:
         rows,
         gettext("No event of this time is still failed."),
         is_wide=True,
-    )
-
-
-def _cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
-    """Return the first line of a group's error, and the receiver that raised it.
-
-    If not all events are visible, it may be the error of one that is hidden: then the exception.
-    """
-    error = showing.line(group.error.partition("\n")[0], 120) if is_whole else ""
-    return format_html(
-        '{}<div class="superoffice-quiet">{}</div>',
-        error or showing.line(group.exception, 120),
-        showing.line(group.receiver, 120),
     )
 
 

@@ -58,7 +58,9 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
     """The number of rows that an action takes: one query lists them all, and a Replay's row."""
 
     class Media:
-        css: ClassVar[dict[str, Sequence[str]]] = {"all": ["superoffice_hooks/admin.css"]}
+        css: ClassVar[dict[str, Sequence[str]]] = {
+            "all": ["superoffice_hooks/admin.css", "superoffice_hooks/lists.css"]
+        }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

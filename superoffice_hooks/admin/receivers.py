@@ -14,6 +14,7 @@ from ..models import Event
 from ..receivers import Receiver
 from ..reports.receivers import MAX_CALLS, Figures, receivers
 from . import showing
+from .failures import error_line
 from .gatherings import together
 from .progress import may_replay
 from .readonly import ReadOnlyAdmin
@@ -83,7 +84,7 @@ def _name(figures: Figures) -> SafeString:
     else:
         words = [_filters(connection) for connection in figures.connections]
     lines = format_html_join("", '<div class="superoffice-quiet">{}</div>', ((w,) for w in words))
-    return format_html("{}{}", figures.receiver, lines)
+    return format_html("{}{}", showing.breakable(figures.receiver), lines)
 
 
 def _filters(receiver: Receiver) -> str:
@@ -133,7 +134,7 @@ def _duration(duration: timedelta | None) -> str:
 def _last_failure(figures: Figures) -> SafeString | str:
     if figures.last_failure is None:
         return showing.ago(None)
-    error = showing.line(figures.error, _ERROR_LENGTH)
+    error = error_line(figures.error, _ERROR_LENGTH)
     return format_html("{}<div>{}</div>", showing.ago(figures.last_failure), error)
 
 

@@ -64,10 +64,7 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         "state_word",
         "who",
         "short_reason",
-        "planned",
-        "done",
-        "failed",
-        "remaining",
+        "done_of",
         "finished",
     )
     list_filter = (StateFilter, "created_at")
@@ -118,6 +115,14 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
     @admin.display(description=_("state"))
     def state_word(self, replay: Replay) -> SafeString:
         return state(replay)
+
+    @admin.display(description=_("done"), ordering="done")
+    def done_of(self, replay: Replay) -> str:
+        """Return how many events are done of those planned, and how many failed."""
+        counts = {"done": replay.done, "planned": replay.planned, "failed": replay.failed}
+        if replay.failed:
+            return gettext("%(done)d of %(planned)d, %(failed)d failed") % counts
+        return gettext("%(done)d of %(planned)d") % counts
 
     @admin.display(description=_("remaining"))
     def remaining(self, replay: Replay) -> int:

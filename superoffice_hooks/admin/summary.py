@@ -9,6 +9,9 @@ from ..reports.stages import Stage, stage
 from . import event_runs, showing
 from .gatherings import in_queue, wait
 
+RECORD = ("entity", "primary_key", "tenant")
+"""The columns that name the record of an event."""
+
 
 def summary(event: Event, runs: Sequence[ReceiverRun] = ()) -> str:
     """Return what happened, when it was received, what came of it, and what went wrong.
@@ -28,6 +31,16 @@ def record(event: Event) -> str:
     """Return the record: ``ticket 527331``; only its entity if the body has no number."""
     number = "" if event.primary_key is None else str(event.primary_key)
     return f"{event.entity} {number}".strip()
+
+
+def of_tenant(event: Event) -> str:
+    """Return the record with its tenant: ``ticket 527331 of Cust12345``; without it the event."""
+    parts = {"record": record(event), "tenant": event.tenant}
+    if not parts["record"]:
+        return showing.visible(str(event))
+    if event.tenant:
+        return showing.line(gettext("%(record)s of %(tenant)s") % parts)
+    return showing.line(parts["record"])
 
 
 def who(event: Event) -> str:

@@ -40,6 +40,7 @@ def rows(page: Page, heading: str) -> list[str]:
     """The rows of the table under a heading, each as the text that is read out."""
     table = page.html.partition(f'<h2 id="{heading}-heading"')[2].partition("</section>")[0]
     found = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    found = [row.replace("<wbr>", "") for row in found]
     return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
 
 

@@ -5,14 +5,15 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from superoffice_hooks.models import Event
+from superoffice_hooks.models import Event, FailureGroup, Replay
 from superoffice_hooks.testing import notification
 from superoffice_hooks.wire.signature import sign
 
-from ..admin.conftest import EVENTS
+from ..admin.conftest import EVENTS, GROUPS, REJECTIONS, REPLAYS
 from ..conftest import SECRET
 from .helpdesk import ERROR, TICKET
 from .pages import Admin
+from .places import PLACES
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +112,8 @@ def long_names(helpdesk, deliver) -> Event:
     run.pk, run.event, run.receiver, run.outcome = None, event, f"{LONG}.{LONG}", "failed"
     run.succeeded_in, run.error, run.traceback = None, f"{ERROR}{LONG * 4}", LONG * 20
     run.save()
+    FailureGroup.objects.update(receiver=f"{LONG}.{LONG}", error=f"{ERROR}{LONG * 4}")
+    Replay.objects.create(who=LONG, reason=LONG * 4, claim=1, claimed_by=LONG, planned=190_000)
     Event.objects.filter(pk=event.pk).update(status="failed")
     return event
 
@@ -119,7 +122,9 @@ def long_names(helpdesk, deliver) -> Event:
 def test_no_column_is_beyond_the_window(browse, long_names, window):
     admin = browse("rita", viewport=WINDOWS[window])
     found = []
-    for page in (EVENTS, f"{EVENTS}{long_names.pk}/change/", f"{EVENTS}{long_names.pk}/copy/"):
+    lists = (EVENTS, GROUPS, REPLAYS, REJECTIONS, PLACES["webhooks"]())
+    of_event = (f"{EVENTS}{long_names.pk}/change/", f"{EVENTS}{long_names.pk}/copy/")
+    for page in (*lists, *of_event):
         admin.open(page)
         if window != "390":
             expect(admin.tab.locator("#nav-sidebar")).to_be_visible()

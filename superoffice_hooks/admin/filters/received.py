@@ -32,6 +32,8 @@ class ReceivedFilter(Reaching, admin.ListFilter):
     title = _("received")
     template = "admin/superoffice_hooks/event/received_filter.html"
     PRESET = "received"
+    parameter_name = PRESET
+    """As simple filters have it: django-unfold reads it of every filter."""
     SINCE = "received_at__gte"
     UNTIL = "received_at__lt"
 
