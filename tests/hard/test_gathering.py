@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from .conftest import IS_POSTGRES, URL
+from ..databases import connected
+from .conftest import IS_POSTGRES, IS_SQLITE, URL
 from .load import SENDERS, Load
+from .processes import send
 from .rig import Rig
 
 pytestmark = pytest.mark.hard
@@ -77,3 +79,24 @@ def test_deadlocks_of_repeatable_read_cost_a_retry_and_nothing_else(database_url
     assert report["left"] == 0
     assert report["statuses"] == {"succeeded": len(report["events"])}
     assert set(Counter(run[3] for run in report["runs"])) == {"succeeded"}
+
+
+@pytest.mark.skipif(IS_SQLITE, reason="Its whole database is locked while another hand writes.")
+def test_what_waited_for_gatherings_that_somebody_deleted_is_called(database_url, rig_on):
+    rig = rig_on(database_url, DISPATCH="worker")
+    rig.load = Load(lambda: rig.web.url, pause=0, name="hard.gathered", records=5)
+    rig.serve()
+    rig.load.start()
+    rig.until(SOME // 2)
+    with connected(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM superoffice_hooks_gathering")
+        deleted = cursor.rowcount
+    rig.until(SOME)
+    # A dispatcher looks for what is stranded when it starts, and then once a minute.
+    for dispatcher in rig.dispatchers:
+        send(dispatcher.process.pid, signal.SIGKILL)
+    report = rig.judge(f"Gathering, {deleted} gatherings deleted")
+    say_calls(rig, report)
+    assert deleted
+    assert report["left"] == 0
+    assert report["statuses"] == {"succeeded": len(report["events"])}
