@@ -20,6 +20,7 @@ from ..reports.stages import OVERDUE_SECONDS
 from ..reports.verdict import Topic
 from ..reports.webhooks import Watched
 from . import showing
+from .dispatching import warnings
 from .failures import cause
 from .readonly import ReadOnlyAdmin
 from .summary import record
@@ -203,7 +204,7 @@ def _dispatching(links: Links, now: Situation) -> dict[str, Any]:
         "due_since": showing.ago(timezone.now() - timedelta(seconds=facts.oldest_due)),
         "spooled_since": spooled_at and showing.ago(spooled_at),
         "last_seen": showing.ago(facts.last_seen),
-        "dispatching_problems": standing.dispatching_problems(now=facts),
+        "dispatching_warnings": list(warnings(facts)),
         "pending": pending,
         "pending_url": links.events(status__exact=Event.Status.PENDING),
         "waiting_url": links.events(status__exact=Event.Status.WAITING),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext, ngettext
 
 from ..models import Replay
 from . import showing
+from .dispatching import nobody_dispatches
 from .readonly import ReadOnlyAdmin
 
 
@@ -30,6 +31,7 @@ def show(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpRes
         state=state(replay),
         report=report(replay) if replay.finished_at else "",
         may_cancel=may_replay(request) and not replay.finished_at,
+        warning="" if replay.finished_at else nobody_dispatches(),
     )
 
 

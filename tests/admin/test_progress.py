@@ -1,6 +1,7 @@
 """The progress page: it says how far a replay is, and cancels it; dispatchers carry it on."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
-from superoffice_hooks.models import Event, Replay
+from superoffice_hooks.models import Dispatcher, Event, Replay
 from superoffice_hooks.replay import batches, running
 
 from ..conftest import body
@@ -69,6 +70,20 @@ def test_a_few_are_replayed_at_once(post, calls, many, replayer, monkeypatch):
     page = begin(replayer)
     assert "5 events replayed: 5 succeeded, 0 failed." in page.text
     assert page.url == EVENTS
+
+
+def test_that_nobody_dispatches_is_said_while_a_replay_waits(many, calls, replayer, settings):
+    settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
+    page = begin(replayer)
+    assert "No dispatcher has ever been seen. Run superoffice_dispatch --watch" in page.text
+    one = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2)
+    one.say()
+    assert "No dispatcher" not in page.click("Look again").text
+    Dispatcher.objects.update(seen_at=timezone.now() - timedelta(hours=1))
+    page = page.click("Look again")
+    assert "No dispatcher has been seen since 20" in page.text
+    Replay.objects.get().cancel("bob")
+    assert "No dispatcher" not in page.click("Look again").text
 
 
 def test_a_look_changes_nothing_and_shows_what_dispatchers_have_done(many, calls, replayer):
