@@ -165,6 +165,11 @@ class TestEverythingIsNamed:
                 ]
                 assert f"`{value}`" in told
 
+    @pytest.mark.parametrize("criterion", criteria.offered("admin"), ids=lambda row: row.name)
+    def test_the_parameters_of_the_list_in_the_admin(self, criterion):
+        table = PAGES["docs/admin.md"].partition("| Parameter | Events |")[2].partition("\n\n")[0]
+        assert f"`{criterion.parameters[0]}`" in table
+
     def test_the_criteria_of_python(self):
         told = re.search(
             r"`Criteria` takes (.*?)They mean", section(REFERENCE, "Replay in Python"), re.DOTALL

@@ -119,5 +119,6 @@ def _in_words(name: str, value: Any) -> str:
         count = len(value) if row.many else value
         when = showing.at(value) if isinstance(row.kind, Time) else ""
         return str(row.words % {"count": count, "when": when}) if row.words else ""
-    joined = gettext(" or ").join(map(str, values))
+    word = gettext(" and ") if name == "changed_all" else gettext(" or ")
+    joined = word.join(map(str, values))
     return gettext("%(what)s: %(values)s") % {"what": row.label, "values": joined}

@@ -84,6 +84,7 @@ def test_a_state_is_a_word(replay, viewer):
         ({"name": "sale.*"}, "event name: sale.*", None),
         ({"tenant": "Default", "changed": ["sale_id"]}, "tenant: Default", None),
         ({"changed": ["a", "b"]}, "changed field: a or b", "-"),
+        ({"changed_all": ["a", "b"]}, "changed field: a and b", "-"),
         ({"entity": "sale", "primary_key": 12}, "primary key: 12", None),
         ({"primary_key": 12}, "primary key: 12", None),
         ({"ids": [1, 2]}, "2 events that were chosen", None),
