@@ -5,6 +5,7 @@ import pytest
 from superoffice_hooks.dispatching.calling import SessionLost
 from superoffice_hooks.dispatching.gathered import GatheredCall
 from superoffice_hooks.dispatching.joining import join_unclaimed
+from superoffice_hooks.exceptions import RetryLater
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
 from superoffice_hooks.models.claiming import Taker, take_rows
 from superoffice_hooks.models.clock import InSeconds
@@ -15,6 +16,11 @@ from ..conftest import body
 from .test_gathering import SETTLED, ticket
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_dispatched(settings):
+    settings.SUPEROFFICE_HOOKS = settings.SUPEROFFICE_HOOKS | {"DISPATCH": "worker"}
 
 
 def gathered() -> GatheredCall:
@@ -31,8 +37,24 @@ def test_an_event_that_fails_alone_has_begun_its_next_attempt(post, connect):
     connect(ticket_changed, fails, batch=3)
     post(ticket())
     dispatch_due(later=SETTLED, raises=False)
-    assert ReceiverRun.objects.get(outcome="failed").attempt == 1
+    run = ReceiverRun.objects.get(outcome="failed")
+    assert (run.attempt, run.with_event) == (1, None)
     assert Event.objects.get().attempts == 1
+
+
+def test_no_more_events_are_called_than_a_batch_has(post, connect):
+    calls = []
+
+    def takes(events, **kwargs):
+        calls.append([event.primary_key for event in events])
+
+    connect(ticket_changed, takes, batch=3)
+    for number in range(5):
+        post(ticket(number))
+    assert join_unclaimed(Taker(Event), 9) == (5, True)
+    assert gathered().make()
+    assert calls == [[0, 1, 2]]
+    assert Gathering.objects.get().events == 2
 
 
 def test_deaths_of_a_call_count_among_its_attempts(post, connect):
@@ -74,6 +96,24 @@ def test_a_failure_is_undone_if_another_process_has_the_gathering(post, connect)
     assert not gathered().make()
     assert ReceiverRun.objects.get().outcome == "joined"
     assert Gathering.objects.get().claim == 5
+
+
+def test_a_half_that_is_to_wait_is_halved_as_long_as_the_other_is_not_called(post, connect):
+    calls = []
+
+    def takes(events, **kwargs):
+        calls.append([event.primary_key for event in events])
+        if 1 in calls[-1]:
+            raise ValueError("all four") if len(events) == 4 else RetryLater(30)
+
+    connect(ticket_changed, takes, batch=4)
+    for number in (1, 2, 3, 4):
+        post(ticket(number))
+    assert join_unclaimed(Taker(Event), 9) == (4, True)
+    assert gathered().make()
+    assert calls == [[1, 2, 3, 4], [1, 2], [1], [2], [3, 4]]
+    waits = Event.objects.exclude(status="succeeded").get()
+    assert (waits.primary_key, waits.status) == (1, "pending")
 
 
 def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
