@@ -42,6 +42,23 @@ def test_an_event_that_fails_alone_has_begun_its_next_attempt(post, connect):
     assert Event.objects.get().attempts == 1
 
 
+def test_of_the_failures_of_a_settled_call_the_last_one_counts(post, connect, settings):
+    def fails(events, **kwargs):
+        raise ValueError("a mistake")
+
+    settings.SUPEROFFICE_HOOKS = settings.SUPEROFFICE_HOOKS | {"MAX_ATTEMPTS": 2}
+    connect(ticket_changed, fails, settle=30)
+    for _ in range(2):
+        post(ticket())
+    dispatch_due()
+    assert gathered().make()
+    assert gathered().make()
+    runs = ReceiverRun.objects.filter(outcome="failed")
+    assert runs.count() == 3
+    assert set(runs.filter(counts_in_group=True).values_list("attempt", flat=True)) == {2}
+    assert set(Event.objects.values_list("status", flat=True)) == {"failed"}
+
+
 def test_no_more_events_are_called_than_a_batch_has(post, connect):
     calls = []
 
