@@ -35,7 +35,7 @@ connection.settings_dict["NAME"] = name
 
 from superoffice_hooks.models import watch
 from superoffice_hooks.superoffice_api import sending
-watch.SAVE_SECONDS = 3
+watch.SAVE_SECONDS = 1
 steps = iter(range(1000))
 
 def dying(act, *arguments, **options):
