@@ -9,13 +9,14 @@ import pytest
 from ..databases import connected
 from .conftest import IS_POSTGRES, IS_SQLITE, URL
 from .load import SENDERS, Load
-from .processes import send
+from .processes import send, wait_until
 from .rig import Rig
 
 pytestmark = pytest.mark.hard
 
 MANY, SOME = (1000, 300) if IS_POSTGRES else (150, 100)
 OF_A_RECORD = 5
+GATHERINGS = "SELECT count(*) FROM superoffice_hooks_gathering"
 SETTLE = 5
 """As the receiver in arrivals says."""
 BLOWS = 20 if IS_POSTGRES else 6
@@ -88,6 +89,7 @@ def test_what_waited_for_gatherings_that_somebody_deleted_is_called(database_url
     rig.serve()
     rig.load.start()
     rig.until(SOME // 2)
+    wait_until(lambda: rig.project.ask(GATHERINGS), "events that have joined")
     with connected(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM superoffice_hooks_gathering")
         deleted = cursor.rowcount
