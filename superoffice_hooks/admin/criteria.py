@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from ..models import Event
 from ..replay.criteria import TABLE, Criteria, frozen, offered, select
-from ..replay.kinds import Flag, Text, Time
+from ..replay.kinds import Flag, Text, Time, Word
 from . import showing
 from .filters.received import PRESETS, ReceivedFilter
 from .filters.rows import value_of
@@ -119,6 +119,8 @@ def _in_words(name: str, value: Any) -> str:
         count = len(value) if row.many else value
         when = showing.at(value) if isinstance(row.kind, Time) else ""
         return str(row.words % {"count": count, "when": when}) if row.words else ""
-    word = gettext(" and ") if name == "changed_all" else gettext(" or ")
-    joined = word.join(map(str, values))
+    # A word of a fixed set is shown as pages show it.
+    words = dict(row.kind.choices) if isinstance(row.kind, Word) else {}
+    join = gettext(" and ") if name == "changed_all" else gettext(" or ")
+    joined = join.join(str(words.get(value, value)) for value in values)
     return gettext("%(what)s: %(values)s") % {"what": row.label, "values": joined}

@@ -23,6 +23,7 @@ from . import showing
 from .dispatching import warnings
 from .failures import cause
 from .readonly import ReadOnlyAdmin
+from .rejections import in_words
 from .summary import record
 from .tables import Cell, Table
 from .traffic import columns_of_hours
@@ -131,7 +132,7 @@ def _still_failed(links: Links, scope: Any) -> Table:
 def _rejections(links: Links) -> Table:
     """Return the reasons of rejections."""
     rows = [
-        [Cell(reason), Cell(rejections, url), _ago(last)]
+        [Cell(in_words(reason)), Cell(rejections, url), _ago(last)]
         for reason, rejections, last in recent.rejections(links.window)
         for url in [links.rows("rejection", reason=reason, **links.received)]
     ]

@@ -14,6 +14,21 @@ from ..models import Rejection
 from . import parse_again, showing
 from .readonly import ReadOnlyAdmin
 
+REASONS = {
+    "unknown endpoint": _("unknown endpoint"),
+    "body too large": _("body too large"),
+    "body not readable": _("body not readable"),
+    "body already read by a middleware": _("body already read by a middleware"),
+    "signature missing": _("signature missing"),
+    "signature wrong": _("signature wrong"),
+}
+"""What pages call the reasons of refusals. Other reasons are errors, in English."""
+
+
+def in_words(reason: str) -> str:
+    """Return a reason in the language of the reader, if it has words for it."""
+    return str(REASONS.get(reason, reason))
+
 
 class RecentFilter(admin.SimpleListFilter):
     """A filter by the top values of a column, counted in the newest rejections.
@@ -36,7 +51,12 @@ class RecentFilter(admin.SimpleListFilter):
         frequent = recent.annotate(count=Count("pk")).order_by("-count", column)[: self.MAX_CHOICES]
         values = [value for value, _count in frequent]
         chosen = self.value() or ""
-        return [(value, value) for value in dict.fromkeys([*values, chosen]) if value]
+        shown = dict.fromkeys([*values, chosen])
+        return [(value, self.label(value)) for value in shown if value]
+
+    def label(self, value: str) -> str:
+        """Return what the filter calls a value."""
+        return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
         """Return the rejections with the chosen value."""
@@ -49,6 +69,9 @@ class ReasonFilter(RecentFilter):
 
     title = _("reason")
     parameter_name = "reason"
+
+    def label(self, value: str) -> str:
+        return in_words(value)
 
 
 class EndpointFilter(RecentFilter):
@@ -106,7 +129,8 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     @admin.display(description=_("reason"), ordering="reason")
     def reason_word(self, rejection: Rejection) -> SafeString:
         # A signed delivery without an event needs a person; a refused one does not.
-        return showing.status("failed" if rejection.verified else "refused", rejection.reason)
+        word = in_words(rejection.reason)
+        return showing.status("failed" if rejection.verified else "refused", word)
 
     @admin.display(description=_("verified"), ordering="verified")
     def verified_word(self, rejection: Rejection) -> str:

@@ -3,8 +3,10 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
-from superoffice_hooks.admin.rejections import RecentFilter
+from superoffice_hooks.admin.rejections import REASONS, RecentFilter
+from superoffice_hooks.exceptions import STATUS_CODES
 from superoffice_hooks.models import Rejection
 
 from ..conftest import body
@@ -121,3 +123,15 @@ def test_the_page_says_what_was_refused_and_that_it_stays_so(post, replayer):
     assert "User-Agent: somebody" in page.text
     assert "x" * 1024 in page.text
     assert "x" * 1025 not in page.text
+
+
+def test_pages_have_words_for_every_reason_to_refuse_a_delivery():
+    assert REASONS.keys() == STATUS_CODES.keys()
+
+
+def test_the_reason_of_a_refusal_is_in_the_language_of_the_reader(post, viewer):
+    post(body(), secret=None)
+    with translation.override("nb"):
+        page = Page.get(viewer, REJECTIONS)
+    assert page.cells("reason_word") == ["signaturen mangler"]
+    assert "?reason=signature+missing" in page.filters.values()

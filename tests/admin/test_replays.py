@@ -3,8 +3,10 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from superoffice_hooks import signals
+from superoffice_hooks.admin.criteria import in_words
 from superoffice_hooks.models import Replay
 from superoffice_hooks.replay import running
 
@@ -170,3 +172,17 @@ def test_a_name_from_outside_is_visible_in_the_tables_of_figures(event, viewer):
     assert "\u202e" not in page.html
     assert "ticket.a\\u202eb" in page.text
     assert "c\\u202ed" in page.text
+
+
+def test_a_word_of_the_criteria_is_in_the_language_of_the_reader(replay, viewer):
+    criteria = running.Criteria(status="failed", outcome="gave_up", receiver="a.b")
+    planned = running.plan(criteria, who="x", reason="y")
+    page = Page.get(viewer, f"{REPLAYS}{planned.pk}/change/")
+    assert "status: failed" in page.text
+    assert "outcome: gave up" in page.text
+    with translation.override("nb"):
+        assert in_words(planned.criteria) == [
+            "status: mislyktes",
+            "mottaker: a.b",
+            "utfall: ga opp",
+        ]
