@@ -133,6 +133,19 @@ def test_a_half_that_is_to_wait_is_halved_as_long_as_the_other_is_not_called(pos
     assert (waits.primary_key, waits.status) == (1, "pending")
 
 
+def test_events_of_a_batch_that_ended_its_process_are_called_alone(post, connect):
+    connect(ticket_changed, lambda events, **kwargs: None, batch=3)
+    for number in range(3):
+        post(ticket(number))
+    assert join_unclaimed(Taker(Event), 9) == (3, True)
+    # The third has joined since the call began.
+    called = list(ReceiverRun.objects.order_by("pk").values_list("pk", flat=True))[1]
+    Gathering.objects.update(attempts=1, alone=True, frozen_to=called)
+    assert gathered().make()
+    events = Event.objects.order_by("pk").values_list("status", "alone")
+    assert list(events) == [("pending", True), ("pending", True), ("waiting", False)]
+
+
 def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
     def commits(receiver, event, **kwargs):
         # As the step, which was rolled back, has left it.
