@@ -9,6 +9,7 @@ from superoffice_hooks.exceptions import RetryLater
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
 from superoffice_hooks.models.claiming import Taker, take_rows
 from superoffice_hooks.models.clock import InSeconds
+from superoffice_hooks.models.members import Members, failures
 from superoffice_hooks.signals import ticket_changed
 from superoffice_hooks.testing import dispatch_due
 
@@ -144,6 +145,41 @@ def test_events_of_a_batch_that_ended_its_process_are_called_alone(post, connect
     assert gathered().make()
     events = Event.objects.order_by("pk").values_list("status", "alone")
     assert list(events) == [("pending", True), ("pending", True), ("waiting", False)]
+
+
+def test_an_event_that_waits_for_another_call_too_is_not_finished_by_one(post, connect):
+    def settles(events, **kwargs):
+        pass
+
+    def settles_too(events, **kwargs):
+        pass
+
+    connect(ticket_changed, settles, settle=30)
+    connect(ticket_changed, settles_too, settle=30)
+    post(ticket())
+    dispatch_due()
+    before = Event.objects.get()
+    Gathering.objects.update(next_attempt_at=InSeconds(-1))
+    row, _other = take_rows(Gathering, 2)
+    assert GatheredCall(row).make()
+    event = Event.objects.get()
+    assert (event.status, event.finished_at) == ("waiting", None)
+    assert event.attempts == before.attempts
+
+
+def test_a_failure_of_the_event_itself_is_none_of_the_call(post, connect):
+    connect(ticket_changed, lambda events, **kwargs: None, settle=30)
+    post(ticket())
+    dispatch_due()
+    joined = ReceiverRun.objects.get()
+    alone = ReceiverRun(event=joined.event, receiver=joined.receiver, attempt=1, outcome="failed")
+    alone.started_at = joined.started_at
+    alone.save()
+    Gathering.objects.update(attempts=2)
+    members = Members(Gathering.objects.get(), {joined.event_id: joined.pk})
+    assert failures(members, joined.receiver) == 0
+    ReceiverRun.objects.filter(pk=alone.pk).update(with_event=joined.event_id)
+    assert failures(members, joined.receiver) == 1
 
 
 def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
