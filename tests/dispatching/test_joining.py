@@ -6,7 +6,8 @@ from django.db import connection
 from superoffice_hooks import signals
 from superoffice_hooks.dispatching.joining import join_unclaimed
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
-from superoffice_hooks.models.claiming import Taker
+from superoffice_hooks.models.claiming import Taker, take
+from superoffice_hooks.models.joining import ClaimLost, leave_queue
 
 from ..conftest import body
 
@@ -98,3 +99,15 @@ def test_what_cannot_join_undoes_all(post, batched, connect):
     assert not waiting()
     assert ReceiverRun.objects.count() == 1
     assert not connection.needs_rollback
+
+
+def test_claimed_events_leave_the_queue_together_or_not_at_all(post):
+    for number in range(2):
+        send(post, number)
+    events = take(2)
+    leave_queue(events)
+    assert waiting() == [0, 1]
+    for lost in (5, None):
+        Event.objects.update(status="pending", claim=lost)
+        with pytest.raises(ClaimLost):
+            leave_queue(events)

@@ -9,7 +9,7 @@ from superoffice_hooks.exceptions import RetryLater
 from superoffice_hooks.models import Event, Gathering, ReceiverRun
 from superoffice_hooks.models.claiming import Taker, take_rows
 from superoffice_hooks.models.clock import InSeconds
-from superoffice_hooks.models.members import Members, failures
+from superoffice_hooks.models.members import Members, failures, retry
 from superoffice_hooks.signals import ticket_changed
 from superoffice_hooks.testing import dispatch_due
 
@@ -180,6 +180,13 @@ def test_a_failure_of_the_event_itself_is_none_of_the_call(post, connect):
     assert failures(members, joined.receiver) == 0
     ReceiverRun.objects.filter(pk=alone.pk).update(with_event=joined.event_id)
     assert failures(members, joined.receiver) == 1
+
+
+def test_an_event_that_is_in_the_queue_is_not_put_off_by_a_call(post):
+    post(ticket())
+    before = Event.objects.values("next_attempt_at", "attempts", "status").get()
+    retry({Event.objects.get().pk: ("pending", 0)}, 3600)
+    assert Event.objects.values("next_attempt_at", "attempts", "status").get() == before
 
 
 def test_a_session_that_dies_in_the_commit_of_a_call_ends_the_claim(post, connect, monkeypatch):
