@@ -104,9 +104,11 @@ def test_what_cannot_join_undoes_all(post, batched, connect):
 def test_claimed_events_leave_the_queue_together_or_not_at_all(post):
     for number in range(2):
         send(post, number)
+    Event.objects.update(alone=True)
     events = take(2)
     leave_queue(events)
     assert waiting() == [0, 1]
+    assert not Event.objects.filter(alone=True).exists()
     for lost in (5, None):
         Event.objects.update(status="pending", claim=lost)
         with pytest.raises(ClaimLost):

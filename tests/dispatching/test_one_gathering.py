@@ -75,6 +75,33 @@ def test_no_more_events_are_called_than_a_batch_has(post, connect):
     assert Gathering.objects.get().events == 2
 
 
+def test_a_batch_that_is_full_when_it_is_opened_is_due(post, connect):
+    connect(ticket_changed, lambda events, **kwargs: None, batch=3)
+    for number in range(3):
+        post(ticket(number))
+    assert join_unclaimed(Taker(Event), 9) == (3, True)
+    assert len(take_rows(Gathering, 1)) == 1
+
+
+def test_the_first_that_joins_during_a_call_is_the_first_of_the_next(post, connect):
+    times = []
+
+    def settles(events, **kwargs):
+        for _ in range(2):
+            post(ticket())
+            assert join_unclaimed(Taker(Event), 1) == (1, True)
+            times.append(Gathering.objects.values_list("first_event_at", "call_by").get())
+
+    connect(ticket_changed, settles, settle=30, atomic=False)
+    post(ticket())
+    dispatch_due()
+    first = Gathering.objects.get().first_event_at
+    assert gathered().make()
+    assert times[0] == times[1]
+    assert times[0][0] > first
+    assert Gathering.objects.values_list("first_event_at", "call_by").get() == times[0]
+
+
 def test_deaths_of_a_call_count_among_its_attempts(post, connect):
     def fails(events, **kwargs):
         raise ValueError("a mistake")

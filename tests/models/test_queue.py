@@ -11,7 +11,7 @@ from django.utils import timezone
 from superoffice_hooks import conf
 from superoffice_hooks.models import Event, queue, steps
 from superoffice_hooks.models.claiming import Taker, take
-from superoffice_hooks.models.clock import InSeconds
+from superoffice_hooks.models.clock import NOW, InSeconds
 
 from ..conftest import SECRET, body
 
@@ -274,6 +274,53 @@ class TestAttempts:
         queue.renew({one.pk: one.claim})
         assert seconds_until(one) > 99
         assert seconds_until(other) <= 5
+
+    def test_renewing_counts_the_rows_of_each_claim(self, due):
+        due(3)
+        claimed = [*take(2), *take(1)]
+        Event.objects.update(next_attempt_at=InSeconds(5))
+        assert queue.renew({event.pk: event.claim for event in claimed}) == 3
+        assert all(seconds_until(event) > 99 for event in claimed)
+
+
+class TestPlaces:
+    """Where a new event stands in the queue."""
+
+    @pytest.mark.parametrize(("dispatch", "seconds"), [("worker", 0), ("task", 100)])
+    def test_one_for_a_task_is_due_when_a_lease_would_have_ended(self, settings, dispatch, seconds):
+        hooks = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": dispatch}
+        with override_settings(SUPEROFFICE_HOOKS=hooks):
+            assert queue.place_of_new()["next_attempt_at"].delta == timedelta(seconds=seconds)
+
+    def test_one_that_is_begun_at_once_has_a_lease(self):
+        assert queue.place_begun()["next_attempt_at"].delta == timedelta(seconds=100)
+
+
+class TestHurrying:
+    """One that is delivered again and was not begun is due at once."""
+
+    def test_ends_a_claim_whose_process_may_be_gone(self, due):
+        due(1)
+        (event,) = take(1)
+        assert queue.hurry(event)
+        assert Event.objects.get().claim is None
+        assert seconds_until(event) <= 0
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"attempts": 1, "next_attempt_at": InSeconds(50)},
+            {"begun_at": NOW, "claim": 7, "next_attempt_at": InSeconds(50)},
+            {"status": "skipped", "next_attempt_at": None},
+        ],
+        ids=["retried", "running", "finished"],
+    )
+    def test_leaves_any_other_as_it_is(self, due, columns):
+        due(1)
+        Event.objects.update(**columns)
+        before = Event.objects.values().get()
+        assert not queue.hurry(Event.objects.get())
+        assert Event.objects.values().get() == before
 
 
 @pytest.mark.django_db(transaction=True)
