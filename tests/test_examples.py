@@ -52,11 +52,15 @@ def written(monkeypatch) -> dict[str, Any]:
     }
 
 
+OPTIONAL = {"health_check": "health_check", "prometheus": "prometheus_client", "httpx": "httpx"}
+"""What need not be installed, by a word of the examples that want it."""
+
+
 @pytest.mark.words
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs_and_its_settings_pass_the_checks(code, written):
-    for module in ("health_check", "prometheus_client", "httpx"):
-        if module in code:
+    for word, module in OPTIONAL.items():
+        if word in code:
             pytest.importorskip(module)
     # The webhook of which the second one hears.
     if '["WEBHOOKS"]["states"]' in code:
