@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from .. import conf
 from ..dispatching import calling
-from ..dispatching.in_thread import dispatch_now
+from ..dispatching.in_thread import dispatch_begun, dispatch_now
 from ..models import Dispatcher, Event, Replay, queue
 from ..replay import running
 from ..wire.log_fields import fields
@@ -42,14 +42,13 @@ _started_with: conf.HooksSettings | None = None
 """The settings with which the first request decided whether this process has lanes."""
 
 
-def hand_over(event: Event | None, *, is_begun: bool = False) -> None:
+def hand_over(event: Event | None) -> None:
     """Have the receivers of a stored event called; never raises.
 
-    Does not wait, unless they are called in this thread. ``is_begun`` is whether the event was
-    stored as begun for that.
+    Does not wait, unless they are called in this thread.
     """
     if event is not None:
-        _hand_over(event, partial(dispatch_now, is_begun=is_begun), _ENQUEUE)
+        _hand_over(event, dispatch_now, _ENQUEUE)
 
 
 def hand_over_replay(replay: Replay) -> None:
@@ -127,11 +126,14 @@ class Place:
         """Hand the event over, if one was stored and is due."""
         lanes, self._lanes = self._lanes, None
         # An event that was delivered again may be claimed by others.
-        is_begun = self._is_begun and event is not None and event.claim == self.columns["claim"]
+        is_ours = self._is_begun and event is not None and event.claim == self.columns["claim"]
+        begun = event if is_ours else None
         if lanes is not None:
-            lanes.hand(event if is_begun else None)
-        if lanes is None or not is_begun:
-            hand_over(event, is_begun=is_begun)
+            lanes.hand(begun)
+        elif begun is not None:
+            dispatch_begun(begun)
+        if begun is None:
+            hand_over(event)
 
 
 def start(**kwargs: Any) -> None:

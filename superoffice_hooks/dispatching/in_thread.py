@@ -81,16 +81,20 @@ def _call_gatherings(limit: int, events: Collection[int] | None) -> Generator[Ev
     return is_concluded
 
 
-def dispatch_now(event: Event, *, is_begun: bool = False) -> None:
-    """Dispatch one event in this thread, if it is due, and those that wait for it; never raises.
+def dispatch_now(event: Event) -> None:
+    """Dispatch one event in this thread, if it is due, and those that wait for it; never raises."""
+    _dispatch_all(event, [event.pk])
 
-    ``is_begun`` is whether it was stored as begun, for this thread.
-    """
+
+def dispatch_begun(event: Event) -> None:
+    """Make the attempt at an event that was stored as begun, for this thread; never raises."""
+    dispatch(event)
+    if event.status == Event.Status.WAITING:
+        _dispatch_all(event, [], joined=[event.pk])
+
+
+def _dispatch_all(event: Event, due: list[int], *, joined: Collection[int] = ()) -> None:
     try:
-        due, joined = [event.pk], list[int]()
-        if is_begun:
-            dispatch(event)
-            due, joined = joined, due if event.status == Event.Status.WAITING else joined
         for _ in dispatch_due(_LIMIT, due, joined=joined):
             pass
     except Exception:
