@@ -13,7 +13,6 @@ from django.db import DatabaseError, connections
 from .. import conf
 from ..exceptions import ENDS_THE_PROCESS
 from ..models import Event, ReceiverRun, queue, steps
-from ..models.errors import is_victim
 from ..models.history import History, locked
 from ..models.joining import join
 from ..models.transactions import in_own_transaction
@@ -22,7 +21,7 @@ from ..receivers import Receiver, judged, receivers_of
 from ..signals import webhook_tested
 from ..wire.logs import get_logger
 from .announcing import announce, announce_failed
-from .calling import BrokenOff, SessionLost, call, log_session_lost
+from .calling import BrokenOff, SessionLost, call, is_broken_off, log_session_lost
 from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
 from .failures import deadly
 from .recording import nothing, store_failure
@@ -91,7 +90,7 @@ class Attempt:
         try:
             return self._make()
         except (BrokenOff, DatabaseError) as error:
-            if not isinstance(error, BrokenOff) and not is_victim(error):
+            if not is_broken_off(error):
                 raise
             self._give_back(BROKEN_OFF_SECONDS)
         except ENDS_THE_PROCESS:

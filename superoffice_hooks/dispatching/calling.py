@@ -54,6 +54,11 @@ class SessionLost(BrokenOff):
     """The database session ended during the call."""
 
 
+def is_broken_off(error: BaseException) -> bool:
+    """Return whether an attempt ended by no fault of a receiver, or as the victim of a deadlock."""
+    return isinstance(error, BrokenOff) or is_victim(error)
+
+
 def call(
     receiver: Receiver,
     event: Event,

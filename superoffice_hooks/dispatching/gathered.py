@@ -13,13 +13,12 @@ from django.db import DatabaseError, connections
 from .. import conf
 from ..exceptions import ENDS_THE_PROCESS, GiveUp, RetryLater
 from ..models import Event, Gathering, ReceiverRun, members, queue, steps
-from ..models.errors import is_victim
 from ..models.members import Members
 from ..models.transactions import in_own_transaction
 from ..models.updating import update
 from ..receivers import Receiver, connected
 from ..wire.logs import get_logger
-from .calling import BrokenOff, SessionLost, call, log_session_lost
+from .calling import BrokenOff, SessionLost, call, is_broken_off, log_session_lost
 from .concluding import ClaimLost, Conclusion
 from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
 from .failures import deadly
@@ -65,7 +64,7 @@ class GatheredCall:
             gathering.claim = self._claim
             steps.lose(gathering, BROKEN_OFF_SECONDS).apply()
         except (BrokenOff, DatabaseError) as error:
-            if not isinstance(error, BrokenOff) and not is_victim(error):
+            if not is_broken_off(error):
                 raise
             logger.warning("The call for %s is repeated: %s", gathering, error.__cause__ or error)
             self._give_back(BROKEN_OFF_SECONDS)
