@@ -125,13 +125,7 @@ def test_the_confirmation_of_a_replay_reads_no_more_than_the_events_it_counts(
 ):
     counted = 2000
     monkeypatch.setattr(preview, "MAX_EVENTS", counted)
-    url = f"{REPLAY}?{urlencode({'criteria': json.dumps(criteria)})}{choice}"
-    Page.get(replayer, url)
-    with CaptureQueriesContext(connection) as captured:
-        page = Page.get(replayer, url)
-    assert "This replay makes" in page.text
-    assert len(captured) <= 15
-    read = [(explained(sql), sql) for sql in read_of(captured)]
+    read = [(explained(sql), sql) for sql in read_by_confirmation(replayer, criteria, choice)]
     # An event has two runs, and others of its record beside it.
     assert [(rows, sql) for rows, sql in read if rows > 10 * counted] == []
 
@@ -154,14 +148,19 @@ def test_the_confirmation_of_a_replay_reads_no_more_than_the_events_it_counts(
 def test_the_confirmation_of_a_replay_looks_no_event_up_by_itself(replayer, monkeypatch, criteria):
     counted = 20_000
     monkeypatch.setattr(preview, "MAX_EVENTS", counted)
-    url = f"{REPLAY}?{urlencode({'criteria': json.dumps(criteria)})}"
-    Page.get(replayer, url)
+    read = [(buffers(sql), sql) for sql in read_by_confirmation(replayer, criteria)]
+    assert [(pages, sql) for pages, sql in read if pages > 5 * counted] == []
+
+
+def read_by_confirmation(client, criteria, choice: str = "") -> list[str]:
+    """The queries of the page that confirms a replay, of which there are not many."""
+    url = f"{REPLAY}?{urlencode({'criteria': json.dumps(criteria)})}{choice}"
+    Page.get(client, url)
     with CaptureQueriesContext(connection) as captured:
-        page = Page.get(replayer, url)
+        page = Page.get(client, url)
     assert "This replay makes" in page.text
     assert len(captured) <= 15
-    read = [(buffers(sql), sql) for sql in read_of(captured)]
-    assert [(pages, sql) for pages, sql in read if pages > 5 * counted] == []
+    return read_of(captured)
 
 
 def read_of(captured: CaptureQueriesContext) -> list[str]:
