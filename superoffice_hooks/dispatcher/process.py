@@ -120,7 +120,10 @@ class Place:
         lanes = _lanes if in_process and not in_thread else None
         self._lanes = lanes if lanes and lanes.reserve() else None
         self._is_begun = in_thread or self._lanes is not None
-        self.columns = queue.place_begun() if self._is_begun else queue.place_of_new()
+        self._began_at = time.monotonic()
+        self.columns = (
+            queue.place_begun(alone=in_thread) if self._is_begun else queue.place_of_new()
+        )
 
     def hand_over(self, event: Event | None) -> None:
         """Hand the event over, if one was stored and is due."""
@@ -128,6 +131,8 @@ class Place:
         # An event that was delivered again may be claimed by others.
         is_ours = self._is_begun and event is not None and event.claim == self.columns["claim"]
         begun = event if is_ours else None
+        if begun is not None:
+            queue.note_begun(begun, self._began_at)
         if lanes is not None:
             lanes.hand(begun)
         elif begun is not None:

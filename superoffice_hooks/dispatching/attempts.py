@@ -1,12 +1,12 @@
 """One attempt at an event: begin → call the receivers → conclude.
 
-An attempt begins before the first call and is concluded in the transaction of the last one. So a
-dispatch costs two commits, or one if it was begun along with the outcome of another event.
+An attempt begins before the first call, and is concluded in the transaction of the last one.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
+from typing import Any
 
 from django.db import DatabaseError, connections
 
@@ -50,7 +50,7 @@ class Attempt:
         self._along: Along = lambda: ()
         self._claim = event.claim
         self._connected = receivers_of(event.name)
-        self._suspect = event.alone
+        self._suspect = event.alone and not event.begun_at
         self._joining: list[Receiver] = []
         self._has_code = any(receiver.options.has_code for receiver in self._connected)
         self._runs: list[ReceiverRun] = []
@@ -103,7 +103,7 @@ class Attempt:
         event = self.event
         if event.is_test:
             return self._announce_test()
-        if self._has_code and not (event.begun_at or self._begin("")):
+        if self._has_code and not self._begin(""):
             return False
         self._history = History(event)
         left = [call for call in self._calls if call.path not in self._history.settled]
@@ -116,7 +116,7 @@ class Attempt:
         self._stays_alone = self._suspect and bool(self._held)
         if not now:
             return self._conclude_without_a_call()
-        if not (event.begun_at or self._begin(now[0].path)):
+        if not self._begin(now[0].path):
             return False
         return self._call(now)
 
@@ -131,7 +131,9 @@ class Attempt:
         return receiver.options.batch is None or not is_suspect
 
     def _begin(self, calling: str) -> bool:
-        """Begin the attempt; return False if the claim is lost."""
+        """Begin the attempt, unless it has begun; return False if the claim is lost."""
+        if self.event.begun_at:
+            return steps.is_fresh(self.event) or steps.renew(self.event).apply()
         return steps.begin(self.event, calling=calling, alone=self._surroundings.alone).apply()
 
     def _call(self, receivers: list[Receiver]) -> bool:
@@ -201,19 +203,19 @@ class Attempt:
         if self._held:
             # No attempt is counted, so that it cannot be known later what it has joined.
             self._joining = []
-        conclude = partial(self._conclude_at_once, self.event.attempts)
+        conclude = partial(self._conclude_at_once, self.event.attempts, self.event.begun_at)
         joins = bool(self._joining or self._history.joined)
         self._step = in_own_transaction(queue.using(), conclude) if joins else conclude()
         self._announce()
         return self._step.applied
 
-    def _conclude_at_once(self, attempts: int) -> steps.Step:
+    def _conclude_at_once(self, attempts: int, begun_at: Any) -> steps.Step:
         """Take the step that an attempt without a call comes to; again after a rollback."""
-        self.event.claim, self.event.attempts = self._claim, attempts
+        event, alone = self.event, self._stays_alone
+        event.claim, event.attempts, event.begun_at = self._claim, attempts, begun_at
         wait = HELD_SECONDS if self._held else 0 if self._returned([]) else None
-        alone = self._stays_alone
-        step = self._finish([]) if wait is None else steps.postpone(self.event, wait, alone=alone)
-        if self.event.begun_at and not self._has_blamed:
+        step = self._finish([]) if wait is None else steps.postpone(event, wait, alone=alone)
+        if begun_at and not self._has_blamed:
             step.uncount()
         run(connections[queue.using()], [*self._take_step(step), *self._along()])
         return step
@@ -236,7 +238,7 @@ class Attempt:
 
     def _announce_test(self) -> bool:
         """Send ``webhook_tested`` for a test event, which has no receivers."""
-        if not (self.event.begun_at or self._begin("webhook_tested")):
+        if not self._begin("webhook_tested"):
             return False
         announce(webhook_tested, self.event)
         return steps.finish(self.event, Event.Status.SKIPPED).apply()

@@ -26,11 +26,13 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
 from django.db import connections, router
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from .. import conf
 from .clock import NOW, InSeconds
@@ -79,15 +81,29 @@ def place_of_new() -> dict[str, Any]:
     return {"next_attempt_at": InSeconds(settings.LEASE_SECONDS if is_task else 0)}
 
 
-def place_begun() -> dict[str, Any]:
-    """Return the columns of a new event whose first attempt begins at once, in this process."""
+def place_begun(*, alone: bool = False) -> dict[str, Any]:
+    """Return the columns of a new event whose first attempt begins at once, in this process.
+
+    ``alone`` is as for ``steps.begin``.
+    """
     return {
+        "alone": alone,
         "next_attempt_at": InSeconds(conf.current().LEASE_SECONDS),
         "claim": new_token(),
         "attempts": 1,
         "begun_at": NOW,
         "begun_by": this_process(),
     }
+
+
+def note_begun(event: Event, claimed_at: float) -> None:
+    """Note in an event that was stored as begun when that was, by the clock of this machine.
+
+    ``claimed_at`` is the monotonic time before it was stored.
+    """
+    event.claimed_at = claimed_at
+    event.begun_at = timezone.now()
+    event.next_attempt_at = event.begun_at + timedelta(seconds=conf.current().LEASE_SECONDS)
 
 
 def rows(model: type[Queued]) -> QuerySet[Any]:

@@ -1,5 +1,6 @@
 """The columns of a row that stands in a queue: an event, or a gathering. See ``queue``."""
 
+import math
 from typing import Any
 
 from django.db import models
@@ -27,8 +28,9 @@ class Queued(models.Model):
 
     due_at: Any = None
     """When it was due before this process claimed it; not stored."""
-    claimed_at: float = 0.0
-    """When this process claimed it, by the monotonic clock; not stored. 0 if that is not known."""
+    claimed_at = -math.inf
+    """When this process claimed it, or renewed its claim, by the monotonic clock; not stored.
+    Long ago if that is not known."""
 
     class Meta:
         abstract = True

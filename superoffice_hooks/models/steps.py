@@ -45,6 +45,8 @@ class Step(Update):
             self.row.claim = None
             return
         self.row.attempts += self.counts
+        if "next_attempt_at" in self.columns:
+            self.row.claimed_at = time.monotonic()
         for name, value in self.columns.items():
             if isinstance(value, InSeconds):
                 setattr(self.row, name, timezone.now() + value.delta)
@@ -60,11 +62,8 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
         calling: the dotted path of the first receiver.
         alone: whether this process calls nothing else meanwhile, so that its death proves guilt.
     """
-    lease = conf.current().LEASE_SECONDS
-    # A row of which no index changes is a new version in no index of PostgreSQL (HOT). The keeper
-    # renews a claim as often.
-    is_new = time.monotonic() - row.claimed_at < lease / queue.RENEWALS_PER_LEASE
-    renewed: dict[str, Any] = {} if is_new else {"next_attempt_at": InSeconds(lease)}
+    # A row of which no index changes is a new version in no index of PostgreSQL (HOT).
+    renewed = {} if is_fresh(row) else _renewed()
     return _step(
         row,
         counts=1,
@@ -75,6 +74,21 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
         calling=calling[:255],
         **renewed,
     )
+
+
+def is_fresh(row: Queued) -> bool:
+    """Return whether a claim is so new that it need not be renewed; the keeper does it as often."""
+    every = conf.current().LEASE_SECONDS / queue.RENEWALS_PER_LEASE
+    return time.monotonic() - row.claimed_at < every
+
+
+def renew(row: Queued) -> Step:
+    """Return the step that renews a claim, if this process still has it."""
+    return _step(row, **_renewed())
+
+
+def _renewed() -> dict[str, Any]:
+    return {"next_attempt_at": InSeconds(conf.current().LEASE_SECONDS)}
 
 
 def finish(event: Event, status: Event.Status) -> Step:

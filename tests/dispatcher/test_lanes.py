@@ -2,10 +2,12 @@
 
 import threading
 import time
+from datetime import datetime
 
 import pytest
 from django.db import connection, connections
 from django.test import override_settings
+from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.dispatcher import Keeper, Lanes, lane
@@ -129,6 +131,22 @@ class TestInTheWebProcess:
             "postgresql": ["INSERT", "BEGIN", "UPDATE", "COMMIT"],
         }
         assert verbs == expected[connection.vendor]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_without_lanes_an_event_is_stored_as_one_that_is_tried_alone(self, post, connect):
+        """A receiver that ends its process is as guilty as in any other attempt."""
+        seen = []
+
+        def look(event, **kwargs):
+            seen.append((Event.objects.get().alone, type(event.begun_at), event.next_attempt_at))
+
+        connect(signals.ticket_changed, look)
+        with hooks(LANES=0):
+            post(body())
+        ((is_alone, kind, claimed_until),) = seen
+        assert is_alone
+        assert kind is datetime
+        assert claimed_until > timezone.now()
 
     @pytest.mark.django_db(transaction=True)
     def test_inside_a_transaction_of_the_project_they_wait_for_its_commit(self, post, connect):

@@ -1,16 +1,22 @@
 """One attempt: what it may begin with, and which receivers join or are held meanwhile."""
 
+import time
+
 import pytest
+from django.db import OperationalError
 from django.test import override_settings
 from django.utils import timezone
 
+from superoffice_hooks import conf
+from superoffice_hooks.dispatching import attempts
 from superoffice_hooks.dispatching.attempts import Attempt
 from superoffice_hooks.dispatching.calling import SessionLost
 from superoffice_hooks.dispatching.watching import Calling, Surroundings
 from superoffice_hooks.exceptions import GiveUp
-from superoffice_hooks.models import Event, Gathering, ReceiverRun
+from superoffice_hooks.models import Event, Gathering, ReceiverRun, queue, transactions
 from superoffice_hooks.models.claiming import take
 from superoffice_hooks.models.clock import InSeconds
+from superoffice_hooks.models.joining import join as models_join
 from superoffice_hooks.receivers import dotted_path
 from superoffice_hooks.signals import event_failed, ticket_changed
 
@@ -185,3 +191,48 @@ def test_one_that_lost_its_claim_in_the_call_announces_no_failure(post, connect)
     attempt().make()
     assert failed == []
     assert Event.objects.get().status == "pending"
+
+
+def stored_as_begun(seconds_ago: float = 0) -> Event:
+    """The only event, as the process has it that stored it."""
+    Event.objects.update(**queue.place_begun())
+    event = Event.objects.get()
+    queue.note_begun(event, time.monotonic() - seconds_ago)
+    return event
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_one_whose_process_stood_still_makes_sure_of_its_claim_before_it_calls(
+    post, connect, is_taken_over
+):
+    called = []
+    connect(ticket_changed, lambda **kwargs: called.append(1), atomic=False)
+    post(body())
+    event = stored_as_begun(conf.current().LEASE_SECONDS)
+    if is_taken_over:
+        Event.objects.update(claim=queue.new_token())
+    assert Attempt(event).make() is not is_taken_over
+    assert called == ([] if is_taken_over else [1])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_one_without_a_call_is_not_counted_also_if_its_transaction_is_undone_once(
+    post, connect, monkeypatch, is_undone
+):
+    connect(ticket_changed, lambda events, **kwargs: None, settle=60)
+    post(body())
+    undone = [] if is_undone else [1]
+
+    def join(joiners):
+        models_join(joiners)
+        if not undone:
+            undone.append(1)
+            raise OperationalError("deadlock")
+
+    monkeypatch.setattr(attempts, "join", join)
+    monkeypatch.setattr(transactions, "is_victim", lambda error: "deadlock" in str(error))
+    assert Attempt(stored_as_begun()).make()
+    event = Event.objects.get()
+    assert (event.status, event.attempts, event.begun_at) == ("waiting", 0, None)
+    assert list(event.runs.values_list("outcome", "attempt")) == [("joined", 0)]
