@@ -52,7 +52,13 @@ def written(monkeypatch) -> dict[str, Any]:
     }
 
 
-OPTIONAL = {"health_check": "health_check", "prometheus": "prometheus_client", "httpx": "httpx"}
+OPTIONAL = {
+    "health_check": "health_check",
+    "prometheus": "prometheus_client",
+    "httpx": "httpx",
+    "CONNECTIONS": "httpx",
+    "WEBHOOKS": "httpx",
+}
 """What need not be installed, by a word of the examples that want it."""
 
 
