@@ -28,10 +28,11 @@ from .past import Past, runs
 
 logger = get_logger(__name__)
 
-# What ends a batch, by the first that is reached. With slow receivers a batch is small, so that not
-# much is repeated after a process died, and a replay ends soon after it was cancelled.
 MAX_EVENTS = 50
+"""The number of events in a batch."""
 MAX_SECONDS = 0.5
+"""A batch ends after so long. So little is repeated after a process died, and a replay ends soon
+after it was cancelled, even if receivers are slow."""
 
 _MENDABLE = (Event.Status.FAILED, Event.Status.HANDLED)
 
@@ -44,15 +45,19 @@ class ReplayBatch:
         planned: the replay, which this process has claimed.
         newest: chooses among its events.
         calling: is kept up to date.
+        seconds: it is saved after so long, and after one event at the earliest.
     """
 
-    def __init__(self, keys: list[int], planned: Replay, newest: Newest, calling: Calling) -> None:
+    def __init__(
+        self, keys: list[int], planned: Replay, newest: Newest, calling: Calling, seconds: float
+    ) -> None:
         self.left = list(keys)
         """The primary keys of the events that have not been tried, in order."""
         self.tried = 0
         self._planned = planned
         self._newest = newest
         self._calling = calling
+        self._seconds = seconds
         self._counts = Counter[str]()
         self._position = planned.position
         self._mended = list[int]()
@@ -60,7 +65,7 @@ class ReplayBatch:
 
     def __iter__(self) -> Iterator[Event]:
         """Try one event or more, and yield each, until it is time to save."""
-        enough = time.monotonic() + MAX_SECONDS
+        enough = time.monotonic() + self._seconds
         while self.left and not (self.tried and time.monotonic() > enough):
             if not self._planned.keep():
                 return

@@ -17,14 +17,8 @@ from ..models.event_queryset import EventQuerySet
 from ..receivers import calls_for
 from .past import Past, runs
 
-_MAX_RECORDS = 10_000
-"""The choices for so many records are remembered."""
-_KEYS_AT_ONCE = 1000
-_EVENTS_AT_ONCE = 100
-
 Record = tuple[str, str, int]
 """A tenant, an entity and a primary key."""
-
 
 _COLUMNS = ("occurred_at", "received_at", "tenant", "entity", "primary_key")
 
@@ -42,11 +36,25 @@ class Newest:
     Args:
         planned: the replay.
         selected: the events that meet its criteria.
+        max_records: the choices for so many records are remembered.
+        keys_at_once: so many events of a record are looked up in one query.
+        events_at_once: so many of them are read and judged together.
     """
 
-    def __init__(self, planned: Replay, selected: EventQuerySet) -> None:
+    def __init__(
+        self,
+        planned: Replay,
+        selected: EventQuerySet,
+        *,
+        max_records: int = 10_000,
+        keys_at_once: int = 1000,
+        events_at_once: int = 100,
+    ) -> None:
         self._planned = planned
         self._selected = selected
+        self._max_records = max_records
+        self._keys_at_once = keys_at_once
+        self._events_at_once = events_at_once
         self._chosen = defaultdict[Record, dict[str, int]](dict)
 
     def choose(self, events: Iterable[Event], past: Past) -> dict[int, set[str]]:
@@ -54,7 +62,7 @@ class Newest:
 
         An event without a record is the newest one for each. ``past`` has the events' runs.
         """
-        if len(self._chosen) > _MAX_RECORDS:
+        if len(self._chosen) > self._max_records:
             self._chosen.clear()
         paths = {event: _called(event, past) for event in events}
         left = defaultdict[Record, set[str]](set)
@@ -75,7 +83,7 @@ class Newest:
         """Find the newest event for the receivers that are left of each record."""
         records = {record for record in left if left[record]}
         candidates = iter(sorted(self._candidates(records, own), reverse=True))
-        while chunk := list(islice(_of(left, candidates), _EVENTS_AT_ONCE)):
+        while chunk := list(islice(_of(left, candidates), self._events_at_once)):
             keys = [candidate.pk for candidate in chunk]
             events = queue.events().defer("body", "headers").in_bulk(keys)
             past = Past(self._planned, keys)
@@ -94,8 +102,8 @@ class Newest:
             for event in events.only(*_COLUMNS)
             if (record := _record(event)) in records
         ]
-        for start in range(0, len(known), _KEYS_AT_ONCE):
-            chunk = known[start : start + _KEYS_AT_ONCE]
+        for start in range(0, len(known), self._keys_at_once):
+            chunk = known[start : start + self._keys_at_once]
             keys = [candidate.pk for candidate in chunk]
             parts = own | set(self._selected.filter(pk__in=keys).values_list("pk", flat=True))
             tried = runs().filter(event__in=keys, replay=self._planned)

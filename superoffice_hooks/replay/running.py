@@ -21,7 +21,7 @@ from ..models import Event, Replay
 from ..models.event_queryset import EventQuerySet
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
-from .batches import MAX_EVENTS, ReplayBatch
+from .batches import MAX_EVENTS, MAX_SECONDS, ReplayBatch
 from .criteria import Criteria, select
 from .newest import Newest
 from .preview import Preview
@@ -44,7 +44,6 @@ logger = get_logger(__name__)
 BATCH_EVENTS = 100
 BATCH_SECONDS = 2.0
 
-_MIN_KEYS = BATCH_EVENTS
 _MAX_KEYS = 1000
 
 
@@ -92,13 +91,16 @@ def replay(planned: Replay, progress: Callable[[Event], None] = lambda event: No
     return planned
 
 
-def batch(planned: Replay, calling: Calling | None = None) -> Generator[Event, None, None]:
-    """Carry a replay on until BATCH_EVENTS or BATCH_SECONDS is reached.
-
-    ``calling`` is kept up to date.
-    """
-    enough = time.monotonic() + BATCH_SECONDS
-    with closing(carry_on(planned, calling)) as events:
+def batch(
+    planned: Replay,
+    calling: Calling | None = None,
+    *,
+    seconds: float = BATCH_SECONDS,
+    save_seconds: float = MAX_SECONDS,
+) -> Generator[Event, None, None]:
+    """Carry a replay on until BATCH_EVENTS or the seconds are reached; see ``carry_on``."""
+    enough = time.monotonic() + seconds
+    with closing(carry_on(planned, calling, save_seconds=save_seconds)) as events:
         for event in islice(events, BATCH_EVENTS):
             yield event
             if time.monotonic() > enough:
@@ -127,11 +129,18 @@ def next_waiting(after: int = 0) -> Replay | None:
     return waiting.filter(pk__gt=after).first() or waiting.first()
 
 
-def carry_on(planned: Replay, calling: Calling | None = None) -> Generator[Event, None, None]:
+def carry_on(
+    planned: Replay, calling: Calling | None = None, *, save_seconds: float = MAX_SECONDS
+) -> Generator[Event, None, None]:
     """Carry a replay on from its position, unless another process does or it has ended.
 
     It yields each event after it was tried. Closing the generator releases the claim. After an
     error the replay rests for a lease, so that the same error does not occur again at once.
+
+    Args:
+        planned: the replay.
+        calling: is kept up to date.
+        save_seconds: the progress is saved after so long.
 
     Raises:
         BrokenOff: this process ends.
@@ -143,7 +152,7 @@ def carry_on(planned: Replay, calling: Calling | None = None) -> Generator[Event
     keeper = Keeper(lambda: [calling], lambda: calling.is_hung or planned.renew())
     keeper.start()
     try:
-        yield from _carry_on(planned, calling)
+        yield from _carry_on(planned, calling, save_seconds)
     except (GeneratorExit, KeyboardInterrupt, BrokenOff):
         with suppress(DatabaseError, InterfaceError):
             planned.release()
@@ -156,15 +165,15 @@ def carry_on(planned: Replay, calling: Calling | None = None) -> Generator[Event
         keeper.stop()
 
 
-def _carry_on(planned: Replay, calling: Calling) -> Iterator[Event]:
+def _carry_on(planned: Replay, calling: Calling, save_seconds: float) -> Iterator[Event]:
     """Try the events in batches; the first one alone, because it may have ended a process."""
     limit = 1
     criteria = replace(Criteria.from_json(planned.criteria), limit=None)
     selected = select(criteria).filter(pk__lte=planned.up_to)
     newest = Newest(planned, selected)
-    ahead, left = _ahead(planned, selected), list[int]()
+    ahead, left = keys_ahead(planned, selected), list[int]()
     while keys := [*left[:limit], *islice(ahead, max(limit - len(left), 0))]:
-        events = ReplayBatch(keys, planned, newest, calling)
+        events = ReplayBatch(keys, planned, newest, calling, save_seconds)
         lost = False
         try:
             yield from events
@@ -185,9 +194,9 @@ def _carry_on(planned: Replay, calling: Calling) -> Iterator[Event]:
     planned.finish()
 
 
-def _ahead(planned: Replay, events: EventQuerySet) -> Iterator[int]:
-    """Yield the primary keys of the events that are left."""
-    position, limit = planned.position, _MIN_KEYS
+def keys_ahead(planned: Replay, events: EventQuerySet, limit: int = BATCH_EVENTS) -> Iterator[int]:
+    """Yield the primary keys of the events that are left, of which ``limit`` are read at first."""
+    position = planned.position
     while keys := _keys(events.filter(pk__gt=position)[:limit]):
         yield from keys
         position, limit = keys[-1], min(2 * limit, _MAX_KEYS)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Dispatcher, Event, Replay
-from superoffice_hooks.replay import batches, running
+from superoffice_hooks.replay import running
 
 from ..conftest import body
 from .conftest import EVENTS, REPLAYS, logged_in, raises
@@ -101,16 +101,14 @@ def test_a_look_changes_nothing_and_shows_what_dispatchers_have_done(many, calls
     assert calls == [0, 1]
 
 
-def test_a_few_that_take_long_are_left_to_dispatchers_after_their_time(
+def test_what_is_left_of_a_few_after_a_batch_is_left_to_dispatchers(
     many, calls, replayer, monkeypatch
 ):
     monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 6)
-    monkeypatch.setattr(running, "BATCH_SECONDS", 0)
-    monkeypatch.setattr(batches, "MAX_SECONDS", 0)
     page = begin(replayer)
     assert page.url == progress_of(Replay.objects.get())
-    assert counts(page)["done"] == 1
-    assert calls == [0]
+    assert counts(page)["done"] == 2
+    assert calls == [0, 1]
     call_command("superoffice_dispatch")
     assert calls == [0, 1, 2, 3, 4, 5]
 

@@ -9,6 +9,8 @@ from django.test import override_settings
 from superoffice_hooks import signals
 from superoffice_hooks.models import Event, Replay
 from superoffice_hooks.replay.criteria import select
+from superoffice_hooks.replay.newest import Newest
+from superoffice_hooks.replay.past import Past
 from superoffice_hooks.replay.running import Criteria, Preview, carry_on, plan, replay
 
 from ..conftest import SECRET, body
@@ -241,17 +243,28 @@ class TestOtherProcesses:
         self.carry_on_one_by_one(planned)
         assert calls == [("everything", 1)]
 
-    def test_a_long_record_is_looked_at_in_parts(self, send, connect, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.replay.newest._KEYS_AT_ONCE", 2)
-        monkeypatch.setattr("superoffice_hooks.replay.newest._EVENTS_AT_ONCE", 1)
-        monkeypatch.setattr("superoffice_hooks.replay.newest._MAX_RECORDS", 1)
+    def test_a_long_record_is_looked_at_in_parts(self, send, connect):
         connect(signals.any_event, everything)
         connect(signals.ticket_changed, priority, fields="priority")
         send(0, "priority")
         for number in range(1, 6):
             send(number, "title", PrimaryKey=7 + number % 2)
-        run()
-        assert calls == [("priority", 0), ("everything", 4), ("everything", 5)]
+        planned = plan(Criteria(), who="anna", reason="", only_newest=True)
+        newest = Newest(
+            planned, select(Criteria()), max_records=1, keys_at_once=2, events_at_once=1
+        )
+        chosen = {}
+        for event in Event.objects.order_by("pk"):
+            ((_key, paths),) = newest.choose([event], Past(planned, [event.pk])).items()
+            chosen[event.associate_id] = sorted(path.rpartition(".")[2] for path in paths)
+        assert chosen == {
+            0: ["priority"],
+            1: [],
+            2: [],
+            3: [],
+            4: ["everything"],
+            5: ["everything"],
+        }
 
 
 class TestSupersededRecords:

@@ -20,9 +20,11 @@ from superoffice_hooks.replay.running import (
     Preview,
     batch,
     carry_on,
+    keys_ahead,
     next_waiting,
     plan,
     replay,
+    select,
 )
 from superoffice_hooks.signals import calls_for
 
@@ -31,8 +33,11 @@ from ..conftest import SECRET, body, documented
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_attempt")]
 
 
-def run(criteria: Criteria, **options) -> Replay:
-    return replay(plan(criteria, who="anna", reason="the cause is gone", **options))
+def run(criteria: Criteria, save_seconds: float = 60, **options) -> Replay:
+    planned = plan(criteria, who="anna", reason="the cause is gone", **options)
+    for _event in carry_on(planned, save_seconds=save_seconds):
+        pass
+    return planned
 
 
 def test_replaying_after_the_fix_makes_it_succeeded(post, connect):
@@ -415,10 +420,12 @@ class TestCarryingOn:
         assert list(Event.objects.filter(primary_key__gt=1).order_by("pk").values()) == before
         assert calls == [0, 1]
 
-    def test_however_many_keys_are_read_at_once(self, planned, calls, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.replay.running._MIN_KEYS", 1)
-        replay(planned)
-        assert calls == [0, 1, 2, 3, 4]
+    @pytest.mark.parametrize("limit", [1, 2, 5, 9])
+    def test_however_many_keys_are_read_at_once(self, planned, limit):
+        keys = list(Event.objects.order_by("pk").values_list("pk", flat=True))
+        assert list(keys_ahead(planned, select(Criteria()), limit)) == keys
+        planned.position = keys[1]
+        assert list(keys_ahead(planned, select(Criteria()), limit)) == keys[2:]
 
     def test_nobody_else_works_on_a_claimed_one(self, planned, calls):
         assert planned.take()
@@ -438,9 +445,7 @@ class TestCarryingOn:
         assert Replay.objects.get().take()
         assert not mine.take()
 
-    def test_quick_events_are_saved_together_and_slow_ones_one_by_one(
-        self, planned, connect, monkeypatch
-    ):
+    def test_quick_events_are_saved_together_and_slow_ones_one_by_one(self, planned, connect):
         positions: list[int] = []
 
         def look(event, replay, **kwargs):
@@ -453,13 +458,15 @@ class TestCarryingOn:
         replay(planned)
         assert positions == [0, 1, 1, 3, 3]
         positions.clear()
-        monkeypatch.setattr("superoffice_hooks.replay.batches.MAX_SECONDS", 0.0)
-        run(Criteria())
+        run(Criteria(), save_seconds=0)
         assert positions == [0, 1, 2, 3, 4]
 
-    def test_each_is_tried_once_and_in_order_however_quick_receivers_are(
-        self, post, connect, monkeypatch
-    ):
+    def test_a_batch_ends_after_its_seconds(self, planned, calls):
+        assert len(list(batch(planned, seconds=0))) == 1
+        assert (calls, planned.position) == ([0], Event.objects.earliest("pk").pk)
+        assert len(list(batch(planned, seconds=60))) == 4
+
+    def test_each_is_tried_once_and_in_order_however_quick_receivers_are(self, post, connect):
         called: list[int] = []
 
         def now_slow_now_quick(event, replay, **kwargs):
@@ -470,8 +477,7 @@ class TestCarryingOn:
         connect(signals.ticket_changed, now_slow_now_quick)
         for number in range(40):
             post(body(PrimaryKey=number))
-        monkeypatch.setattr("superoffice_hooks.replay.batches.MAX_SECONDS", 0.02)
-        done = run(Criteria())
+        done = run(Criteria(), save_seconds=0.02)
         assert called == list(range(40))
         assert (done.done, done.failed, done.state) == (40, 0, "finished")
         assert set(Event.objects.values_list("status", "attempts")) == {("succeeded", 1)}
@@ -519,9 +525,7 @@ class TestCancelling:
     """A replay ends with the events in hand, and says who ended it."""
 
     @pytest.mark.parametrize(("seconds", "tried"), [(60.0, 3), (0.0, 2)])
-    def test_the_events_in_hand_are_the_last(self, post, connect, monkeypatch, seconds, tried):
-        monkeypatch.setattr("superoffice_hooks.replay.batches.MAX_SECONDS", seconds)
-
+    def test_the_events_in_hand_are_the_last(self, post, connect, seconds, tried):
         def cancels(event, replay, **kwargs):
             if replay and event.primary_key == 1:
                 assert Replay.objects.get().cancel("bob")
@@ -529,7 +533,7 @@ class TestCancelling:
         connect(signals.ticket_changed, cancels)
         for number in range(5):
             post(body(PrimaryKey=number))
-        done = run(Criteria())
+        done = run(Criteria(), save_seconds=seconds)
         stored = Replay.objects.get()
         assert (stored.state, stored.cancelled_by) == ("cancelled", "bob")
         assert (stored.done, stored.failed, stored.remaining) == (tried, 0, 5 - tried)
