@@ -87,7 +87,7 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
             self._write(key, entity, distinct, using)
         # A set that is stored in a transaction may be rolled back, so it is not remembered.
         if not in_transaction:
-            _remember(using, key)
+            remember(using, key)
         return key, 0
 
     def forget_if_gone(self, key: int | None) -> bool:
@@ -155,7 +155,8 @@ def _forget_all(**kwargs: Any) -> None:
     _stored.clear()
 
 
-def _remember(using: str, key: int) -> None:
+def remember(using: str, key: int) -> None:
+    """Note that a set is stored; of too many, all are forgotten."""
     if len(_stored) >= _MAX_REMEMBERED:
         _stored.clear()
     _stored.add((using, key))

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def event(post, monkeypatch) -> Event:
-    """A stored event; what was remembered before is forgotten until the test ends."""
-    monkeypatch.setattr(inserting, "_statements", {})
+def event(post) -> Event:
+    """A stored event; what was remembered before is forgotten."""
+    inserting._statements.clear()
     post(body())
     return Event.objects.get()
 
@@ -133,11 +133,9 @@ def test_a_row_that_is_there_already_leaves_the_transaction_usable(event):
     assert Event.objects.get() == event
 
 
-def test_a_comment_that_a_wrapper_adds_to_one_statement_is_not_repeated_in_the_next(
-    post, monkeypatch
-):
+def test_a_comment_that_a_wrapper_adds_to_one_statement_is_not_repeated_in_the_next(post):
     """As sqlcommenter's trace of a request."""
-    monkeypatch.setattr(inserting, "_statements", {})
+    inserting._statements.clear()
     seen: list[str] = []
 
     def commenting(number):

@@ -102,12 +102,12 @@ def test_without_a_spool_it_is_503_and_the_next_one_is_tried_again(post, away):
 
 
 def test_an_outage_is_logged_once_and_not_for_each_delivery(
-    post, spooling, database_away, caplog, monkeypatch
+    post, spooling, database_away, caplog, clock
 ):
-    monkeypatch.setattr(pausing, "PAUSE_SECONDS", 0)
     with database_away():
         for _ in range(5):
             post(body())
+            clock.now += 6
         list(deliveries.drain())
     assert caplog.text.count("The database cannot take deliveries") == 1
 
@@ -398,14 +398,13 @@ def test_a_failure_is_no_answer(clock):
     assert not paused.is_over()
 
 
-def test_the_end_of_a_pause_is_found_by_a_delivery(post, spooling, database_away, monkeypatch):
+def test_the_end_of_a_pause_is_found_by_a_delivery(post, spooling, database_away, clock):
     with database_away():
         post(body())
     pause.begin()
     post(body())
     assert Event.objects.count() == 0
-    monkeypatch.setattr(pausing, "PAUSE_SECONDS", 0)
-    pause.begin()
+    clock.now += 6
     sent = body(PrimaryKey=3)
     assert post(sent).status_code == 200
     assert Event.objects.filter(primary_key=3).exists()
