@@ -11,9 +11,14 @@ _LOOK_SECONDS = 0.25
 
 
 class Gate:
-    """Lets several attempts of a process through at once, and a suspect one only by itself."""
+    """Lets several attempts of a process through at once, and a suspect one only by itself.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: so long an attempt that is to be made alone waits for others to end.
+    """
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self.seconds = seconds
         self._changed = threading.Condition()
         self._inside: list[Calling] = []
         self.wanted_alone = 0
@@ -38,12 +43,12 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self, seconds: float) -> Iterator[bool]:
+    def alone(self, seconds: float | None = None) -> Iterator[bool]:
         """Be the only one; yield False if others are still inside after so many seconds.
 
         If two want to be alone, one waits for the other.
         """
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (self.seconds if seconds is None else seconds)
         with self._changed:
             self.wanted_alone += 1
         try:

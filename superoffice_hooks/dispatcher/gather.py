@@ -13,11 +13,8 @@ if TYPE_CHECKING:
     from .lane import Lane
     from .lanes import Lanes
 
-ALONE_SECONDS = 30.0
-"""So long an attempt that is to be made alone waits for others to end."""
-
 AGAIN_SECONDS = 5.0
-"""After how long it is tried again that they did not."""
+"""After how long an attempt that could not be made alone is tried again."""
 
 
 def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
@@ -27,7 +24,7 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
     call = GatheredCall(gathering, lanes.surroundings(lane.calling, alone=gathering.alone))
     try:
         if gathering.alone:
-            with lanes.gate.alone(ALONE_SECONDS) as is_alone:
+            with lanes.gate.alone() as is_alone:
                 if not is_alone:
                     steps.postpone(gathering, AGAIN_SECONDS, alone=True).apply()
                     return

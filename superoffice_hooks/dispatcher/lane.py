@@ -21,7 +21,7 @@ from ..models.turns import pass_on
 from ..wire.log_fields import about
 from ..wire.logs import get_logger
 from .away import close_connections
-from .gather import AGAIN_SECONDS, ALONE_SECONDS, gather
+from .gather import AGAIN_SECONDS, gather
 
 if TYPE_CHECKING:
     from .lanes import Lanes
@@ -179,7 +179,7 @@ class Lane:
         gate = self._lanes.gate
         event = attempt.event
         if event.alone and not event.begun_at:
-            with gate.alone(ALONE_SECONDS) as is_alone:
+            with gate.alone() as is_alone:
                 if not is_alone:
                     steps.postpone(event, AGAIN_SECONDS, alone=True).apply()
                     return None

@@ -137,11 +137,11 @@ def test_no_longer_than_until_its_receiver_has_failed(post, connect, claim):
     assert state() == (False, 2, 0)
 
 
-def test_one_that_cannot_be_alone_in_time_waits_on(post, connect, claim, monkeypatch):
+def test_one_that_cannot_be_alone_in_time_waits_on(post, connect, claim):
     connect(signals.ticket_changed, succeeds)
     post(ticket())
-    monkeypatch.setattr(lane, "ALONE_SECONDS", 0)
     lanes = Lanes(Dispatcher.Kind.COMMAND, 2)
+    lanes.gate.seconds = 0
     with lanes.gate.together(Calling()):
         lane.Lane(lanes)._work([claim()])
     assert state() == (True, 1, 0)
@@ -159,9 +159,9 @@ class TestAGathering:
         GatheredCall(claim(Gathering), but(succeeds)).make()
         assert self.state() == (True, 1, 0)
 
-    def test_when_it_cannot_be_alone_in_time(self, claim, monkeypatch):
-        monkeypatch.setattr(gather, "ALONE_SECONDS", 0)
+    def test_when_it_cannot_be_alone_in_time(self, claim):
         lanes = Lanes(Dispatcher.Kind.COMMAND, 2)
+        lanes.gate.seconds = 0
         with lanes.gate.together(Calling()):
             gather.gather(lanes, lane.Lane(lanes), claim(Gathering))
         assert self.state() == (True, 1, 0)
