@@ -13,8 +13,10 @@ from .conftest import SECRET
 if find_spec("httpx"):
     from superoffice_hooks.subscribing import arriving, clients
     from superoffice_hooks.testing import FakeSuperOffice
+    from superoffice_hooks.testing.fake import Reply
+    from superoffice_hooks.testing.fake.faults import Fault
 elif not TYPE_CHECKING:
-    FakeSuperOffice = Any
+    FakeSuperOffice = Fault = Any
 
 
 @contextmanager
@@ -48,3 +50,8 @@ def wanting(superoffice: FakeSuperOffice, url: str, **changes: Any) -> dict[str,
         "WEBHOOKS": {"default": webhook(superoffice, url, **changes)},
         "API_RATE": 1000,
     }
+
+
+def lose_pings(superoffice: FakeSuperOffice) -> Fault:
+    """Let SuperOffice raise no ping, though it says so."""
+    return superoffice.fail(r"POST .*/Webhook/superoffice_hooks\.ping/", times=99, reply=Reply(204))

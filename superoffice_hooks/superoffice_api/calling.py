@@ -32,6 +32,7 @@ class Client:
         rate: the maximum number of requests per second, those of a sign-in included.
         secrets: what must not show either, if SuperOffice quotes it.
         sleep: called with seconds to wait.
+        clock: returns the seconds by which the age of an address is known.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Client:
         rate: float = 5,
         secrets: tuple[Secret, ...] = (),
         sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connection = connection
         self._secrets = (*connection.secrets, *secrets)
         self._sender = Sender(Pace(rate, sleep).wait)
         self._credentials = Credentials(connection, self._sender, self._secrets)
         self._sleep = sleep
+        self._clock = clock
         self._lock = threading.RLock()
         self._address: Address | None = None
         self._looked_at = 0.0
@@ -71,10 +74,10 @@ class Client:
     def address(self) -> Address:
         """Return where the API is, looking for it if that is not known or too long ago."""
         with self._alone():
-            age = time.monotonic() - self._looked_at
+            age = self._clock() - self._looked_at
             if self._address is None or age > self._address.seconds:
                 self._address = find(self.connection, self._sender, datetime.now(UTC))
-                self._looked_at = time.monotonic()
+                self._looked_at = self._clock()
             return self._address
 
     def version(self) -> Any:

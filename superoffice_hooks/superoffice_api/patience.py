@@ -10,8 +10,11 @@ _end: ContextVar[float | None] = ContextVar("superoffice_hooks_end", default=Non
 
 @contextmanager
 def limit(seconds: float) -> Iterator[None]:
-    """Wait no longer than this for all calls within, their repetitions included."""
-    token = _end.set(time.monotonic() + seconds)
+    """Wait no longer than this for all calls within, their repetitions included.
+
+    Within another limit, the shorter one counts.
+    """
+    token = _end.set(time.monotonic() + left(seconds))
     try:
         yield
     finally:

@@ -63,11 +63,23 @@ class Sender:
 
     Args:
         wait: waits for the turn of each request.
+        tls: verifies certificates, if not by the authorities that this machine trusts.
+        seconds: how long one answer may take as a whole.
+        max_bytes: the longest answer.
     """
 
-    def __init__(self, wait: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        wait: Callable[[], object] = lambda: None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        seconds: float = TOTAL_SECONDS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._wait = wait
-        self._http = httpx.Client(verify=_tls(), timeout=_timeout(), follow_redirects=False)
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._http = httpx.Client(verify=tls or _tls(), timeout=_timeout(), follow_redirects=False)
 
     def close(self) -> None:
         """Close the connections."""
@@ -116,14 +128,14 @@ class Sender:
         if body is not None:
             content = json.dumps(body()).encode()
             sent["Content-Type"] = "application/json; charset=utf-8"
-        end = time.monotonic() + patience.left(TOTAL_SECONDS)
+        end = time.monotonic() + patience.left(self._seconds)
         with self._http.stream(
             method, url, headers=sent, params=params, content=content, timeout=_timeout()
         ) as response:
             read = bytearray()
             for part in response.iter_bytes():
                 read += part
-                if len(read) > MAX_BYTES or time.monotonic() > end:
+                if len(read) > self._max_bytes or time.monotonic() > end:
                     raise httpx.ReadError("The answer is too long.")
             names = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, bytes(read), names)

@@ -14,8 +14,8 @@ from .conftest import API, logged_in
 if not find_spec("httpx"):
     pytest.skip("needs the extra superoffice", allow_module_level=True)
 
-from superoffice_hooks.subscribing import by_hand
 from superoffice_hooks.subscribing.applying import apply
+from superoffice_hooks.superoffice_api import patience
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,12 +121,10 @@ def test_what_cannot_be_done_is_a_conflict(entry, manager, monkeypatch):
     assert (answer.status_code, "needs the extra" in answer.json()["detail"]) == (409, True)
 
 
-def test_superoffice_that_gives_no_answer_is_a_bad_gateway(
-    entry, superoffice, manager, monkeypatch
-):
-    monkeypatch.setattr(by_hand, "SECONDS", 0.5)
+def test_superoffice_that_gives_no_answer_is_a_bad_gateway(entry, superoffice, manager):
     superoffice.fail("/v1/", times=99, seconds=3)
-    answer = post(manager, "ping")
+    with patience.limit(0.5):
+        answer = post(manager, "ping")
     assert (answer.status_code, answer["Content-Type"]) == (502, "application/problem+json")
     assert "no answer in time" in answer.json()["detail"]
 

@@ -10,6 +10,7 @@ from superoffice_hooks.testing.fake import Reply
 from superoffice_hooks.wire.event_names import PING
 
 from ..conftest import SECRET, URL
+from ..wanting import lose_pings
 from .conftest import EVENTS, subscribe, webhook
 
 pytestmark = [
@@ -140,8 +141,8 @@ def test_nothing_is_saved_if_superoffice_cannot_deliver(superoffice, hooks, live
     assert superoffice.writes() == []
 
 
-def test_a_ping_that_does_not_arrive_is_said(superoffice, hooks, live_server, monkeypatch):
-    monkeypatch.setattr(type(superoffice.webhooks), "send", lambda self, event: [])
+def test_a_ping_that_does_not_arrive_is_said(superoffice, hooks, live_server):
+    lose_pings(superoffice)
     run = subscribe("--apply")
     assert run.code == 1
     assert "ping has not arrived" in run.err
@@ -228,13 +229,13 @@ class TestTheAnswerOfASaveIsLost:
         assert len(superoffice.entries()) == 1
         assert len(superoffice.calls(r"POST .*/v1/Webhook$")) == 1
 
-    def test_a_save_that_did_not_is_not_repeated_blindly(self, superoffice, monkeypatch):
+    def test_a_save_that_did_not_is_not_repeated_blindly(self, superoffice):
         superoffice.fail(r"POST .*/v1/Webhook$", cut="before")
         run = subscribe("--apply")
         assert (run.code, "gave no answer to the save" in run.err) == (2, True)
         assert len(superoffice.calls(r"POST .*/v1/Webhook$")) == 1
         # The next run waits until the first save cannot go on any more.
-        monkeypatch.setattr("superoffice_hooks.models.watch.SAVE_SECONDS", 0)
+        Watch.objects.update(since="2020-01-01T00:00:00Z")
         assert subscribe("--apply").code == 0
         assert len(superoffice.entries()) == 1
 

@@ -8,10 +8,12 @@ from superoffice_hooks import signals
 from superoffice_hooks.models import Watch
 from superoffice_hooks.subscribing import by_hand
 from superoffice_hooks.subscribing.configured import NotConfigured
+from superoffice_hooks.superoffice_api import patience
 from superoffice_hooks.superoffice_api.errors import ApiError
 from superoffice_hooks.testing import FakeSuperOffice
 from superoffice_hooks.testing.fake import Reply
 
+from ..wanting import lose_pings
 from .conftest import subscribe, webhook
 
 pytestmark = [
@@ -95,25 +97,25 @@ def test_a_test_that_fails_says_what_superoffice_wrote(superoffice):
     assert (result.is_well, "401 no" in result.sentence) == (False, True)
 
 
-def test_a_ping_that_is_lost_is_said(superoffice, monkeypatch):
-    monkeypatch.setattr(type(superoffice.webhooks), "send", lambda self, event: [])
+def test_a_ping_that_is_lost_is_said(superoffice):
+    lose_pings(superoffice)
     assert act("ping") == (False, "The ping has not arrived.")
     assert (newest().ping, newest().is_down) == ("lost", True)
 
 
-def test_a_test_does_not_say_that_a_lost_ping_arrives_again(superoffice, monkeypatch, connect):
+def test_a_test_does_not_say_that_a_lost_ping_arrives_again(superoffice, connect):
     restored: list[Watch] = []
 
     def note(*, sender, watch, **kwargs):
         restored.append(watch)
 
     connect(signals.webhook_restored, note)
-    with monkeypatch.context() as patch:
-        patch.setattr(type(superoffice.webhooks), "send", lambda self, event: [])
-        act("ping")
+    fault = lose_pings(superoffice)
+    act("ping")
     act("test")
     subscribe("--apply")
     assert (newest().ping, restored) == ("lost", [])
+    fault.times = 0
     act("ping")
     assert (newest().ping, len(restored)) == ("arrived", 1)
 
@@ -141,11 +143,10 @@ def test_one_that_is_gone_is_said_to_be_so(superoffice, action):
 
 
 @pytest.mark.parametrize("action", by_hand.ACTIONS)
-def test_superoffice_is_not_waited_for_longer_than_a_person_waits(superoffice, monkeypatch, action):
-    monkeypatch.setattr(by_hand, "SECONDS", 0.7)
+def test_superoffice_is_not_waited_for_longer_than_a_person_waits(superoffice, action):
     superoffice.fail("/v1/", times=99, seconds=3)
     started = time.monotonic()
-    with pytest.raises(ApiError, match="no answer in time"):
+    with patience.limit(0.7), pytest.raises(ApiError, match="no answer in time"):
         act(action)
     assert time.monotonic() - started < 2
     assert (newest().state, newest().who) == ("unknown", "anna")

@@ -3,6 +3,7 @@
 from itertools import product
 
 import pytest
+from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Watch
@@ -12,6 +13,7 @@ from superoffice_hooks.testing.fake import Reply
 
 from ..answering import answering
 from ..conftest import SECRET
+from ..wanting import lose_pings
 from .conftest import Run, subscribe
 
 pytestmark = [
@@ -143,10 +145,10 @@ def test_it_is_left_alone_if_superoffice_still_cannot_deliver(superoffice, hooks
     assert not Watch.objects.filter(action="reactivated").exists()
 
 
-def test_one_that_fails_again_is_not_activated_for_ever(superoffice, hooks, told, monkeypatch):
+def test_one_that_fails_again_is_not_activated_for_ever(superoffice, hooks, told):
     hooks(REACTIVATE=5)
     break_it(superoffice)
-    monkeypatch.setattr("superoffice_hooks.subscribing.arriving.ping", lambda look: False)
+    lose_pings(superoffice)
     assert watch().code == 1
     # The second one says that the activation was of no use.
     assert told == ["stopped: TooManyErrors", "stopped: Active, ping lost"]
@@ -171,8 +173,8 @@ def test_one_that_is_gone_as_after_a_copy_of_the_tenant(superoffice, told):
     assert told == ["stopped: missing"]
 
 
-def test_active_and_yet_nothing_comes(superoffice, told, monkeypatch):
-    monkeypatch.setattr(type(superoffice.webhooks), "send", lambda self, event: [])
+def test_active_and_yet_nothing_comes(superoffice, told):
+    lose_pings(superoffice)
     run = watch()
     assert (run.code, "its ping did not arrive" in run.out) == (1, True)
     assert told == ["stopped: Active, ping lost"]
@@ -236,9 +238,15 @@ def test_one_process_looks_at_a_time(superoffice):
     assert len(superoffice.calls("GET .*/v1/Webhook$")) == before + 1
 
 
-def test_rows_are_bounded(superoffice, monkeypatch):
-    monkeypatch.setattr("superoffice_hooks.models.watch.MAX_ROWS", 4)
-    for n in range(6):
+def test_rows_are_bounded(superoffice):
+    now = timezone.now()
+    Watch.objects.bulk_create(
+        Watch(endpoint=endpoint, state="Active", since=now, looked_at=now)
+        for endpoint in ("default", "other")
+        for _ in range(499)
+    )
+    for n in range(3):
         superoffice.entries()[0].values["Name"] = f"Name {n}"
         watch()
-    assert Watch.objects.count() == 4
+    assert Watch.objects.filter(endpoint="default").count() == 500
+    assert Watch.objects.filter(endpoint="other").count() == 499

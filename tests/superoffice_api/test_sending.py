@@ -1,4 +1,4 @@
-"""Certificates are verified, by a real server whose certificate nobody trusts."""
+"""Requests: certificates are verified, and no answer is too long or takes too long."""
 
 import socket
 import ssl
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from superoffice_hooks.superoffice_api.sending import NoAnswer, Sender
+from superoffice_hooks.superoffice_api.sending import Answer, NoAnswer, Sender
+from superoffice_hooks.testing.fake import Reply
 from superoffice_hooks.testing.fake.login import as_pem, made_up_key
 
 
@@ -92,13 +93,20 @@ def test_a_certificate_that_nobody_trusts_gets_no_request(server):
     assert server.received == []
 
 
-def test_one_that_this_machine_trusts_is_good(server, pem, monkeypatch):
-    monkeypatch.setattr(
-        "superoffice_hooks.superoffice_api.sending._tls",
-        lambda: ssl.create_default_context(cafile=str(pem)),
-    )
-    sender = Sender()
+def test_one_that_this_machine_trusts_is_good(server, pem):
+    sender = Sender(tls=ssl.create_default_context(cafile=str(pem)))
     answer = sender.send("GET", server.url)
     sender.close()
     assert not isinstance(answer, NoAnswer)
     assert (answer.status, answer.json()) == (200, {})
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes": 1999}, {"seconds": -1}], ids=["long", "slow"])
+def test_an_answer_that_is_too_long_or_too_slow_is_not_read_to_its_end(superoffice, limits):
+    superoffice.fail("/api/state/", times=9, reply=Reply(200, b"x" * 2000))
+    url = f"{superoffice.url}/api/state/{superoffice.tenant}"
+    patient, impatient = Sender(max_bytes=2000), Sender(**limits)
+    assert isinstance(patient.send("GET", url), Answer)
+    assert impatient.send("GET", url) == NoAnswer("the connection was cut", was_sent=True)
+    patient.close()
+    impatient.close()
