@@ -24,6 +24,8 @@ PATIENCE = timedelta(hours=1)
 LONGEST = timedelta(hours=24)
 """No longer time is compared."""
 MAX_GROUPS = 1000
+_JUST_NOW = timedelta(minutes=1)
+"""A window that ended within this time ends now."""
 
 
 class Heard(NamedTuple):
@@ -61,41 +63,54 @@ def endpoints(window: Window, events: EventQuerySet | None = None) -> Endpoints:
     superoffice_gathering_queue.
     """
     rows = (Event.objects.all() if events is None else events).order_by()
-    last = dict(window.events(rows).values_list("endpoint").annotate(Max("received_at")))
+    newest = _newest(window, rows)
     configured = conf.current().endpoints if events is None else ()
-    for name, again in _redelivered(events):
-        last[name] = max(again, last.get(name, again))
-    names = sorted({*configured, *last})[:MAX_ENDPOINTS]
+    again: dict[str, datetime] = {}
+    for name, at in _redelivered(events):
+        again[name] = max(at, again.get(name, at))
+    names = sorted({*configured, *newest, *again})[:MAX_ENDPOINTS]
     groups = failure_groups.with_failures(FailureGroup.objects.opened(), events)
     counted = {
         "failed": Counted(of_status(Event.Status.FAILED, rows)),
         "groups": Counted(groups.order_by().values("pk")[:MAX_GROUPS]),
         **gatherings.columns(rows),
     }
-    answers = _answers(rows, counted, names, last)
-    heard = [
-        Heard(name, last.get(name) or answers.get(f"last_{number}"), _is_silent(answers, number))
-        for number, name in enumerate(names)
-    ]
+    answers = _answers(rows, counted, names, newest, again)
+    heard = []
+    for number, name in enumerate(names):
+        known = newest.get(name), again.get(name), answers.get(f"last_{number}")
+        last = max(filter(None, known), default=None)
+        heard.append(Heard(name, last, _is_silent(answers, number)))
     failed, with_failures = answers.get("failed", 0), answers.get("groups", 0)
     return Endpoints(heard, failed, with_failures, gatherings.read(answers))
+
+
+def _newest(window: Window, rows: EventQuerySet) -> dict[str, datetime]:
+    """Return the newest event of each endpoint, of those in the window and in the time compared."""
+    heard, now = window.events(rows), timezone.now()
+    if window.until < now - _JUST_NOW:
+        heard |= rows.filter(received_at__gte=now - LONGEST)
+    return dict(heard.values_list("endpoint").annotate(Max("received_at")))
 
 
 def _answers(
     rows: EventQuerySet,
     counted: Mapping[str, Any],
     names: list[str],
-    last: Mapping[str, datetime],
+    newest: Mapping[str, datetime],
+    again: Mapping[str, datetime],
 ) -> dict[str, Any]:
     """Return the results of many small look-ups, all in one query."""
     now = timezone.now()
     columns: dict[str, Any] = {**counted}
     for number, name in enumerate(names):
         heard = rows.filter(endpoint=name)
-        if name not in last:
-            newest = heard.order_by("-endpoint", "-received_at").values("received_at")
-            columns[f"last_{number}"] = Subquery(newest[:1])
-        silence = min(now - last[name], LONGEST) if name in last else LONGEST
+        # The window may have ended before a newer one.
+        if name not in newest or newest[name] < now - LONGEST:
+            last = heard.order_by("-endpoint", "-received_at").values("received_at")
+            columns[f"last_{number}"] = Subquery(last[:1])
+        known = [times[name] for times in (newest, again) if name in times]
+        silence = min(now - max(known), LONGEST) if known else LONGEST
         if silence < PATIENCE:
             continue
         for week in range(1, WEEKS + 1):

@@ -7,7 +7,7 @@ import pytest
 from django.test.utils import override_settings
 from django.utils import timezone
 
-from superoffice_hooks.models import Event
+from superoffice_hooks.models import Event, Redelivery
 from superoffice_hooks.reports.endpoints import USUAL, endpoints
 from superoffice_hooks.reports.windows import Window
 
@@ -72,6 +72,42 @@ def test_one_that_is_silent_for_longer_than_the_window_is_compared_by_a_day():
     (heard,) = endpoints(Window.latest()).heard
     assert heard.is_silent
     assert timezone.now() - heard.last > timedelta(days=5)
+
+
+def test_the_silence_is_that_of_now_whatever_window_is_chosen():
+    day = timedelta(hours=24)
+    received(*of_weeks(1, 2, 3, 4), timedelta(days=9, hours=12), timedelta(minutes=5))
+    now = timezone.now()
+    (heard,) = endpoints(Window.between(now - 10 * day, now - 9 * day)).heard
+    assert not heard.is_silent
+    assert timezone.now() - heard.last < timedelta(minutes=6)
+
+
+def test_one_that_has_heard_nothing_for_days_says_since_when_whatever_window_is_chosen():
+    received(timedelta(days=9, hours=12), timedelta(days=3))
+    now = timezone.now()
+    for window in (
+        Window.latest(),
+        Window.named("7d"),
+        Window.between(now - timedelta(days=10), now - timedelta(days=9)),
+    ):
+        (heard,) = endpoints(window).heard
+        assert timedelta(days=3) <= now - heard.last < timedelta(days=3, minutes=1)
+
+
+def test_the_last_delivery_is_the_newest_event_or_a_later_redelivery():
+    received(timedelta(days=5), timedelta(days=4))
+    redelivered = Redelivery.objects.create(
+        event=Event.objects.earliest("received_at"),
+        received_at=timezone.now() - timedelta(days=4, hours=20),
+    )
+    newest = Event.objects.latest("received_at").received_at
+    (heard,) = endpoints(Window.latest()).heard
+    assert heard.last == newest
+    Redelivery.objects.update(received_at=newest + HOUR)
+    redelivered.refresh_from_db()
+    (heard,) = endpoints(Window.latest()).heard
+    assert heard.last == redelivered.received_at
 
 
 def test_one_that_the_settings_name_and_nobody_sends_to_is_not_silent_but_has_heard_nothing():
