@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db import connections, transaction
+from django.db import DataError, connections, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
@@ -45,6 +46,13 @@ class RowList(ChangeList):
         """Return the rows without their large columns: a page of bodies may have 100 MB."""
         return super().get_queryset(*args, **kwargs).defer(*self.model_admin.list_defer)
 
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page. Django answers what no column can have with the list without filters."""
+        try:
+            super().get_results(request)
+        except (ValueError, OverflowError, DataError) as error:
+            raise IncorrectLookupParameters(error) from error
+
 
 class ReadOnlyAdmin(_ModelAdmin[_M]):
     """View permission shows the rows; no permission changes them."""
@@ -70,6 +78,12 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: _M | None = None) -> bool:
         return False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> _M | None:
+        """Return a row. Django would look for a column without a name."""
+        return super().get_object(request, object_id, from_field or None)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
