@@ -1,6 +1,6 @@
 """The overview: a verdict, and what it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from ..models import Event, Rejection, Watch
+from ..models.delivery import in_words
 from ..reports import recent, standing
-from ..reports.failure_groups import open_groups
+from ..reports.failure_groups import OpenGroup, open_groups
 from ..reports.gatherings import MAX_GATHERINGS
 from ..reports.levels import Level
 from ..reports.situation import Situation, situation
@@ -23,7 +24,6 @@ from . import showing
 from .dispatching import warnings
 from .failures import cause
 from .readonly import ReadOnlyAdmin
-from .rejections import in_words
 from .summary import record
 from .tables import Cell, Table
 from .traffic import columns_of_hours
@@ -109,6 +109,7 @@ def _webhook(now: Situation, topic: Topic, pages: Mapping[str, str]) -> str:
 def _still_failed(links: Links, scope: Any) -> Table:
     """Return the failure groups in which events of the window are still failed."""
     events = links.window.events(scope)
+    groups = open_groups(events=events)
     rows = [
         [
             Cell(cause(group, is_whole=scope is None), url),
@@ -116,7 +117,7 @@ def _still_failed(links: Links, scope: Any) -> Table:
             _ago(group.last_seen),
             Cell(gettext("Replay"), links.replay(group=group.pk)),
         ]
-        for group, count in open_groups(events=events)
+        for group, count, _shared, _unfinished in groups
         for url in [links.admin.url("failuregroup_change", group.pk)]
     ]
     return Table(
@@ -125,8 +126,17 @@ def _still_failed(links: Links, scope: Any) -> Table:
         [gettext("Cause"), gettext("Events"), gettext("Last failure"), gettext("Put it right")],
         rows,
         gettext("No event of this time is still failed."),
+        " ".join(_in_the_sum(groups)),
         is_wide=True,
     )
+
+
+def _in_the_sum(groups: Sequence[OpenGroup]) -> Iterator[str]:
+    """Yield why the numbers of the groups make more than the events that have failed."""
+    if any(group.shared for group in groups):
+        yield gettext("Events that failed for several causes count for each of them.")
+    if any(group.unfinished for group in groups):
+        yield gettext("Events that are to be retried count, too.")
 
 
 def _rejections(links: Links) -> Table:

@@ -1,7 +1,7 @@
 """The receivers: how often each was called, how long that took, and what is still failed."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from ..models import Event
 from ..receivers import Receiver
-from ..reports.receivers import MAX_CALLS, Figures, receivers
+from ..reports.receivers import Figures, receivers
 from . import showing
 from .failures import error_line
 from .gatherings import together
@@ -32,10 +32,8 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     may = may_replay(request)
     counted = ""
     if report.since:
-        counted = gettext("Only the last %(count)d calls are counted, since %(when)s.") % {
-            "count": MAX_CALLS,
-            "when": showing.at(report.since),
-        }
+        words = gettext("Not all calls are counted, only those since %(when)s.")
+        counted = words % {"when": showing.at(report.since)}
     columns = (
         gettext("Receiver"),
         gettext("Calls"),
@@ -71,7 +69,7 @@ def _row(links: Links, figures: Figures, *, may: bool) -> list[Cell]:
         Cell(_share(figures), is_right=True),
         Cell(_duration(figures.mean), is_right=True),
         Cell(_duration(figures.p95), is_right=True),
-        Cell(showing.ago(figures.last_success)),
+        Cell(_ago(figures.last_success)),
         Cell(_last_failure(figures)),
         Cell(_still_failed(links, figures, may=may), is_right=True),
     ]
@@ -131,9 +129,14 @@ def _duration(duration: timedelta | None) -> str:
     return gettext("%(count)s s") % {"count": localize(round(seconds, 1))}
 
 
-def _last_failure(figures: Figures) -> SafeString | str:
+def _ago(time: datetime | None) -> str:
+    """Return a time and how long ago it was. What happened before the window is not known."""
+    return showing.ago(time) if time else gettext("none counted")
+
+
+def _last_failure(figures: Figures) -> str:
     if figures.last_failure is None:
-        return showing.ago(None)
+        return _ago(None)
     error = error_line(figures.error, _ERROR_LENGTH)
     return format_html("{}<div>{}</div>", showing.ago(figures.last_failure), error)
 

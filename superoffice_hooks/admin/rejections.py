@@ -11,23 +11,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Rejection
+from ..models.delivery import in_words
 from . import parse_again, showing
 from .readonly import ReadOnlyAdmin
-
-REASONS = {
-    "unknown endpoint": _("unknown endpoint"),
-    "body too large": _("body too large"),
-    "body not readable": _("body not readable"),
-    "body already read by a middleware": _("body already read by a middleware"),
-    "signature missing": _("signature missing"),
-    "signature wrong": _("signature wrong"),
-}
-"""What pages call the reasons of refusals. Other reasons are errors, in English."""
-
-
-def in_words(reason: str) -> str:
-    """Return a reason in the language of the reader, if it has words for it."""
-    return str(REASONS.get(reason, reason))
 
 
 class RecentFilter(admin.SimpleListFilter):

@@ -78,6 +78,8 @@ def differences(watch: Watch) -> SafeString | str:
 
 def _wanted(endpoint: str) -> tuple[Wanted | None, str]:
     """Return what WEBHOOKS wants for an endpoint, or why it wants nothing."""
+    if endpoint not in configured.endpoints():
+        return None, gettext("WEBHOOKS wants no webhook for this endpoint.")
     try:
         return configured.wanted_of(endpoint), ""
     except configured.NotConfigured as error:

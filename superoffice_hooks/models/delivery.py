@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import DatabaseError, models, router
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..wire.notification import Delivery, Notification, notes_of
@@ -16,6 +17,21 @@ from . import errors
 from .event import Event
 from .fields import IdentifierField
 from .transactions import own_transaction
+
+REASONS = {
+    "unknown endpoint": _("unknown endpoint"),
+    "body too large": _("body too large"),
+    "body not readable": _("body not readable"),
+    "body already read by a middleware": _("body already read by a middleware"),
+    "signature missing": _("signature missing"),
+    "signature wrong": _("signature wrong"),
+}
+"""What pages call the reasons of refusals. Other reasons are errors, in English."""
+
+
+def in_words(reason: str) -> str:
+    """Return a reason in the language of the reader, if it has words for it."""
+    return str(REASONS.get(reason, reason))
 
 
 class RedeliveryManager(models.Manager["Redelivery"]):
@@ -80,7 +96,8 @@ class Redelivery(models.Model):
         ordering: ClassVar = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.event} again at {_to_the_second(self.received_at)}"
+        shown = {"event": self.event, "when": _shown(self.received_at)}
+        return gettext("%(event)s again at %(when)s") % shown
 
 
 class RejectionManager(models.Manager["Rejection"]):
@@ -167,7 +184,8 @@ class Rejection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{one_line(self.reason)} at {_to_the_second(self.received_at)}"
+        shown = {"reason": one_line(in_words(self.reason))}
+        return gettext("%(reason)s at %(when)s") % {**shown, "when": _shown(self.received_at)}
 
     def take(self) -> Delivery:
         """Delete the row and return the delivery it kept; to be called inside a transaction.
@@ -193,7 +211,7 @@ class Rejection(models.Model):
         return delivery
 
 
-def _to_the_second(time: datetime) -> str:
+def _shown(time: datetime) -> str:
     """Return a time in the current time zone, as the pages show it."""
     shown = timezone.localtime(time) if timezone.is_aware(time) else time
     return f"{shown:%Y-%m-%d %H:%M:%S}"

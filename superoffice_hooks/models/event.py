@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models, router
 from django.db.models import Value
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
@@ -113,7 +114,7 @@ class Event(Queued):
         ]
 
     def __str__(self) -> str:
-        return f"{one_line(self.name) or '(no name)'} {self.event_id}"
+        return f"{one_line(self.name) or gettext('(no name)')} {self.event_id}"
 
     @property
     def is_test(self) -> bool:

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple, Self
 from django.db import IntegrityError, models, router
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .clock import InSeconds
@@ -130,7 +131,8 @@ class FailureGroup(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.exception} in {self.receiver}"
+        about = {"exception": self.exception, "receiver": self.receiver}
+        return gettext("%(exception)s in %(receiver)s") % about
 
     @property
     def current_state(self) -> State:

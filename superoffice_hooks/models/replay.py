@@ -89,7 +89,7 @@ class Replay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Replay {self.pk} by {self.who}"
+        return str(_("Replay %(number)s by %(who)s") % {"number": self.pk, "who": self.who})
 
     @classmethod
     def begin(cls, who: str, **values: Any) -> Self:

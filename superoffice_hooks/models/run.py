@@ -130,7 +130,7 @@ class ReceiverRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.receiver} {self.outcome}"
+        return f"{self.receiver} {self.get_outcome_display()}"
 
     @property
     def is_settled(self) -> bool:

@@ -101,7 +101,7 @@ class Watch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.endpoint}: {self.state}"
+        return f"{self.endpoint}: {self.get_state_display()}"
 
     @property
     def is_down(self) -> bool:

@@ -7,7 +7,7 @@ handled the event. Index: superoffice_run_group, which has these runs and no tab
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from ..models import Event, FailureGroup, ReceiverRun, queue
@@ -26,6 +26,10 @@ class OpenGroup(NamedTuple):
 
     group: FailureGroup
     events: int
+    shared: int
+    """How many of them are still failed in another of the groups, too."""
+    unfinished: int
+    """How many of them are to be retried."""
 
 
 def open_groups(
@@ -38,9 +42,25 @@ def open_groups(
     """
     rows = FailureGroup.objects.using(using or queue.using()).opened()
     groups = list(with_failures(rows, events).order_by("-last_seen", "-pk")[:limit])
-    still = still_failed([group.pk for group in groups], events, using)
-    counted = [OpenGroup(group, still[group.pk]) for group in groups]
+    counts = _counts([group.pk for group in groups], events, using or queue.using())
+    counted = [OpenGroup(group, *counts.get(group.pk, (0, 0, 0))) for group in groups]
     return sorted(counted, key=lambda row: -row.events)
+
+
+def _counts(
+    groups: Collection[int], events: QuerySet[Event] | None, using: str
+) -> dict[int, tuple[int, int, int]]:
+    """Return for each group how many events count, count in another one too, and are unfinished."""
+    runs = _counting(using, events).filter(group__in=groups).order_by()
+    others = _counting(using, None).filter(event=OuterRef("event"), group__in=groups)
+    shared = Exists(others.exclude(group=OuterRef("group")))
+    unfinished = Q(event__status__in=(Event.Status.PENDING, Event.Status.WAITING))
+    rows = runs.values_list("group").annotate(
+        events=Count("event", distinct=True),
+        shared=Count("event", distinct=True, filter=shared),
+        unfinished=Count("event", distinct=True, filter=unfinished),
+    )
+    return {group: (count, also, again) for group, count, also, again in rows}
 
 
 def still_failed(

@@ -22,6 +22,7 @@ SLOWEST = 0.95
 
 _DURATION = ReceiverRun._meta.get_field("duration")
 _CALLED = (ReceiverRun.Outcome.SUCCEEDED, *ReceiverRun.UNSUCCESSFUL)
+_FAILED = (ReceiverRun.Outcome.FAILED, ReceiverRun.Outcome.GAVE_UP)
 # Of the runs of one call for several events, that of the newest.
 _IS_CALL = Q(with_event=None) | Q(with_event=F("event"))
 
@@ -92,9 +93,12 @@ def receivers(window: TimeWindow, events: EventQuerySet | None = None) -> Report
     failed = {row.receiver: row.events for row in still_failed.by_receiver(window, events)}
     connections_of = _connected()
     last = [row["last_failed"] for row in counted.values() if row["last_failed"]]
+    # Not by key: what began last need not have ended last.
     errors = {
-        run.pk: run
-        for run in ReceiverRun.objects.filter(pk__in=last).only("error", "started_at", "receiver")
+        (receiver, started_at): error
+        for receiver, started_at, error in runs.filter(outcome__in=_FAILED, started_at__in=last)
+        .order_by("pk")
+        .values_list("receiver", "started_at", "error")
     }
     names = sorted({*counted, *failed, *connections_of})[:MAX_RECEIVERS]
     return Report(
@@ -108,13 +112,12 @@ def receivers(window: TimeWindow, events: EventQuerySet | None = None) -> Report
                 mean=row.get("mean"),
                 p95=slowest.get(name),
                 last_success=row.get("last_success"),
-                last_failure=run.started_at if run else None,
-                error=run.error.partition("\n")[0] if run else "",
+                last_failure=row.get("last_failed"),
+                error=errors.get((name, row.get("last_failed")), "").partition("\n")[0],
                 still_failed=failed.get(name, 0),
             )
             for name in names
             for row in [counted.get(name, {})]
-            for run in [errors.get(row.get("last_failed", 0))]
         ],
         since if since > window.since else None,
     )
@@ -134,7 +137,7 @@ def _since(window: TimeWindow) -> datetime:
 
 
 def _counted(runs: QuerySet[ReceiverRun]) -> QuerySet[Any, Any]:
-    failed = _IS_CALL & Q(outcome__in=(ReceiverRun.Outcome.FAILED, ReceiverRun.Outcome.GAVE_UP))
+    failed = _IS_CALL & Q(outcome__in=_FAILED)
     succeeded = Q(outcome=ReceiverRun.Outcome.SUCCEEDED)
     # What is null does not count.
     duration = Case(When(_IS_CALL, then=F("duration")))
@@ -148,7 +151,7 @@ def _counted(runs: QuerySet[ReceiverRun]) -> QuerySet[Any, Any]:
             failed=Count("pk", filter=failed),
             mean=Avg("duration", filter=_IS_CALL),
             last_success=Max("started_at", filter=succeeded),
-            last_failed=Max("pk", filter=failed),
+            last_failed=Max("started_at", filter=failed),
             **percentile,
         )
     )

@@ -38,9 +38,8 @@ def wanted_of(endpoint: str) -> Wanted:
     """
     webhooks: Any = conf.current().WEBHOOKS
     if not isinstance(webhooks, Mapping) or endpoint not in webhooks:
-        raise NotConfigured(
-            f"{conf.SETTING}['WEBHOOKS'] has no {endpoint!r}. It has: {', '.join(endpoints())}."
-        )
+        others = f" It has: {', '.join(known)}." if (known := endpoints()) else ""
+        raise NotConfigured(f"{conf.SETTING}['WEBHOOKS'] has no {endpoint!r}.{others}")
     try:
         return read(endpoint, webhooks[endpoint])
     except WrongWebhook as wrong:

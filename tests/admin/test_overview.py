@@ -323,6 +323,36 @@ class TestStillFailed:
         assert "No event of this time is still failed." in page.text
         assert "All is well." in page.text
 
+    def test_why_the_causes_make_more_than_the_failed_events_is_said_where_it_is_so(
+        self, event, connect, viewer
+    ):
+        several = "Events that failed for several causes count for each of them."
+        retried = "Events that are to be retried count, too."
+
+        def also(**kwargs):
+            raise KeyError("another cause")
+
+        connect(signals.any_event, raises)
+        first = event("sale.sold")
+        text = Page.get(viewer, OVERVIEW).text
+        assert several not in text
+        assert retried not in text
+        connect(signals.sale_sold, also)
+        event("ticket.changed")
+        event("sale.sold")
+        page = Page.get(viewer, OVERVIEW)
+        # Three events, of which the last counts twice.
+        assert "3 failed" in page.text
+        assert [row.split(" 20")[0][-1] for row in rows(page, "failures")] == ["3", "1"]
+        assert several in page.text
+        assert retried not in page.text
+        Event.objects.filter(pk=first.pk).update(
+            status="pending", next_attempt_at=timezone.now() + timedelta(hours=1)
+        )
+        text = Page.get(viewer, OVERVIEW).text
+        assert "2 failed" in text
+        assert retried in text
+
     def test_of_another_user_no_more_is_shown_than_they_may_see(self, event, connect, viewer):
         connect(signals.any_event, raises)
         event("sale.sold", ContextIdentifier="Cust1")

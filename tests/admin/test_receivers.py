@@ -107,7 +107,16 @@ def test_of_too_many_calls_it_says_since_when_they_are_counted(event, connect, v
         started_at=timezone.now() - timedelta(minutes=10)
     )
     text = Page.get(viewer, RECEIVERS).text
-    assert " calls are counted, since " in text
+    assert "Not all calls are counted, only those since 20" in text
+
+
+def test_of_what_happened_before_the_window_nothing_is_said(event, connect, viewer):
+    connect(signals.any_event, raises)
+    event()
+    ReceiverRun.objects.update(started_at=timezone.now() - timedelta(days=3))
+    text = Page.get(viewer, RECEIVERS).text
+    assert text.count("none counted") == 2
+    assert "never" not in text
 
 
 class TestTheWindow:

@@ -5,9 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from superoffice_hooks.admin.rejections import REASONS, RecentFilter
+from superoffice_hooks.admin.rejections import RecentFilter
 from superoffice_hooks.exceptions import STATUS_CODES
 from superoffice_hooks.models import Rejection
+from superoffice_hooks.models.delivery import REASONS
 
 from ..conftest import body
 from .conftest import REJECTIONS

@@ -76,6 +76,17 @@ def test_calls_failures_and_the_mean_are_those_of_the_window(event):
     assert one.still_failed == 0
 
 
+def test_the_last_failure_is_the_one_that_began_last_whenever_it_was_stored(event):
+    now = timezone.now()
+    ran(event, "app.one", 1, outcome="failed", error="new", started_at=now)
+    hour_ago = now - timedelta(hours=1)
+    ran(event, "app.one", 1, outcome="gave_up", error="old", started_at=hour_ago)
+    ran(event, "app.two", 1, outcome="failed", error="of another", started_at=hour_ago)
+    found = figures()
+    assert (found["app.one"].last_failure, found["app.one"].error) == (now, "new")
+    assert (found["app.two"].last_failure, found["app.two"].error) == (hour_ago, "of another")
+
+
 def test_what_is_still_failed_is_counted_by_events(event):
     ran(event, "app.one", 1, 1, outcome="failed")
     assert figures()["app.one"].still_failed == 1
