@@ -2,7 +2,7 @@
 
 import json
 import ssl
-import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -102,14 +102,13 @@ class Sender:
         self._wait()
         if patience.is_over():
             return NoAnswer("no answer in time", was_sent=False)
-        try:
-            return self._send(method, url, headers or {}, params, body)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return NoAnswer(_reason(error), was_sent=False)
-        except httpx.HTTPError as error:
-            return NoAnswer(_reason(error), was_sent=True)
-        except Exception as error:
-            return NoAnswer(type(error).__name__, was_sent=True)
+        with patience.limit(self._seconds):
+            try:
+                return self._send(method, url, headers or {}, params, body)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                return NoAnswer(_reason(error), was_sent=False)
+            except Exception as error:
+                return NoAnswer(_reason(error), was_sent=True)
 
     def _send(
         self,
@@ -121,6 +120,7 @@ class Sender:
     ) -> Answer:
         sent = {
             "Accept": "application/json",
+            "Accept-Encoding": "gzip",
             "User-Agent": USER_AGENT,
             **{k: v.reveal() if isinstance(v, Secret) else v for k, v in headers.items()},
         }
@@ -128,17 +128,53 @@ class Sender:
         if body is not None:
             content = json.dumps(body()).encode()
             sent["Content-Type"] = "application/json; charset=utf-8"
-        end = time.monotonic() + patience.left(self._seconds)
         with self._http.stream(
-            method, url, headers=sent, params=params, content=content, timeout=_timeout()
+            method,
+            url,
+            headers=sent,
+            params=params,
+            content=content,
+            timeout=_timeout(),
+            extensions={"trace": _bound},
         ) as response:
-            read = bytearray()
-            for part in response.iter_bytes():
-                read += part
-                if len(read) > self._max_bytes or time.monotonic() > end:
-                    raise httpx.ReadError("The answer is too long.")
             names = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, bytes(read), names)
+            return Answer(response.status_code, _body(response, self._max_bytes), names)
+
+
+def _bound(name: str, info: Mapping[str, Any]) -> None:
+    """Let each read of a new connection wait no longer than is left for the whole answer.
+
+    The time-outs of the HTTP library are for one read each. An answer that comes byte by byte,
+    its headers included, would take for ever.
+    """
+    if not name.endswith(("connect_tcp.complete", "start_tls.complete")):
+        return
+    stream = info["return_value"]
+    read_on = stream.read
+
+    def read(max_bytes: int, timeout: float | None = None) -> bytes:
+        if patience.is_over():
+            raise TimeoutError
+        part: bytes = read_on(max_bytes, patience.left(timeout or ANSWER_SECONDS))
+        return part
+
+    stream.read = read
+
+
+def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    """Return the body of an answer. What it unpacks to is bounded, not only what was sent."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip"):
+        raise httpx.DecodingError("The answer is packed in a way that was not wanted.")
+    unpacker = zlib.decompressobj(wbits=31) if coding == "gzip" else None
+    read = bytearray()
+    for part in response.iter_raw():
+        read += unpacker.decompress(part, max_bytes + 1 - len(read)) if unpacker else part
+        if len(read) > max_bytes:
+            raise httpx.ReadError("The answer is too long.")
+    if unpacker and read and not unpacker.eof:
+        raise httpx.DecodingError("The answer ends too early.")
+    return bytes(read)
 
 
 def _timeout() -> httpx.Timeout:
@@ -156,7 +192,7 @@ def _hide(said: dict[str, Any]) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     """Return the reason why there is no answer, in short and without an address."""
     match error:
-        case httpx.TimeoutException() if patience.is_over():
+        case _ if patience.is_over():
             return "no answer in time"
         case httpx.ConnectTimeout():
             return f"no connection within {CONNECT_SECONDS:.0f} seconds"
@@ -166,5 +202,9 @@ def _reason(error: Exception) -> str:
             return "its TLS certificate is not valid"
         case httpx.ConnectError():
             return "no connection"
-        case _:
+        case httpx.DecodingError() | zlib.error():
+            return "an answer that cannot be unpacked"
+        case httpx.HTTPError():
             return "the connection was cut"
+        case _:
+            return type(error).__name__
