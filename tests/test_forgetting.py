@@ -243,3 +243,10 @@ def test_it_asks_before(of_ann, monkeypatch):
     with pytest.raises(CommandError, match=r"Nothing was changed\."):
         call_command("superoffice_forget", record="contact:123", stdout=StringIO())
     assert ANN in everything_stored()
+
+
+def test_without_a_terminal_it_says_how_to_confirm(of_ann, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO())
+    with pytest.raises(CommandError, match=r"nothing was changed\. Use --no-input"):
+        call_command("superoffice_forget", record="contact:123", stdout=StringIO())
+    assert ANN in everything_stored()

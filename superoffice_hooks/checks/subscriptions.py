@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from .. import conf, superoffice_api
 from ..subscribing import configured
+from ..wire.web_addresses import is_same_place
 
 _CONNECTION = (
     'Write {tenant: {"host": "https://online.superoffice.com", "client_secret": …,'
@@ -113,6 +114,17 @@ def _webhook(endpoint: str) -> Iterator[checks.CheckMessage]:
             hint="Correct the one or add to the other.",
             id="superoffice_hooks.E041",
         )
+    for other in configured.all_wanted():
+        # Of two with one address, each makes the webhook its own, in turn.
+        if other.endpoint == endpoint:
+            break
+        if other.tenant == wanted.tenant and is_same_place(other.url, wanted.url):
+            yield checks.Error(
+                f"{conf.SETTING}['WEBHOOKS'] has one 'url' for both {other.endpoint!r} and"
+                f" {endpoint!r}.",
+                hint="The address of an endpoint ends with its name, as …/webhook/<endpoint>/.",
+                id="superoffice_hooks.E041",
+            )
     if wanted.states_of and wanted.states_of not in conf.current().WEBHOOKS:
         yield checks.Error(
             f"{conf.SETTING}['WEBHOOKS'][{endpoint!r}] is for the states of"

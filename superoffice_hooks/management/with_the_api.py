@@ -13,18 +13,24 @@ class ApiCommand(BaseCommand):
 
     # A setting that is wrong elsewhere is no reason not to look.
     requires_system_checks: list[str] = []  # noqa: RUF012  (Django's own)
+    code_if_not_known = 1
+    """The exit code if nothing is known."""
 
     def execute(self, *args: Any, **options: Any) -> Any:
         if not superoffice_api.is_installed():
             raise CommandError(
                 "This needs SuperOffice's API. Install the extra:"
-                ' pip install "django-superoffice-hooks[superoffice]".'
+                ' pip install "django-superoffice-hooks[superoffice]".',
+                returncode=self.code_if_not_known,
             )
         return super().execute(*args, **options)
 
 
 class EndpointsCommand(ApiCommand):
     """Such a command about endpoints of WEBHOOKS."""
+
+    # A script must not take it for a difference.
+    code_if_not_known = 2
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = "endpoints of WEBHOOKS; all if none"
@@ -38,5 +44,8 @@ class EndpointsCommand(ApiCommand):
         """
         endpoints: list[str] = options["endpoints"] or configured.endpoints()
         if not endpoints:
-            raise CommandError("SUPEROFFICE_HOOKS['WEBHOOKS'] wants no webhook.")
+            raise CommandError(
+                "SUPEROFFICE_HOOKS['WEBHOOKS'] wants no webhook.",
+                returncode=self.code_if_not_known,
+            )
         return endpoints

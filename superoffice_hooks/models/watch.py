@@ -6,6 +6,7 @@ from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from ..wire.web_addresses import is_same_place
 from .clock import InSeconds
 from .fields import IdentifierField
 
@@ -111,7 +112,10 @@ class Watch(models.Model):
     @property
     def is_elsewhere(self) -> bool:
         """Return whether the webhook delivers to another address than the wanted one."""
-        return any(difference[0] == "url" for difference in self.differences)
+        return any(
+            key == "url" and not is_same_place(wanted, actual)
+            for key, wanted, actual in self.differences
+        )
 
     @classmethod
     def note(cls, endpoint: str, **values: Any) -> "tuple[Watch, Watch | None]":

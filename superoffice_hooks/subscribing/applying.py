@@ -41,7 +41,7 @@ def apply(endpoint: str, *, who: str, adopt: int | None = None) -> Iterator[str]
         ApiError: it was not done, or it is not known.
     """
     seen = look(endpoint, adopt=adopt)
-    yield f"Signed in to {seen.wanted.tenant}; {len(seen.visible)} webhooks are visible."
+    yield f"Signed in to {seen.wanted.tenant}; webhooks that are visible: {len(seen.visible)}."
     require_one(seen, adopt)
     if seen.ours is not None and seen.is_elsewhere and adopt is None:
         yield f"Webhook {seen.ours.id} had the wanted address before, so it is ours."

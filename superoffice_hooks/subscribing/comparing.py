@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from ..superoffice_api.redacting import Secret
-from ..superoffice_api.webhooks import ACTIVE, Webhook
-from ..wire.values import one_line
-from .wanted import MAX_EVENTS_LENGTH, Wanted
+from ..superoffice_api.webhooks import ACTIVE, Webhook, as_read
+from ..wire.web_addresses import is_same_url
+from .wanted import Wanted
 
 
 class Difference(NamedTuple):
@@ -28,13 +27,13 @@ def _differences(wanted: Wanted, actual: Webhook, watched: int | None) -> Iterat
         yield Difference("state", ACTIVE, actual.state)
     if not is_same_url(wanted.url, actual.url):
         yield Difference("url", wanted.url, actual.url)
-    if actual.name != wanted.name:
+    if actual.name != as_read(wanted.name):
         yield Difference("name", wanted.name, actual.name)
     yield from _events(wanted.all_events(watched), actual.events)
     yield from _names("headers", wanted.headers, actual.headers)
     yield from _names("properties", wanted.properties, actual.properties)
     ours, theirs = wanted.error_emails, actual.error_emails
-    if ours is not None and theirs is not None and set(ours) != {mail.strip() for mail in theirs}:
+    if ours is not None and theirs is not None and set(map(as_read, ours)) != set(theirs):
         yield Difference("error_emails", ", ".join(ours), ", ".join(theirs))
     if actual.secret_number:
         other = "an older one" if actual.secret_number > 0 else "one that is not in SECRETS"
@@ -42,7 +41,7 @@ def _differences(wanted: Wanted, actual: Webhook, watched: int | None) -> Iterat
 
 
 def _events(wanted: tuple[str, ...], actual: tuple[str, ...]) -> Iterator[Difference]:
-    ours, theirs = ({name.strip().lower() for name in names} for names in (wanted, actual))
+    ours, theirs = ({as_read(name).lower() for name in names} for names in (wanted, actual))
     if missing := sorted(ours - theirs):
         yield Difference("events", ", ".join(missing), "not there")
     if extra := sorted(theirs - ours):
@@ -50,6 +49,7 @@ def _events(wanted: tuple[str, ...], actual: tuple[str, ...]) -> Iterator[Differ
 
 
 def _names(key: str, wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Difference]:
+    wanted = {as_read(name): value for name, value in wanted.items()}
     for name in sorted({*wanted, *actual}):
         if name not in actual:
             yield Difference(key, name, "not there")
@@ -64,27 +64,13 @@ def shown(actual: Webhook) -> dict[str, Any]:
     known = {None: "hidden", 0: "newest", -1: "unknown"}
     return {
         "name": actual.name,
-        "url": one_line(actual.url, MAX_EVENTS_LENGTH),
+        "url": actual.url,
         "events": list(actual.events),
         "headers": sorted(actual.headers),
         "properties": sorted(actual.properties),
         "error_emails": None if actual.error_emails is None else list(actual.error_emails),
         "secret": known.get(actual.secret_number, "older"),
     }
-
-
-def is_same_url(one: str, other: str) -> bool:
-    """Return whether two addresses are the same."""
-    return _normal(one) == _normal(other)
-
-
-def _normal(url: str) -> tuple[Any, ...]:
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme.lower())
-        return parts.scheme.lower(), parts.hostname, port, parts.path or "/", parts.query
-    except ValueError:
-        return (url,)
 
 
 def entity(

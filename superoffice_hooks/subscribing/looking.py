@@ -7,9 +7,10 @@ from ..models import Watch
 from ..superoffice_api.calling import Client
 from ..superoffice_api.redacting import Secret
 from ..superoffice_api.webhooks import Webhook, Webhooks
+from ..wire.web_addresses import is_same_place
 from . import configured, recognising
 from .clients import client_of
-from .comparing import Difference, differences, is_same_url
+from .comparing import Difference, differences
 from .wanted import Wanted
 
 
@@ -40,7 +41,7 @@ class Look:
     @property
     def is_elsewhere(self) -> bool:
         """Return whether ours delivers to another address than the wanted one."""
-        return self.ours is not None and not is_same_url(self.ours.url, self.wanted.url)
+        return self.ours is not None and not is_same_place(self.ours.url, self.wanted.url)
 
     @property
     def is_as_wanted(self) -> bool:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from ..models import Watch
 from ..superoffice_api.webhooks import Webhook
+from ..wire.web_addresses import is_same_place
 from . import configured
-from .comparing import is_same_url
 from .wanted import Wanted
 
 
 def matching(wanted: Wanted, visible: Sequence[Webhook]) -> tuple[Webhook, ...]:
     """Return the webhooks with the wanted address."""
-    return tuple(hook for hook in visible if is_same_url(hook.url, wanted.url))
+    return tuple(hook for hook in visible if is_same_place(hook.url, wanted.url))
 
 
 def ours(wanted: Wanted, visible: Sequence[Webhook]) -> Webhook | None:
@@ -35,7 +35,7 @@ def _moved(wanted: Wanted, visible: Sequence[Webhook]) -> Webhook | None:
     free = {hook.id: hook for hook in visible if not _is_of_another(wanted, hook)}
     rows = Watch.objects.of(wanted.endpoint).seen().filter(tenant=wanted.tenant)
     for watch in rows.filter(webhook__in=free):
-        if watch.webhook and is_same_url(str(watch.actual.get("url", "")), wanted.url):
+        if watch.webhook and is_same_place(str(watch.actual.get("url", "")), wanted.url):
             return free[watch.webhook]
     return None
 
@@ -43,7 +43,7 @@ def _moved(wanted: Wanted, visible: Sequence[Webhook]) -> Webhook | None:
 def _is_of_another(wanted: Wanted, hook: Webhook) -> bool:
     """Return whether a webhook has the address of another endpoint of the same tenant."""
     return any(
-        is_same_url(hook.url, other.url)
+        is_same_place(hook.url, other.url)
         for other in configured.all_wanted()
         if other.endpoint != wanted.endpoint and other.tenant == wanted.tenant
     )

@@ -1,5 +1,6 @@
 """The webhook that WEBHOOKS wants SuperOffice to have for an endpoint."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,13 +157,20 @@ def _headers(value: Any) -> dict[str, str]:
         isinstance(name, str) and isinstance(value, str) for name, value in value.items()
     ):
         raise WrongWebhook("its 'headers' are no dict of texts")
+    if not all(name.strip() and f"{name}{text}".isprintable() for name, text in value.items()):
+        raise WrongWebhook("its 'headers' have a name or a value that no header can have")
     return dict(value)
 
 
 def _properties(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise WrongWebhook("its 'properties' are no dict")
-    return dict(value)
+    try:
+        # As SuperOffice gives them back: a tuple as a list.
+        read: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        raise WrongWebhook("its 'properties' cannot be written as JSON") from None
+    return read
 
 
 def _is_list(value: Any) -> bool:

@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..wire.values import one_line
 from .connection import Connection, is_loopback, wrong_address
 from .errors import NotReached, NotRead, NotRunning
 from .sending import Answer, Sender
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 """How long an address is used, even if its ``ValidUntil`` is later."""
+MAX_LENGTH = 2000
+"""How long an address may be."""
 
 _WORKING = {"running", "onlinemaintenance"}
 _STATES = {
@@ -99,7 +102,8 @@ def _read(connection: Connection, answer: Answer, now: datetime) -> Address:
 def _state(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return _STATES.get(str(value).strip(), str(value).strip()[:50])
+    text = one_line(str(value).strip(), 50)
+    return _STATES.get(text, text)
 
 
 def _is_new(state: str) -> bool:
@@ -109,6 +113,8 @@ def _is_new(state: str) -> bool:
 
 def _is_trusted(url: str, host: str) -> bool:
     """Return whether an address belongs to those who run the login host."""
+    if len(url) > MAX_LENGTH:
+        return False
     theirs, ours = urlsplit(url), urlsplit(host)
     if is_loopback(ours.hostname or ""):
         return is_loopback(theirs.hostname or "")

@@ -106,7 +106,7 @@ def _query(link: Any) -> dict[str, str]:
 def _key(value: Any) -> int:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         pass
     raise NotRead("SuperOffice's API gave a row without its key.")
 

@@ -79,6 +79,8 @@ class Connection:
 
 def wrong_address(url: str) -> str:
     """Return what is wrong with an address to which secrets are sent; empty if nothing is."""
+    if " " in url or not url.isprintable():
+        return "has a character that no address has"
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port

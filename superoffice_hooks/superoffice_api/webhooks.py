@@ -6,12 +6,17 @@ from typing import Any
 from urllib.parse import quote
 
 from ..wire.values import one_line
+from ..wire.web_addresses import without_password
 from .calling import Client
 from .errors import NotRead
 from .redacting import Secret
 
 STATES = {"0": "Unknown", "1": "Active", "2": "Stopped", "3": "TooManyErrors"}
 ACTIVE, STOPPED, TOO_MANY_ERRORS = "Active", "Stopped", "TooManyErrors"
+MAX_URL, MAX_TEXT = 4000, 400
+"""How long an address and any other text may be: SuperOffice's columns."""
+
+_NAMES = {name.lower(): name for name in STATES.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,11 @@ class Tested:
     message: str
 
 
+def as_read(value: Any) -> str:
+    """Return a text of a webhook as it is kept and compared; empty if it is none."""
+    return one_line(value.strip(), MAX_TEXT) if isinstance(value, str) else ""
+
+
 def read(entity: Any, client: Client, secrets: Iterable[Secret] = ()) -> Webhook:
     """Return the webhook that an entity of the API describes.
 
@@ -67,11 +77,11 @@ def read(entity: Any, client: Client, secrets: Iterable[Secret] = ()) -> Webhook
         )
     return Webhook(
         id=number,
-        name=_text(said.get("Name")),
+        name=as_read(said.get("Name")),
         events=events,
-        url=said["TargetUrl"].strip(),
+        url=one_line(without_password(said["TargetUrl"].strip()), MAX_URL),
         state=state,
-        kind=_text(said.get("Type")) or "webhook",
+        kind=as_read(said.get("Type")) or "webhook",
         headers=_mapping(said.get("Headers")),
         properties=_mapping(said.get("Properties")),
         error_emails=_emails(said),
@@ -206,7 +216,9 @@ def _state(said: Mapping[str, Any]) -> str:
     value = said.get("State")
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return STATES.get(str(value).strip(), one_line(str(value).strip(), 50))
+    text = one_line(str(value).strip(), 50)
+    # Our own names of what SuperOffice has no state for begin with a small letter.
+    return STATES.get(text) or _NAMES.get(text.lower()) or text[:1].upper() + text[1:]
 
 
 def _events(said: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -215,24 +227,20 @@ def _events(said: Mapping[str, Any]) -> tuple[str, ...] | None:
         value = [name.strip() for name in value.split(",") if name.strip()]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         return None
-    return tuple(value)
+    return tuple(map(as_read, value))
 
 
 def _emails(said: Mapping[str, Any]) -> tuple[str, ...] | None:
     if "ErrorEmails" in said:
         value = said["ErrorEmails"]
-        return tuple(map(_text, value)) if isinstance(value, list) else ()
+        return tuple(map(as_read, value)) if isinstance(value, list) else ()
     if "ErrorsEmail" in said:
-        return tuple(filter(None, _text(said["ErrorsEmail"]).replace(";", ",").split(",")))
+        return tuple(filter(None, as_read(said["ErrorsEmail"]).replace(";", ",").split(",")))
     return None
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return one_line(value.strip(), 400) if isinstance(value, str) else ""
+    return {as_read(key): v for key, v in value.items()} if isinstance(value, dict) else {}
 
 
 def _int(value: Any) -> int | None:

@@ -124,6 +124,15 @@ def test_webhooks_that_cannot_be(changes, told):
     assert told in message.msg
 
 
+@pytest.mark.parametrize("url", [WEBHOOK["url"], "https://EXAMPLE.com/superoffice/webhook"])
+def test_two_endpoints_with_one_address(url):
+    """Each --apply would make the one webhook that of the other endpoint."""
+    webhooks = {"default": WEBHOOK, "sales": {**WEBHOOK, "url": url}}
+    (message,) = messages(SECRETS={"default": LONG, "sales": LONG}, WEBHOOKS=webhooks)
+    assert message.id == "superoffice_hooks.E041"
+    assert "one 'url' for both 'default' and 'sales'" in message.msg
+
+
 @pytest.mark.parametrize("webhooks", [[], {"default": None}])
 def test_webhooks_that_are_no_dict(webhooks):
     assert set(ids(WEBHOOKS=webhooks)) <= {"E041"}

@@ -37,10 +37,7 @@ class Command(BaseCommand):
         request = _request(options)
         if options["dry_run"]:
             self._say(_counts(request), "Would empty", "Would delete")
-        elif (
-            options["interactive"]
-            and input(f"This cannot be undone. Forget {_meant(request)}? Type 'yes': ") != "yes"
-        ):
+        elif options["interactive"] and not _is_confirmed(request):
             raise CommandError("Nothing was changed.")
         else:
             forgotten: Counter[str] = Counter()
@@ -98,6 +95,16 @@ def _counts(request: Request) -> Counter[str]:
     counts = Counter({step.what: step.past_retention().count() for step in request.steps()})
     counts["files"] = len(set_aside(request))
     return counts
+
+
+def _is_confirmed(request: Request) -> bool:
+    try:
+        typed = input(f"This cannot be undone. Forget {_meant(request)}? Type 'yes': ")
+    except EOFError:
+        raise CommandError(
+            "Nobody is here to confirm it, so nothing was changed. Use --no-input."
+        ) from None
+    return typed == "yes"
 
 
 def _meant(request: Request) -> str:

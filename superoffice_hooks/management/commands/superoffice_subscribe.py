@@ -7,10 +7,8 @@ from typing import Any
 
 from django.core.management import CommandError, CommandParser
 
-from ...subscribing import configured
 from ...superoffice_api import is_installed
 from ...superoffice_api.errors import ApiError, Refused
-from ..options import counted
 from ..with_the_api import EndpointsCommand
 
 if is_installed():
@@ -38,14 +36,17 @@ class Command(EndpointsCommand):
         endpoints = self.endpoints(options)
         one = options["adopt"] or options["delete"] or options["rotate"]
         if one and len(endpoints) != 1:
-            raise CommandError("--adopt, --delete and --rotate want one endpoint.")
+            raise CommandError(
+                "--adopt, --delete and --rotate want one endpoint.", returncode=_NOT_KNOWN
+            )
         codes = [self._one(endpoint, options) for endpoint in endpoints]
         if worst := max(codes):
-            failed = counted(sum(map(bool, codes)), "webhook")
-            what = "differ" if worst == _DIFFERS else "could not be compared"
-            message = f"{failed} of {len(codes)} {what}."
-            if worst == _DIFFERS and not options["apply"]:
-                message += " Use --apply to make them as wanted."
+            what, advice = "could not be compared", ""
+            if options["apply"]:
+                what = "could not be made as wanted"
+            elif worst == _DIFFERS:
+                what, advice = "differ", " Use --apply to make them as wanted."
+            message = f"Webhooks that {what}: {sum(map(bool, codes))} of {len(codes)}.{advice}"
             raise CommandError(message, returncode=worst)
 
     def _one(self, endpoint: str, options: dict[str, Any]) -> int:
@@ -56,7 +57,7 @@ class Command(EndpointsCommand):
                     self.stdout.write(f"{endpoint}: {step}")
                 return _SAME
             return self._compare(looking.look(endpoint, adopt=options["adopt"]), options)
-        except (applying.NotApplied, configured.NotConfigured, Refused) as error:
+        except (applying.NotApplied, Refused) as error:
             self.stderr.write(f"{endpoint}: {error}")
             return _DIFFERS if options["apply"] else _NOT_KNOWN
         except ApiError as error:

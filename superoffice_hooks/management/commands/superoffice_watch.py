@@ -37,7 +37,7 @@ class Command(EndpointsCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         endpoints = self.endpoints(options)
         if options["interval"] < 1:
-            raise CommandError("--interval must be at least 1 second.")
+            raise CommandError("--interval must be at least 1 second.", returncode=_NOT_KNOWN)
         while options["watch"]:
             self._look(endpoints)
             time.sleep(options["interval"])
