@@ -76,13 +76,15 @@ class Percentile(Aggregate):
     output_field = _DURATION
 
 
-def receivers(window: TimeWindow, events: EventQuerySet | None = None) -> Report:
+def receivers(
+    window: TimeWindow, events: EventQuerySet | None = None, *, max_calls: int = MAX_CALLS
+) -> Report:
     """Return the receivers that are connected and those that were called in the window.
 
     Seven queries; eight where the database has no percentiles. ``events`` restricts what is
     counted; None means all. Index: superoffice_run_outcome.
     """
-    since = _since(window)
+    since = _since(window, max_calls)
     runs = ReceiverRun.objects.filter(
         outcome__in=_CALLED, started_at__gte=since, started_at__lt=window.until
     )
@@ -123,7 +125,7 @@ def receivers(window: TimeWindow, events: EventQuerySet | None = None) -> Report
     )
 
 
-def _since(window: TimeWindow) -> datetime:
+def _since(window: TimeWindow, max_calls: int) -> datetime:
     """Return when the window begins, or the oldest call that is counted was made."""
     since = window.since
     for outcome in (ReceiverRun.Outcome.SUCCEEDED, ReceiverRun.Outcome.FAILED):
@@ -131,7 +133,7 @@ def _since(window: TimeWindow) -> datetime:
             outcome=outcome, started_at__gte=window.since, started_at__lt=window.until
         )
         newest = runs.order_by("-outcome", "-started_at").values_list("started_at", flat=True)
-        beyond = list(newest[MAX_CALLS : MAX_CALLS + 1])
+        beyond = list(newest[max_calls : max_calls + 1])
         since = max([since, *beyond])
     return since
 

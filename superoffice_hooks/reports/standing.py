@@ -174,13 +174,13 @@ def is_dispatcher_meant() -> bool:
     )
 
 
-def standings() -> list[Standing]:
+def standings(max_counted: int = MAX_COUNTED) -> list[Standing]:
     """Return the number of events of each status, in one query each.
 
     Index: superoffice_event_status.
     """
     return [
-        Standing(status, of_status(status, Event.objects.all()).count())
+        Standing(status, of_status(status, Event.objects.all(), max_counted).count())
         for status in Event.Status.values
     ]
 
@@ -197,11 +197,13 @@ def endpoints() -> list[Endpoint]:
     return [Endpoint(name, deliveries.get(name), tests.get(name)) for name in sorted(names)]
 
 
-def of_status(status: str, events: EventQuerySet) -> QuerySet[Any, Any]:
-    """Return events of one status, up to MAX_COUNTED, to be counted by their index."""
+def of_status(
+    status: str, events: EventQuerySet, max_counted: int = MAX_COUNTED
+) -> QuerySet[Any, Any]:
+    """Return events of one status, up to so many, to be counted by their index."""
     # A range in the order of the index: otherwise a database may read the table, or another index.
     rows = events.filter(status__range=(status, status)).order_by("status", "received_at")
-    return rows.values("status")[:MAX_COUNTED]
+    return rows.values("status")[:max_counted]
 
 
 def _newest_events() -> Iterator[tuple[str, datetime]]:

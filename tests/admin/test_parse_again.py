@@ -14,6 +14,7 @@ from superoffice_hooks.models import Event, Redelivery, Rejection
 from superoffice_hooks.tasks import dispatch_event
 
 from ..conftest import SECRET, before_the_fix, body
+from ..copies import copies
 from ..test_tasks import DUMMY, queued
 from .conftest import EVENTS, REJECTIONS, logged_in
 from .page import Page
@@ -211,10 +212,11 @@ class TestAction:
         assert page.url == f"{REJECTIONS}?verified__exact=1"
         assert sorted(called) == [0, 1, 2, 3, 4]
 
-    def test_more_than_one_request_should_parse_are_refused(self, rejected, replayer, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.admin.RejectionAdmin.max_selected", 1)
-        page = choose(Page.get(replayer, REJECTIONS), rejected(body()), rejected(body()))
-        assert "Please select 1 rejections at most." in page.text
+    def test_more_than_one_request_should_parse_are_refused(self, rejected, replayer):
+        stored = rejected(body())
+        copies(stored, 1000)
+        page = choose(Page.get(replayer, REJECTIONS), stored, select_across="1")
+        assert "Please select 1000 rejections at most." in page.text
         assert not Event.objects.exists()
 
     @committed

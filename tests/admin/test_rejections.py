@@ -5,12 +5,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from superoffice_hooks.admin.rejections import RecentFilter
 from superoffice_hooks.exceptions import STATUS_CODES
 from superoffice_hooks.models import Rejection
 from superoffice_hooks.models.delivery import REASONS
 
 from ..conftest import body
+from ..copies import copies
 from .conftest import REJECTIONS
 from .page import Page
 
@@ -77,7 +77,7 @@ def test_thirty_rejections_take_as_many_queries_as_three(post, viewer):
     assert queries() == few
 
 
-def test_the_filters_offer_what_there_is_the_most_frequent_first(post, viewer, monkeypatch):
+def test_the_filters_offer_what_there_is_the_most_frequent_first(post, viewer):
     post(body(), url="/superoffice/webhook/nowhere/")
     for _ in range(2):
         post(body(), secret=None)
@@ -85,17 +85,18 @@ def test_the_filters_offer_what_there_is_the_most_frequent_first(post, viewer, m
     assert page.filter("unknown endpoint").cells("endpoint") == ["nowhere"]
     assert page.filter("nowhere").cells("reason_word") == ["unknown endpoint"]
     assert page.filter("signature missing").cells("endpoint") == ["default"] * 2
-    monkeypatch.setattr(RecentFilter, "MAX_CHOICES", 1)
+    for _ in range(2):
+        copies(Rejection.objects.latest("pk"), 19, reason=lambda number: f"reason {number}")
     page = Page.get(viewer, REJECTIONS)
     assert "signature missing" in page.filters
     assert "unknown endpoint" not in page.filters
     assert "unknown endpoint" in Page.get(viewer, f"{REJECTIONS}?reason=unknown+endpoint").filters
 
 
-def test_the_filters_look_at_the_newest_rejections_only(post, viewer, monkeypatch):
-    monkeypatch.setattr(RecentFilter, "NEWEST", 1)
+def test_the_filters_look_at_the_newest_rejections_only(post, viewer):
     post(body(), secret=None)
     post(body(), secret="a guess")
+    copies(Rejection.objects.latest("pk"), 999)
     filters = Page.get(viewer, REJECTIONS).filters
     assert "signature wrong" in filters
     assert "signature missing" not in filters

@@ -17,6 +17,7 @@ from superoffice_hooks.admin.filters import NameFilter
 from superoffice_hooks.models import Event, FailureGroup, Replay
 
 from ..conftest import Poster, body, connecting
+from ..copies import copies
 from .conftest import EVENTS, REPLAY, raises
 from .page import Page
 
@@ -448,9 +449,9 @@ def test_the_test_event_names_no_receivers(post, calls, replayer):
     assert "None: these events will be skipped." in page.text
 
 
-def test_a_long_choice_is_shortened_and_told(event, calls, replayer, monkeypatch):
-    monkeypatch.setattr("superoffice_hooks.admin.replay.MAX_LISTED", 1)
-    page = choose(Page.get(replayer, EVENTS), event(), event(), event())
+def test_a_long_choice_is_shortened_and_told(event, calls, replayer):
+    stored = event()
+    page = choose(Page.get(replayer, EVENTS), stored, *copies(stored, 21))
     assert "and 2 more" in page.text
 
 

@@ -23,6 +23,7 @@ from superoffice_hooks import signals
 from superoffice_hooks.models import Event, ReceiverRun, Redelivery, Rejection
 
 from ..conftest import SECRET, body
+from ..copies import copies
 from .test_superoffice_dispatch import wait_until
 from .test_superoffice_replay import Terminal
 
@@ -237,9 +238,10 @@ class TestProtected:
         )
         assert caught.value.returncode == 1
 
-    def test_not_more_than_a_few_are_named(self, protected, monkeypatch):
-        monkeypatch.setattr("superoffice_hooks.management.commands.superoffice_prune._EXAMPLES", 1)
-        with pytest.raises(CommandError, match=r"3 rows .*\n  Event \d+ is .*\n  and 2 more\Z"):
+    def test_not_more_than_a_few_are_named(self, protected):
+        copies(Event.objects.filter(status="succeeded", primary_key__gt=5).latest("pk"), 9)
+        named = r"12 rows .*(\n  Event \d+ is .*){10}\n  and 2 more\Z"
+        with pytest.raises(CommandError, match=named):
             run(events="5d", batch=1)
 
 

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
-from superoffice_hooks.dispatcher import Keeper, Lanes, lane
+from superoffice_hooks.dispatcher import Keeper, Lanes
 from superoffice_hooks.dispatcher.gate import Gate, Pause
 from superoffice_hooks.dispatching import watching
 from superoffice_hooks.dispatching.attempts import Attempt
@@ -239,7 +239,6 @@ class TestLanes:
             return real(attempt, along)
 
         monkeypatch.setattr(Attempt, "make", raises_once)
-        monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.1)
         connect(signals.ticket_changed, lambda **kwargs: None)
         post(body())
         running(1)

@@ -14,6 +14,7 @@ from superoffice_hooks.models import Event, FailureGroup, Gathering, ReceiverRun
 from superoffice_hooks.testing import dispatch_due
 
 from ..conftest import SECRET, body
+from ..copies import copies
 from .test_gathering import SETTLED, keys, outcomes, statuses, ticket
 
 pytestmark = pytest.mark.django_db
@@ -68,19 +69,17 @@ class TestSettle:
         dispatch_due(later=SETTLED)
         assert calls == [{"Priority": (1, 3), "Title": (2, 5), "Status": (None, 6)}]
 
-    def test_a_coroutine_function_gets_a_list_of_any_length(
-        self, post, connect, calls, monkeypatch
-    ):
-        monkeypatch.setattr("superoffice_hooks.dispatching.together._PAGE", 2)
-
+    def test_a_coroutine_function_gets_a_list_of_any_length(self, post, connect, calls):
         async def receives(event, events, **kwargs):
             calls.append([e.pk for e in events])
 
-        connect(signals.ticket_changed, receives, settle=30)
-        for _ in range(3):
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "worker"}):
             post(ticket())
-        dispatch_due(later=SETTLED)
-        assert (calls, statuses()) == ([keys()], ["succeeded"] * 3)
+            copies(Event.objects.get(), 100)
+            connect(signals.ticket_changed, receives, settle=30)
+            dispatch_due()
+            dispatch_due(later=SETTLED)
+        assert (calls, statuses()) == ([keys()], ["succeeded"] * 101)
 
     def test_an_event_that_is_revived_counts_in_no_group_after_its_success(
         self, post, connect, calls

@@ -5,11 +5,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from superoffice_hooks.models import Event
+from superoffice_hooks.models import Dispatcher, Event
 from superoffice_hooks.reports import standing
 from superoffice_hooks.reports.gatherings import MAX_GATHERINGS, Waiting, waiting
 from superoffice_hooks.reports.stages import OVERDUE_SECONDS, Stage, stage
 
+from ..copies import copies
 from ..gathered import gathering
 
 pytestmark = pytest.mark.django_db
@@ -47,12 +48,10 @@ def test_of_some_events_only_what_they_have_joined_counts(event):
     assert waiting(Event.objects.filter(primary_key=3)) == Waiting()
 
 
-def test_a_limit_bounds_what_is_read(event, monkeypatch):
-    assert MAX_GATHERINGS == 1000
-    monkeypatch.setattr("superoffice_hooks.reports.gatherings.MAX_GATHERINGS", 2)
-    for number in range(3):
-        gathering(f"desk.{number}", event(), due_in=-1)
-    assert waiting()[:2] == (2, 2)
+def test_a_limit_bounds_what_is_read(event):
+    first = gathering("desk.first", event(), due_in=-1)
+    copies(first, MAX_GATHERINGS, receiver=lambda number: f"desk.{number}")
+    assert waiting()[:2] == (MAX_GATHERINGS, MAX_GATHERINGS)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +66,8 @@ def test_it_has_the_stages_of_an_event(event, due_in, columns, expected):
     assert stage(gathering(SYNC, event(), due_in=due_in, **columns)) == expected
 
 
-def test_the_check_of_the_command_says_what_is_overdue(event, monkeypatch):
-    monkeypatch.setattr(standing, "is_dispatcher_missing", lambda now: False)
+def test_the_check_of_the_command_says_what_is_overdue(event):
+    Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
     gathering(SYNC, event(), due_in=-200)
     call_command("superoffice_dispatch", check=True, stdout=StringIO())
     with pytest.raises(CommandError, match=r"1 gathering is due, the oldest for 2\d\d seconds\."):

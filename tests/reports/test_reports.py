@@ -21,6 +21,7 @@ from superoffice_hooks.reports.windows import Window
 from superoffice_hooks.wire.notification import Delivery
 
 from ..conftest import SECRET, body
+from ..copies import copies
 
 pytestmark = pytest.mark.django_db
 
@@ -189,15 +190,15 @@ class TestPending:
     def test_nothing_is_no_error(self):
         assert standing.pending() == (0, None)
 
-    def test_of_too_many_only_those_that_are_due_first_are_read(self, event, monkeypatch):
-        monkeypatch.setattr(standing, "MAX_PENDING", 2)
+    def test_of_too_many_only_those_that_are_due_first_are_read(self, event):
         window = day(2026, 1, 7)
         for number, due in enumerate((9, 2, 1)):
             stored = event(received_at=window.since + number * HOUR, status="pending")
             stored.next_attempt_at = window.since + due * HOUR
             stored.save()
+        copies(Event.objects.latest("pk"), 998)
         pending = standing.pending()
-        assert pending.events == 2
+        assert pending.events == 1000
         assert pending.oldest.received_at == window.since + HOUR
 
 
@@ -317,11 +318,10 @@ class TestStandings:
         assert list(counts) == Event.Status.values
         assert {status: n for status, n in counts.items() if n} == {"failed": 2, "succeeded": 1}
 
-    def test_no_more_than_so_many_are_counted(self, event, monkeypatch):
-        monkeypatch.setattr(standing, "MAX_COUNTED", 2)
+    def test_no_more_than_so_many_are_counted(self, event):
         for _ in range(3):
             event(status="failed")
-        assert ("failed", 2) in standing.standings()
+        assert ("failed", 2) in standing.standings(max_counted=2)
 
 
 class TestEndpoints:
