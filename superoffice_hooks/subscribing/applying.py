@@ -137,10 +137,7 @@ def _create(seen: Look, who: str) -> Generator[str, None, Webhook | None]:
     """Save a new webhook, unless another process does; see the module's docstring."""
     endpoint = seen.wanted.endpoint
     save = Watch.begin_saving(endpoint, seen.wanted.tenant, who)
-    if save.earlier_save_may_go_on():
-        yield "Another process has begun to save this webhook. Waiting for what comes of it."
-        while save.earlier_save_may_go_on() and not look(endpoint).matching:
-            time.sleep(_PAUSE)
+    yield from _wait_for_earlier(save)
     if look(endpoint).matching:
         save.end_saving()
         return None
@@ -159,6 +156,19 @@ def _create(seen: Look, who: str) -> Generator[str, None, Webhook | None]:
         made = settled
     save.end_saving()
     return made
+
+
+def _wait_for_earlier(save: Watch) -> Iterator[str]:
+    """Wait until no save that began before this one can go on, or until its webhook is there."""
+    while save.earlier_save_may_go_on():
+        yield "Another process has begun to save this webhook. Waiting for what comes of it."
+        while save.earlier_save_may_go_on():
+            if look(save.endpoint).matching:
+                return
+            time.sleep(_PAUSE)
+    # The row of an earlier one may show only now: it had its number before it committed.
+    if not look(save.endpoint).matching and save.earlier_save_may_go_on():
+        yield from _wait_for_earlier(save)
 
 
 def _settled(endpoint: str) -> Webhook | None:

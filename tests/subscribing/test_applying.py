@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from superoffice_hooks.models import Event, Watch
 from superoffice_hooks.subscribing import applying
@@ -254,6 +255,36 @@ class TestTheAnswerOfASaveIsLost:
         run = subscribe("--apply")
         assert run.code == 0, run.text
         assert waits
+        assert len(superoffice.entries()) == 1
+
+    def test_a_save_that_began_before_and_shows_later_is_waited_for(self, superoffice, monkeypatch):
+        """A row has its number before it commits, so each of two may think to be the first."""
+        late: list[Watch] = []
+
+        def mangle(request, reply):
+            saving = Watch.objects.filter(state="saving")
+            is_a_look = request.path.endswith("/v1/Webhook") and not late
+            if is_a_look and saving.exists():
+                late.append(Watch.begin_saving("default", superoffice.tenant, "another"))
+                late[0].delete()
+                late[0].pk = -1
+                late[0].save(force_insert=True)
+            connection.close()
+            return reply
+
+        def wait(seconds):
+            superoffice.entries() or superoffice.webhooks.save(values, secret)
+
+        superoffice.fail(r"POST .*/v1/Webhook$", cut="before")
+        subscribe("--apply")
+        (request,) = superoffice.calls(r"POST .*/v1/Webhook$")
+        values, secret = request.json, request.headers["so-apptoken"]
+        Watch.objects.all().delete()
+        monkeypatch.setattr("superoffice_hooks.subscribing.applying.time.sleep", wait)
+        superoffice.mangle = mangle
+        run = subscribe("--apply")
+        assert run.code == 0, run.text
+        assert "Another process has begun" in run.out
         assert len(superoffice.entries()) == 1
 
     def test_a_refused_save_leaves_nothing_to_wait_for(self, superoffice):
