@@ -224,9 +224,8 @@ def _wait(answer: Answer | NoAnswer, usual: float | None) -> float | None:
     if usual is None or (isinstance(answer, Answer) and answer.status == 421):
         return None
     if isinstance(answer, Answer) and _is_busy(answer):
-        header = answer.headers.get("retry-after", "").strip()
-        if header.isdecimal():
-            seconds = float(header)
+        seconds = answer.retry_after()
+        if seconds is not None:
             return seconds if seconds <= LONGEST_WAIT else None
     return usual
 

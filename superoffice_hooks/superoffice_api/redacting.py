@@ -1,12 +1,18 @@
 """Secrets that do not show, and texts without them."""
 
+import html
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 from ..wire.values import one_line
 
 MAX_TEXT = 500
 """How much of a text of SuperOffice is shown, in characters."""
+
+SHORTEST_SECRET = 4
+"""Shorter ones are none: a header with the value 1 must not hide each 1."""
 
 _HIDDEN = "[hidden]"
 # Tickets, access tokens, JSON web tokens, and headers that carry a secret.
@@ -49,8 +55,22 @@ NO_SECRET = Secret("")
 
 def redacted(text: object, secrets: Iterable[Secret] = ()) -> str:
     """Return a text of SuperOffice in one line, shortened, without secrets."""
-    shown = str(text)[: 20 * MAX_TEXT]
+    shown = str(text)
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     # The longest first: one may be a part of another.
-    for secret in sorted(filter(None, secrets), key=lambda s: len(s.reveal()), reverse=True):
-        shown = shown.replace(secret.reveal(), _HIDDEN)
+    for spelling in sorted(spellings, key=len, reverse=True):
+        shown = shown.replace(spelling, _HIDDEN)
+    # Not before: half of a secret at the cut would stay.
+    shown = shown[: 20 * MAX_TEXT]
     return one_line(" ".join(_TELLTALE.sub(_HIDDEN, shown).split()), MAX_TEXT)
+
+
+def _spellings(secret: Secret) -> Iterator[str]:
+    """Yield a secret as it may stand in HTML, in a URL, in JSON, or as it is."""
+    text = secret.reveal()
+    if len(text) < SHORTEST_SECRET:
+        return
+    yield text
+    yield html.escape(text)
+    yield quote(text, safe="")
+    yield json.dumps(text)[1:-1]

@@ -5,6 +5,8 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -41,6 +43,18 @@ class Answer:
             return json.loads(self.body, object_hook=_hide)
         except (ValueError, RecursionError):
             raise ValueError("The answer is no JSON.") from None
+
+    def retry_after(self) -> float | None:
+        """Return the seconds that ``Retry-After`` says, as a number or a date; None if none."""
+        header = self.headers.get("retry-after", "").strip()
+        if header.isdecimal():
+            return float(header)
+        try:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            return None
+        # A date that is over says nothing: one of the clocks is wrong.
+        return seconds if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The client's manners: where, how often and when again it calls."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -88,7 +89,23 @@ def test_busy_is_waited_for_as_long_as_superoffice_says(superoffice, client, nap
     assert 7 in naps
 
 
-@pytest.mark.parametrize("said", ["3600", "9" * 400])
+def test_a_time_to_try_again_may_be_a_date(superoffice, client, naps):
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    superoffice.fail(ME, reply=Reply(503, b"", {"Retry-After": soon}))
+    principal_of(client)
+    assert 20 < max(naps) <= 30
+
+
+@pytest.mark.parametrize(
+    "said", ["-5", "soon", "1.5", "²", "Wed, 01 Jan 2020 00:00:00 GMT", "Wed, 99 Jan 2020"]
+)
+def test_a_time_that_says_nothing_is_not_believed(superoffice, client, naps, said):
+    superoffice.fail(ME, reply=Reply(503, b"", {"Retry-After": said}))
+    principal_of(client)
+    assert [nap for nap in naps if nap >= 1] == [1]
+
+
+@pytest.mark.parametrize("said", ["3600", "9" * 400, "Fri, 31 Dec 9998 23:59:59 GMT"])
 def test_nobody_waits_for_an_hour(superoffice, client, naps, said):
     superoffice.fail(ME, times=9, reply=Reply(503, b"", {"Retry-After": said}))
     with pytest.raises(NotReached, match="not available"):

@@ -1,7 +1,10 @@
 """No secret, ticket or key shows in a repr, a log, a message or an error report."""
 
+import html
+import json
 import logging
 import sys
+from urllib.parse import quote
 
 import pytest
 from django.views.debug import ExceptionReporter
@@ -128,6 +131,25 @@ def test_a_long_text_is_cut_and_stays_in_its_line():
     shown = redacted("a\nb\x1b[31m" + "c" * 9000)
     assert len(shown) < 600
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize("spelling", [str, html.escape, quote, json.dumps])
+def test_a_secret_is_hidden_in_any_spelling(spelling):
+    secret = 'a"secret&withä<signs'
+    shown = redacted(f"before {spelling(secret)} after", [Secret(secret)])
+    assert "before" in shown
+    assert "after" in shown
+    assert "signs" not in shown
+
+
+@pytest.mark.parametrize("before", [" " * 9_990, "secret" * 1_666])
+def test_no_half_of_a_secret_stays_where_a_text_is_cut(before):
+    assert "sec" not in redacted(before + "secret" * 9, [Secret("secret")]).replace("hidden", "")
+
+
+def test_what_is_too_short_for_a_secret_hides_nothing():
+    """The value of a header may be as short."""
+    assert redacted("HTTP/1.1 401", [Secret("1")]) == "HTTP/1.1 401"
 
 
 def test_a_secret_is_compared_by_its_text():
