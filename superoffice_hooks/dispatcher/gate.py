@@ -11,14 +11,11 @@ _LOOK_SECONDS = 0.25
 
 
 class Gate:
-    """Lets several attempts of a process through at once, and a suspect one only by itself.
+    """Lets several attempts of a process through at once, and a suspect one only by itself."""
 
-    Args:
-        seconds: so long an attempt that is to be made alone waits for others to end.
-    """
-
-    def __init__(self, seconds: float = 30.0) -> None:
-        self.seconds = seconds
+    def __init__(self) -> None:
+        self.seconds = 30.0
+        """So long an attempt that is to be made alone waits for others to end."""
         self._changed = threading.Condition()
         self._inside: list[Calling] = []
         self.wanted_alone = 0

@@ -5,7 +5,7 @@ with one event of each kind. That can be wrong if a callable depends on anything
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import cached_property
 from typing import NamedTuple
 
@@ -80,10 +80,6 @@ class Called:
             for kind, receivers in self._receivers.items()
             if (receivers if paths is None else receivers.intersection(paths))
         )
-
-    def events_of(self, kinds: Iterable[Kind]) -> int:
-        """Return how many of the events are of these kinds."""
-        return sum(self._counts[kind] for kind in kinds)
 
     def condition(self, kinds: Collection[Kind], prefix: str = "") -> Q | None:
         """Return the condition for these kinds; None for all. ``prefix`` leads to the event."""

@@ -92,15 +92,11 @@ def replay(planned: Replay, progress: Callable[[Event], None] = lambda event: No
 
 
 def batch(
-    planned: Replay,
-    calling: Calling | None = None,
-    *,
-    seconds: float = BATCH_SECONDS,
-    save_seconds: float = MAX_SECONDS,
+    planned: Replay, calling: Calling | None = None, *, seconds: float = BATCH_SECONDS
 ) -> Generator[Event, None, None]:
     """Carry a replay on until BATCH_EVENTS or the seconds are reached; see ``carry_on``."""
     enough = time.monotonic() + seconds
-    with closing(carry_on(planned, calling, save_seconds=save_seconds)) as events:
+    with closing(carry_on(planned, calling)) as events:
         for event in islice(events, BATCH_EVENTS):
             yield event
             if time.monotonic() > enough:

@@ -32,25 +32,24 @@ class OpenGroup(NamedTuple):
     """How many of them are to be retried."""
 
 
-def open_groups(
-    using: str | None = None, limit: int = 20, events: QuerySet[Event] | None = None
-) -> list[OpenGroup]:
+def open_groups(limit: int = 20, events: QuerySet[Event] | None = None) -> list[OpenGroup]:
     """Return the open groups in which events are still failed, the largest first, in two queries.
 
     Of more than ``limit`` groups, those that failed last. ``events`` are those that count; None
     means all.
     """
-    rows = FailureGroup.objects.using(using or queue.using()).opened()
+    rows = FailureGroup.objects.using(queue.using()).opened()
     groups = list(with_failures(rows, events).order_by("-last_seen", "-pk")[:limit])
-    counts = _counts([group.pk for group in groups], events, using or queue.using())
+    counts = _counts([group.pk for group in groups], events)
     counted = [OpenGroup(group, *counts.get(group.pk, (0, 0, 0))) for group in groups]
     return sorted(counted, key=lambda row: -row.events)
 
 
 def _counts(
-    groups: Collection[int], events: QuerySet[Event] | None, using: str
+    groups: Collection[int], events: QuerySet[Event] | None
 ) -> dict[int, tuple[int, int, int]]:
     """Return for each group how many events count, count in another one too, and are unfinished."""
+    using = queue.using()
     runs = _counting(using, events).filter(group__in=groups).order_by()
     others = _counting(using, None).filter(event=OuterRef("event"), group__in=groups)
     shared = Exists(others.exclude(group=OuterRef("group")))
@@ -63,11 +62,9 @@ def _counts(
     return {group: (count, also, again) for group, count, also, again in rows}
 
 
-def still_failed(
-    groups: Collection[int], events: QuerySet[Event] | None = None, using: str | None = None
-) -> dict[int, int]:
+def still_failed(groups: Collection[int], events: QuerySet[Event] | None = None) -> dict[int, int]:
     """Return how many events are still failed in each of some groups, by primary key; one query."""
-    runs = _counting(using or queue.using(), events).filter(group__in=groups)
+    runs = _counting(queue.using(), events).filter(group__in=groups)
     rows = runs.order_by().values_list("group").annotate(Count("event", distinct=True))
     return {**dict.fromkeys(groups, 0), **dict(rows)}
 

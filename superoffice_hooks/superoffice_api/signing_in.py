@@ -52,11 +52,7 @@ _UNEXPLAINED = (
 
 
 def credentials(
-    connection: Connection,
-    sender: Sender,
-    now: datetime | None = None,
-    *,
-    hidden: tuple[Secret, ...] = (),
+    connection: Connection, sender: Sender, *, hidden: tuple[Secret, ...] = ()
 ) -> dict[str, str | Secret]:
     """Return the headers that sign a call in; ``hidden`` must not show, besides its own secrets.
 
@@ -66,7 +62,7 @@ def credentials(
         NotRead: its answer cannot be read, or is not SuperOffice's.
     """
     if connection.is_online:
-        ticket = _ticket(connection, sender, now or datetime.now(UTC), hidden)
+        ticket = _ticket(connection, sender, datetime.now(UTC), hidden)
         return {
             "Authorization": Secret(f"SOTicket {ticket.reveal()}"),
             "SO-AppToken": connection.client_secret,
