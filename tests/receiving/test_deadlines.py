@@ -1,5 +1,6 @@
 """A connection whose server does not answer is ended; all others are left alone."""
 
+import os
 import socket
 import threading
 import time
@@ -26,6 +27,20 @@ def test_who_waits_for_too_long_reads_the_end(pair):
     with Deadlines().within(0.2, first):
         assert first.recv(1) == b""
     assert 0.1 < time.monotonic() - before < 5
+
+
+def test_what_was_waited_for_holds_no_file(pair):
+    first, second = pair
+    deadlines = Deadlines()
+    free = os.dup(first.fileno())
+    os.close(free)
+    for answer in range(5):
+        with deadlines.within(60, first):
+            second.send(b"x")
+            assert first.recv(1) == b"x", answer
+    again = os.dup(first.fileno())
+    os.close(again)
+    assert again == free
 
 
 def test_who_is_answered_in_time_keeps_the_connection(pair):

@@ -112,6 +112,17 @@ def test_an_outage_is_logged_once_and_not_for_each_delivery(
     assert caplog.text.count("The database cannot take deliveries") == 1
 
 
+def test_draining_notes_that_the_database_is_away(post, spooling, database_away, caplog):
+    with database_away():
+        post(body())
+    pause.end()
+    caplog.clear()
+    with database_away():
+        assert list(deliveries.drain()) == []
+        assert not pause.is_over()
+    assert caplog.text.count("The database cannot take deliveries") == 1
+
+
 def test_an_event_that_is_stored_already_is_revived_though_the_database_was_away(
     post, spooling, database_away
 ):

@@ -210,13 +210,17 @@ class TestDeadly:
 
     def test_the_replay_moves_on(self, events, connect, calls, most, caplog):
         process: list[Process] = []
+        called_though_given_up: list[int] = []
 
         def deadly(event, replay, **kwargs):
             if replay and event.primary_key == 1:
+                if replay.runs.filter(outcome="gave_up").exists():
+                    called_though_given_up.append(event.pk)
                 process[0].die()
 
         connect(signals.ticket_changed, deadly)
         deaths = self.replayed(process)
+        assert called_though_given_up == []
         # The first of them may have been among others.
         assert most <= deaths <= most + 2
         done = Replay.objects.get()

@@ -9,8 +9,8 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from superoffice_hooks.models import Event
-from superoffice_hooks.replay.criteria import Criteria, frozen, select
+from superoffice_hooks.models import ChangedField, Event, ReceiverRun
+from superoffice_hooks.replay.criteria import TABLE, Criteria, frozen, select
 
 from ..conftest import Poster, body, documented
 
@@ -212,3 +212,26 @@ class TestJson:
     def test_text_that_no_database_takes_finds_nothing(self, post):
         post(body())
         assert not select(Criteria.from_json({"name": "ticket\0", "tenant": "\ud800"}))
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "name"),
+    [
+        *((Event, name, name) for name in ("entity", "tenant", "endpoint", "webhook_name")),
+        *((ReceiverRun, "receiver", name) for name in ("receiver", "failing")),
+        *((ChangedField, "name", name) for name in ("changed", "changed_all")),
+    ],
+)
+def test_a_text_may_be_as_long_as_its_column_and_no_longer(model, column, name):
+    length = model._meta.get_field(column).max_length
+    kind = TABLE[name].kind
+    assert kind.parse("x" * length) == "x" * length
+    with pytest.raises(ValueError, match=f"at most {length} characters"):
+        kind.parse("x" * (length + 1))
+
+
+@pytest.mark.parametrize("name", ["ids", "group", "limit"])
+def test_keys_and_numbers_of_events_begin_with_one(name):
+    assert TABLE[name].kind.parse("1") == 1
+    with pytest.raises(ValueError, match="above 0"):
+        TABLE[name].kind.parse("0")

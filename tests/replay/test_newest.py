@@ -11,6 +11,7 @@ from superoffice_hooks.models import Event, Replay
 from superoffice_hooks.replay.criteria import select
 from superoffice_hooks.replay.newest import Newest
 from superoffice_hooks.replay.past import Past
+from superoffice_hooks.replay.records import count_records
 from superoffice_hooks.replay.running import Criteria, Preview, carry_on, plan, replay
 
 from ..conftest import SECRET, body
@@ -265,6 +266,26 @@ class TestOtherProcesses:
             4: ["everything"],
             5: ["everything"],
         }
+
+
+class TestCounting:
+    """The figures of a preview are those of the events that a receiver is called for."""
+
+    def test_events_whose_changes_are_unknown_are_told_apart_from_others(self, send, connect):
+        connect(signals.ticket_changed, priority, fields="priority")
+        connect(signals.ticket_changed, everything, fields="status", unknown_changes="skip")
+        send(1, PrimaryKey=1)
+        send(2, "title", PrimaryKey=2)
+        send(3, "priority", PrimaryKey=3)
+        preview = Preview(Criteria(), (f"{HERE}.priority",))
+        assert (preview.called_events, preview.called_records) == (2, 2)
+        only_unknown = Preview(Criteria(up_to=Event.objects.order_by("pk")[1].pk))
+        assert (only_unknown.called_events, only_unknown.called_records) == (1, 1)
+
+    @pytest.mark.parametrize("conditions", [[], [None, None]])
+    def test_no_events_have_no_records(self, conditions):
+        counted = count_records(Event.objects.none(), conditions)
+        assert counted == (0, 0, 0, [0 for _ in conditions])
 
 
 class TestSupersededRecords:

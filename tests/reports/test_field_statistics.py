@@ -129,6 +129,14 @@ class TestUnseen:
         assert count().unseen() == []
         assert count(entity="list.category").unseen() == []
 
+    def test_one_without_fields_names_none(self, connect):
+        def takes(**kwargs):
+            pass
+
+        connect(signals.ticket_changed, takes)
+        connect(signals.ticket_created, takes, fields="significant")
+        assert count().unseen() == []
+
     def test_only_of_the_entity_that_is_asked_for(self, connect):
         connect(signals.ticket_changed, lambda **kwargs: None, fields={"title"})
         assert count(entity="sale").unseen() == []

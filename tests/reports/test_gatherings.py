@@ -48,6 +48,11 @@ def test_of_some_events_only_what_they_have_joined_counts(event):
     assert waiting(Event.objects.filter(primary_key=3)) == Waiting()
 
 
+def test_one_that_is_not_due_yet_has_been_due_for_no_time(event):
+    gathering(SYNC, event(), due_in=30)
+    assert waiting() == (1, 0, 0, 0.0)
+
+
 def test_a_limit_bounds_what_is_read(event):
     first = gathering("desk.first", event(), due_in=-1)
     copies(first, MAX_GATHERINGS, receiver=lambda number: f"desk.{number}")

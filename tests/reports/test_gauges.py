@@ -7,11 +7,18 @@ import pytest
 from django.utils import timezone
 
 from superoffice_hooks.models import Event
+from superoffice_hooks.reports.gatherings import Waiting
 from superoffice_hooks.reports.gauges import gauges
 
 from ..conftest import body
 
 pytestmark = pytest.mark.django_db
+
+
+def test_without_an_event_nothing_waits_and_nothing_has_failed(db):
+    found = gauges()
+    assert (found.pending, found.due, found.overdue, found.oldest_due) == (0, 0, 0, 0.0)
+    assert (found.failed, found.groups, found.gatherings) == (0, 0, Waiting())
 
 
 def test_what_becomes_due_after_the_first_time_is_due(post):

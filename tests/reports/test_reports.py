@@ -130,6 +130,13 @@ class TestChangedFields:
         assert recent.changed_fields(window, 9) == fields
         assert recent.changed_fields(window, 1) == [Field("ticket", "title", 3)]
 
+    def test_of_those_with_one_count_the_first_by_entity_and_name_come_first(self, event):
+        window = day(2026, 1, 7)
+        for number in range(9, 0, -1):
+            event(f"y_{number}.changed", window.since, Changes=["b", "a"])
+        fields = [(f"y_{number}", name, 1) for number in range(1, 10) for name in ("a", "b")]
+        assert recent.changed_fields(window, 15) == fields[:15]
+
     def test_fields_are_looked_up_for_lists_and_not_for_events(
         self, event, django_assert_num_queries
     ):

@@ -36,6 +36,16 @@ def test_friday_is_known_without_time_zones_too():
     assert friday_evening(monday) == datetime(2026, 11, 27, 18)  # noqa: DTZ001
 
 
+def test_those_that_can_be_chosen_are_as_long_as_they_are_called():
+    assert {name: hours for name, hours in HOURS_OF.items() if hours} == {
+        "24h": 24,
+        "48h": 48,
+        "7d": 168,
+        "30d": 720,
+    }
+    assert len(list(Window.named("24h").hours())) == 24
+
+
 @pytest.mark.parametrize("name", HOURS_OF)
 def test_each_that_can_be_chosen_begins_on_the_hour_and_ends_now(name):
     window = Window.named(name)
