@@ -6,7 +6,6 @@ from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
@@ -78,17 +77,16 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
         """Return whether the user may replay the events of a group and mark them as handled."""
         return self.has_view_permission(request) and may_replay(request)
 
-    def visible_events(self, request: HttpRequest) -> QuerySet[Event] | None:
-        """Return the events that this site shows to the user; None if it hides none."""
-        if not self.admin_site.is_registered(Event):
-            return None
-        events: ModelAdmin[Event] = self.admin_site.get_model_admin(Event)
-        visible = events.get_queryset(request)
-        return visible if visible.query.where else None
+    def get_search_fields(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
+        """Return what a search looks at. The error may be that of an event that is hidden."""
+        fields = super().get_search_fields(request)
+        if self.visible(Event, request) is None:
+            return fields
+        return [field for field in fields if field != "error"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailureGroup]:
         """Return the groups of events that the user may see, with their numbers."""
-        groups, visible = super().get_queryset(request), self.visible_events(request)
+        groups, visible = super().get_queryset(request), self.visible(Event, request)
         if visible is not None:
             # The error may be that of an event that is hidden.
             groups = failure_groups.known_by(groups, visible).defer("error")
@@ -97,7 +95,7 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     def page_context(self, request: HttpRequest, group: FailureGroup) -> dict[str, Any]:
         """Return how many events are still failed, an example, and the newest of the events."""
         events = select(Criteria(group=group.pk))
-        visible = self.visible_events(request)
+        visible = self.visible(Event, request)
         if visible is not None:
             events = events.filter(pk__in=visible.order_by().values("pk"))
         still = cast("CountedGroup", group).still_failed

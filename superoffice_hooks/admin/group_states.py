@@ -167,7 +167,7 @@ def history(group: FailureGroup) -> Iterator[str]:
 
 def _visible(admin: "FailureGroupAdmin", request: HttpRequest, criteria: Criteria) -> EventQuerySet:
     """Return the events that meet the criteria and that the user may see."""
-    events, visible = select(criteria), admin.visible_events(request)
+    events, visible = select(criteria), admin.visible(Event, request)
     return events if visible is None else events.filter(pk__in=visible.order_by().values("pk"))
 
 

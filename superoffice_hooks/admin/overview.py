@@ -49,7 +49,7 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     pages = _webhook_pages(links, now, request)
     tables = [_still_failed(links, scope), _endpoints(links, now, pages)]
     if _may_view(request, Rejection):
-        tables.append(_rejections(links))
+        tables.append(_rejections(links, admin.visible(Rejection, request)))
     return admin.render(
         request,
         "overview.html",
@@ -139,11 +139,11 @@ def _in_the_sum(groups: Sequence[OpenGroup]) -> Iterator[str]:
         yield gettext("Events that are to be retried count, too.")
 
 
-def _rejections(links: Links) -> Table:
+def _rejections(links: Links, visible: Any) -> Table:
     """Return the reasons of rejections."""
     rows = [
         [Cell(in_words(reason)), Cell(rejections, url), _ago(last)]
-        for reason, rejections, last in recent.rejections(links.window)
+        for reason, rejections, last in recent.rejections(links.window, rows=visible)
         for url in [links.rows("rejection", reason=reason, **links.received)]
     ]
     return Table(

@@ -162,6 +162,13 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
         rows = self.get_queryset(request)
         return rows if rows.query.where else None
 
+    def visible(self, model: type[Model], request: HttpRequest) -> Any:
+        """Return the rows of a model that this site shows to the user; None if it hides none."""
+        if not self.admin_site.is_registered(model):
+            return None
+        visible = self.admin_site.get_model_admin(model).get_queryset(request)
+        return visible if visible.query.where else None
+
     def with_filters(self, request: HttpRequest, url: str) -> str:
         """Return a URL with the filters of the list that the user came from."""
         filters = self.get_preserved_filters(request)

@@ -31,7 +31,7 @@ class RecentFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the values, and the chosen one even if no rejection has it any more."""
         column = self.parameter_name
-        rows = Rejection.objects.order_by("-pk")
+        rows = model_admin.get_queryset(request).order_by("-pk")
         older = rows.values_list("pk", flat=True)[self.NEWEST :].first()
         recent = rows.filter(pk__gt=older or 0).order_by().values_list(column)
         frequent = recent.annotate(count=Count("pk")).order_by("-count", column)[: self.MAX_CHOICES]

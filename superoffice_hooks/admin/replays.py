@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Replay
+from ..models import Event, Replay
 from ..models.replay_queryset import ReplayQuerySet
 from ..replay.options import OPTIONS
 from . import replay_runs, showing
@@ -100,6 +100,9 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         """Return the newest runs, those that failed first."""
         # "failed" is the first outcome in the alphabet.
         runs = replay.runs.select_related("event").defer("event__payload", "event__body")
+        visible = self.visible(Event, request)
+        if visible is not None:
+            runs = runs.filter(event__in=visible.order_by().values("pk"))
         return {
             "runs": replay_runs.rows(runs.order_by("outcome", "-pk")[:NEWEST]),
             "newest": NEWEST,

@@ -53,7 +53,7 @@ ACTIONS = {
 
 def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: str) -> HttpResponse:
     """Explain one of ACTIONS about the webhook of an endpoint, and do it after a POST."""
-    if endpoint not in configured.endpoints():
+    if endpoint not in configured.endpoints() or not is_visible(admin, request, endpoint):
         raise Http404
     way_back = admin.url("watch_webhook", endpoint)
     if request.method == "POST":
@@ -67,6 +67,12 @@ def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: st
         endpoint=showing.visible(endpoint),
         way_back=way_back,
     )
+
+
+def is_visible(admin: "WatchAdmin", request: HttpRequest, endpoint: str) -> bool:
+    """Return whether the user may see the webhook of an endpoint."""
+    visible = admin.scope(request)
+    return visible is None or bool(visible.filter(endpoint=endpoint).exists())
 
 
 def _act(admin: "WatchAdmin", request: HttpRequest, endpoint: str, action: str) -> None:

@@ -45,6 +45,8 @@ _SECRETS = {
 def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str) -> HttpResponse:
     """Show the webhook of an endpoint. SuperOffice is not called."""
     endpoint = storable_text(endpoint)
+    if not webhook_actions.is_visible(admin, request, endpoint):
+        raise Http404
     wanted, problem = _wanted(endpoint)
     (seen,) = watched([endpoint])
     if endpoint not in configured.endpoints() and seen.newest is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncHour
 
 from .. import conf
@@ -112,12 +112,16 @@ def changed_fields(
     return [Field(entity, name, count) for (entity, name), count in first]
 
 
-def rejections(window: Window, limit: int = MAX_REJECTIONS) -> list[Refusals]:
+def rejections(
+    window: Window, limit: int = MAX_REJECTIONS, *, rows: QuerySet[Rejection] | None = None
+) -> list[Refusals]:
     """Return the reasons of rejections in the window, highest count first. Index: the primary key.
 
     Of unsigned deliveries, only the newest ``Rejection.objects.MAX_UNVERIFIED`` are stored.
+    ``rows`` are those that count; None means all.
     """
-    newest = Rejection.objects.order_by("-pk").values_list("reason", "received_at")
+    counted = Rejection.objects.all() if rows is None else rows
+    newest = counted.order_by("-pk").values_list("reason", "received_at")
     counts = Counter[str]()
     last: dict[str, datetime] = {}
     for reason, at in newest[:limit]:
