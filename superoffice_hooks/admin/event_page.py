@@ -131,7 +131,7 @@ class _ConnectedReceiver(NamedTuple):
     """A receiver that is connected now, and whether it would be called."""
 
     path: SafeString
-    pattern: str
+    pattern: SafeString
     is_called: bool
     reason: str
     deciding_fields: SafeString
@@ -142,7 +142,7 @@ class _ConnectedReceiver(NamedTuple):
     def of(cls, receiver: Receiver) -> "_ConnectedReceiver":
         return cls(
             showing.bounded(receiver.path),
-            showing.line(receiver.pattern),
+            showing.breakable(showing.line(receiver.pattern)),
             receiver.is_called,
             str(receiver.reason.label) if receiver.reason else "",
             showing.chips([*receiver.deciding_fields]),

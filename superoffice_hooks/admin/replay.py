@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from ..dispatcher import hand_over_replay
@@ -24,6 +25,7 @@ NOTHING = Criteria(up_to=0)
 """Criteria that select no event. Without any criterion, all events would be selected."""
 MAX_LISTED = 20
 """The number of events that the confirmation page lists."""
+_SHORT_NAME = 80
 AT_ONCE = 25
 """The number of events that are replayed while the user waits; more are left to the dispatchers."""
 
@@ -103,7 +105,11 @@ def _confirm(
         title=title % {"count": preview.events},
         form=form,
         preview=preview,
-        names=[(showing.bounded(named.name), named) for named in preview.names],
+        names=[
+            (_event_name(named.name), named.events, showing.codes(named.receivers))
+            for named in preview.names
+        ],
+        calls_of=[(showing.codes([path]), count) for path, count in preview.calls.items()],
         calls=sum(preview.calls.values()),
         uncalled=preview.events - preview.called_events,
         at_once=preview.events <= AT_ONCE,
@@ -112,6 +118,12 @@ def _confirm(
         preserved_filters=admin.get_preserved_filters(request),
         way_back=_way_back(admin, request, preview.criteria),
     )
+
+
+def _event_name(name: str) -> SafeString:
+    """Return the name of events; a long one is cut, and opens."""
+    short = len(name) <= _SHORT_NAME
+    return showing.breakable(showing.visible(name)) if short else showing.bounded(name)
 
 
 def _replay(
