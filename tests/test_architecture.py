@@ -28,6 +28,28 @@ def test_each_entry_of_the_package_has_its_row_and_no_other_has():
     assert named == {path.name for path in PACKAGE.iterdir()} - UNNAMED
 
 
+STORIES = set(re.findall(r"^### `(\w+)/`$", MAP, re.MULTILINE))
+
+
+def test_rooms_that_tell_a_story_have_their_files_listed():
+    doors = {"admin", "api", "checks", "contrib", "door", "management", "testing"}
+    plain = {"locale", "migrations", "static", "templates", "superoffice_api", "wire"}
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - UNNAMED
+    assert rooms - doors - plain == STORIES
+
+
+@pytest.mark.parametrize("room", sorted(STORIES))
+def test_each_file_of_a_room_has_its_line_and_no_other_has(room):
+    files = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in (PACKAGE / room).rglob("*.py")
+        # One that only says what the room is for has its row above.
+        if path.name != "__init__.py" or len(path.read_text(encoding="utf-8").splitlines()) > 40
+    }
+    listed = re.findall(rf"^\| `({room}/[\w/]+\.py)` \|", FLOWS, re.MULTILINE)
+    assert sorted(listed) == sorted(files)
+
+
 OPENING = {
     "models/transactions.py",
     # Around an INSERT, inside a transaction of others.
