@@ -32,22 +32,33 @@ def dispatch_due(
     waiting = None if keys is None else set(joined)
     while True:
         while taken := take(limit, keys=keys):
-            runs, following = runs_in_turn(taken), list[int]()
-            try:
-                for run in runs:
-                    while run:
-                        event = run[0]
-                        dispatch(event)
-                        following += pass_on(run)
-                        if waiting is not None and event.status == Event.Status.WAITING:
-                            waiting.add(event.pk)
-                        yield event
-            finally:
-                steps.give_back(event for run in runs for event in run)
+            following = yield from _dispatch_runs(runs_in_turn(taken), waiting)
             keys = None if keys is None else following
         # An event that failed in a batch may be due by itself.
         if not (yield from _call_gatherings(limit, waiting)):
             return
+
+
+def _dispatch_runs(
+    runs: list[list[Event]], waiting: set[int] | None
+) -> Generator[Event, None, list[int]]:
+    """Dispatch the events of these runs, and yield each; add those that wait to ``waiting``.
+
+    Returns the primary keys of the events whose turn has come with ORDERED.
+    """
+    following = list[int]()
+    try:
+        for run in runs:
+            while run:
+                event = run[0]
+                dispatch(event)
+                following += pass_on(run)
+                if waiting is not None and event.status == Event.Status.WAITING:
+                    waiting.add(event.pk)
+                yield event
+    finally:
+        steps.give_back(event for run in runs for event in run)
+    return following
 
 
 def _call_gatherings(limit: int, events: Collection[int] | None) -> Generator[Event, None, bool]:
