@@ -42,7 +42,7 @@ class RecentFilter(admin.SimpleListFilter):
 
     def label(self, value: str) -> str:
         """Return what the filter calls a value."""
-        return value
+        return showing.line(value)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
         """Return the rejections with the chosen value."""
@@ -57,7 +57,7 @@ class ReasonFilter(RecentFilter):
     parameter_name = "reason"
 
     def label(self, value: str) -> str:
-        return in_words(value)
+        return showing.line(in_words(value))
 
 
 class EndpointFilter(RecentFilter):
@@ -70,7 +70,7 @@ class EndpointFilter(RecentFilter):
 class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     """What was refused, and what was signed but could not be read."""
 
-    list_display = ("received", "reason_word", "verified_word", "endpoint", "remote_addr")
+    list_display = ("received", "reason_word", "verified_word", "endpoint_asked", "remote_addr")
     list_filter = ("verified", ReasonFilter, EndpointFilter, "received_at")
     list_defer = ("headers", "body")
     # Each may have a body of MAX_BODY_BYTES, which is parsed.
@@ -82,7 +82,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
         "received",
         "reason_word",
         "verified_word",
-        "endpoint",
+        "endpoint_asked",
         "remote_addr",
         "headers_kept",
         "body_kept",
@@ -115,8 +115,13 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     @admin.display(description=_("reason"), ordering="reason")
     def reason_word(self, rejection: Rejection) -> SafeString:
         # A signed delivery without an event needs a person; a refused one does not.
-        word = in_words(rejection.reason)
+        word = showing.visible(in_words(rejection.reason))
         return showing.status("failed" if rejection.verified else "refused", word)
+
+    @admin.display(description=_("endpoint"), ordering="endpoint")
+    def endpoint_asked(self, rejection: Rejection) -> SafeString:
+        """Return the endpoint; anybody can invent one."""
+        return showing.bounded(rejection.endpoint)
 
     @admin.display(description=_("verified"), ordering="verified")
     def verified_word(self, rejection: Rejection) -> str:

@@ -209,3 +209,10 @@ def test_every_filter_has_a_parameter_or_a_column_that_themes_can_read():
     """As those of Django itself have; django-unfold 0.91 fails where one has neither."""
     for spec in EventAdmin.list_filter:
         assert any(hasattr(spec, name) for name in ("parameter_name", "field_path")), spec
+
+
+def test_what_reorders_text_is_visible_in_the_choices_of_a_filter(event, viewer):
+    event(ContextIdentifier="\u202eCust1")
+    page = Page.get(viewer, EVENTS)
+    assert "\u202e" not in page.text
+    assert page.filter("\\u202eCust1").cells("record") == ["ticket 527331 \\u202eCust1"]

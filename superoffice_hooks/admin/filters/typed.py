@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.http import HttpRequest
 
+from ..showing import visible
 from .rows import RowFilter
 
 
@@ -37,7 +38,7 @@ class TypedFilter(RowFilter):
             "is_on": self.is_on,
             "names": names,
             "links": [
-                (name, changelist.get_query_string({self.parameter_name: name}))
+                (name, visible(name), changelist.get_query_string({self.parameter_name: name}))
                 for name in (names if len(names) <= self.LINKS else ())
             ],
             "others": others(changelist, *self.parameters),
