@@ -166,6 +166,11 @@ class Admin:
             if (found["id"], *node["target"]) not in PARDONED
         ]
 
+    def nameless_tables(self) -> list[str]:
+        """What a screen reader could not name; Django's list is named by the page."""
+        found: list[str] = self.tab.locator("table:not(#result_list)").evaluate_all(NAMELESS)
+        return found
+
     def tab_to(self, goal: Locator) -> None:
         """Press Tab until the goal has the focus, as somebody without a mouse does."""
         for _ in range(150):
@@ -175,6 +180,10 @@ class Admin:
         raise AssertionError(f"Tab does not lead to {goal}.")
 
 
+NAMELESS = """tables => tables
+    .filter(table => !table.closest("#nav-sidebar"))
+    .filter(table => !table.caption && !table.ariaLabel && !table.closest("[aria-labelledby]"))
+    .map(table => table.outerHTML.slice(0, 120))"""
 STICKING_OUT = """() => {
     const page = document.documentElement;
     if (page.scrollWidth <= page.clientWidth) return [];
