@@ -12,6 +12,7 @@ from rest_framework.permissions import (
     DjangoModelPermissions,
     DjangoModelPermissionsOrAnonReadOnly,
 )
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -25,12 +26,25 @@ from .schema import Schema
 # add_event for a POST.
 _SKIPPED_DEFAULTS = (AllowAny, DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly)
 
+_BROWSABLE = "api"
+"""The format of the browsable API."""
+
+
+def renderers() -> list[type[BaseRenderer]]:
+    """Return JSON as the OpenAPI document has it, and the project's browsable API.
+
+    The project's other renderers are skipped: they may rename keys, or wrap what is answered.
+    """
+    project: Any = api_settings.DEFAULT_RENDERER_CLASSES
+    return [JSONRenderer, *(one for one in project if one.format == _BROWSABLE)]
+
 
 class View(GenericAPIView[Any]):
     """A view of the API. The model of its queryset says which permission is required."""
 
     # Not the project's defaults.
     schema = Schema()
+    renderer_classes: Any = renderers()
     filter_backends: Any = ()
     pagination_class: Any = None
 
@@ -101,7 +115,7 @@ class View(GenericAPIView[Any]):
 
     def _is_form(self, request: Request) -> bool:
         """Return whether the browsable API sent its form, which sends empty filters too."""
-        return request.accepted_renderer.format == "api"
+        return request.accepted_renderer.format == _BROWSABLE
 
 
 class Acting(View):

@@ -11,10 +11,11 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
+from rest_framework.renderers import JSONRenderer
 from rest_framework.versioning import URLPathVersioning
 
 from superoffice_hooks import signals
-from superoffice_hooks.api.base import View
+from superoffice_hooks.api.base import View, renderers
 from superoffice_hooks.models import Event, Replay
 
 from ..conftest import body
@@ -86,6 +87,28 @@ def test_times_are_iso_8601_so_that_what_is_answered_can_be_asked_for(versioned,
     assert begun.status_code == 201, begun.content
     again = ask(superuser, "replays/", criteria=begun.json()["criteria"], reason="again")
     assert again.status_code == 201, again.content
+
+
+class Shouting(JSONRenderer):
+    """A project's own JSON: wrapped, with other keys, as packages for camel case do it."""
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        return super().render({"DATA": data}, *args, **kwargs)
+
+
+@pytest.mark.parametrize("page", ["rest_framework.renderers.BrowsableAPIRenderer", None])
+def test_answers_are_as_the_schema_has_them_however_the_project_renders(
+    versioned, superuser, monkeypatch, page
+):
+    own = [f"{__name__}.Shouting", "rest_framework.renderers.AdminRenderer", page]
+    with override_settings(REST_FRAMEWORK={"DEFAULT_RENDERER_CLASSES": list(filter(None, own))}):
+        monkeypatch.setattr(View, "renderer_classes", renderers())
+    where = "/api/v1/superoffice/events/"
+    for accept in ("application/json", "*/*"):
+        answer = superuser.client.get(where, headers={"Accept": accept})
+        assert (answer["Content-Type"], answer.json()["results"]) == ("application/json", [])
+    shown = superuser.client.get(where, headers={"Accept": "text/html,*/*;q=0.1"})
+    assert shown["Content-Type"].startswith("text/html" if page else "application/json")
 
 
 @override_settings(SPECTACULAR_SETTINGS={"OAS_VERSION": "3.1.0"})
