@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.translation import gettext
 
 from .. import conf
 from ..exceptions import UnknownEndpoint
 from ..models import Event
+from ..receiving.own_urls import path_of
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 from ..wire.notification import REDACTED
@@ -83,9 +84,8 @@ def _download(content: bytes, name: str) -> HttpResponse:
 
 def _path(endpoint: str) -> str:
     """Return the path of the webhook; the usual one if this site's URLs do not have it."""
-    arguments = () if endpoint == conf.DEFAULT_ENDPOINT else (endpoint,)
     try:
-        return reverse("superoffice_hooks:webhook", args=arguments)
+        return path_of(endpoint)
     except NoReverseMatch:
         return "/superoffice/webhook/"
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import LiveServerTestCase, TestCase, override_settings
+from django.urls import clear_script_prefix, include, path, set_script_prefix
 from django.utils import timezone
 
 from superoffice_hooks import signals
@@ -27,6 +28,9 @@ from superoffice_hooks.testing import (
 
 from ..conftest import SECRET, body
 from ..gathered import gathering
+
+_inner = ([path("hooks/", include("superoffice_hooks.urls"))], "project")
+urlpatterns = [path("outer/", include(_inner, namespace="project"))]
 
 
 def names(called: list[Event]) -> list[int | None]:
@@ -91,6 +95,18 @@ class TestDeliver:
             assert deliver(client, "sale.sold", endpoint="sales").endpoint == "sales"
 
     @pytest.mark.django_db(transaction=True)
+    def test_a_prefix_of_the_server_is_left_to_the_server(self, client, settings):
+        settings.FORCE_SCRIPT_NAME = "/app"
+        set_script_prefix("/app/")
+        try:
+            assert deliver(client, PrimaryKey=7).primary_key == 7
+        finally:
+            clear_script_prefix()
+
+    @pytest.mark.urls("tests.testing.test_kit")
+    def test_the_webhook_is_found_within_other_namespaces(self, client):
+        assert deliver(client, PrimaryKey=7).primary_key == 7
+
     def test_outside_of_a_test_s_transaction_lanes_are_waited_for(self, client, called, broken):
         with pytest.raises(ConnectionError):
             deliver(client, changes=["priority"])
