@@ -70,7 +70,7 @@ class EndpointFilter(RecentFilter):
 class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     """What was refused, and what was signed but could not be read."""
 
-    list_display = ("received", "reason_word", "verified_word", "endpoint_asked", "remote_addr")
+    list_display = ("received", "reason_word", "verified_word", "endpoint_shown", "remote_addr")
     list_filter = ("verified", ReasonFilter, EndpointFilter, "received_at")
     list_defer = ("headers", "body")
     # Each may have a body of MAX_BODY_BYTES, which is parsed.
@@ -82,7 +82,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
         "received",
         "reason_word",
         "verified_word",
-        "endpoint_asked",
+        "endpoint_shown",
         "remote_addr",
         "headers_kept",
         "body_kept",
@@ -119,7 +119,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
         return showing.status("failed" if rejection.verified else "refused", word)
 
     @admin.display(description=_("endpoint"), ordering="endpoint")
-    def endpoint_asked(self, rejection: Rejection) -> SafeString:
+    def endpoint_shown(self, rejection: Rejection) -> SafeString:
         """Return the endpoint; anybody can invent one."""
         return showing.bounded(rejection.endpoint)
 

@@ -31,7 +31,7 @@ def test_the_list_says_what_was_refused_and_why(post, viewer):
     assert verified.cells("reason_word") == ["The body is JSON, but not an object."]
     assert verified.cells("verified_word") == ["verified"]
     assert page.cells("verified_word")[1:] == ["not verified", "not verified"]
-    assert page.cells("endpoint_asked") == ["default"] * 3
+    assert page.cells("endpoint_shown") == ["default"] * 3
     assert page.cells("remote_addr") == ["127.0.0.1"] * 3
     assert Page.get(viewer, f"{REJECTIONS}?q=wrong").cells("reason_word") == ["signature wrong"]
 
@@ -82,9 +82,9 @@ def test_the_filters_offer_what_there_is_the_most_frequent_first(post, viewer):
     for _ in range(2):
         post(body(), secret=None)
     page = Page.get(viewer, REJECTIONS)
-    assert page.filter("unknown endpoint").cells("endpoint_asked") == ["nowhere"]
+    assert page.filter("unknown endpoint").cells("endpoint_shown") == ["nowhere"]
     assert page.filter("nowhere").cells("reason_word") == ["unknown endpoint"]
-    assert page.filter("signature missing").cells("endpoint_asked") == ["default"] * 2
+    assert page.filter("signature missing").cells("endpoint_shown") == ["default"] * 2
     for _ in range(2):
         copies(Rejection.objects.latest("pk"), 19, reason=lambda number: f"reason {number}")
     page = Page.get(viewer, REJECTIONS)
