@@ -11,14 +11,14 @@ from ..models.queued import Queued
 from ..models.turns import runs_in_turn
 
 _AHEAD_SECONDS = 0.5
-"""So long ahead is claimed, about, so that other processes get their share."""
+"""About how many seconds of work are claimed ahead. Other processes get the rest."""
 
 _JOIN_AT_ONCE = 200
-"""So many events join in one transaction, while all that are due only join."""
+"""How many events join in one transaction while all that are due only join."""
 
 
 class Pace:
-    """How long an attempt takes, lately; so many are claimed ahead.
+    """How long an attempt has taken lately, and so how many to claim ahead.
 
     Args:
         limit: the maximum number that is claimed at a time.

@@ -15,7 +15,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.seconds = 30.0
-        """So long an attempt that is to be made alone waits for others to end."""
+        """How long an attempt that is to be made alone waits for others to end."""
         self._changed = threading.Condition()
         self._inside: list[Calling] = []
         self.wanted_alone = 0

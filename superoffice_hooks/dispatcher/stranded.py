@@ -12,7 +12,7 @@ _EVERY_SECONDS = 60.0
 
 
 class StrandedLook:
-    """Looks at all waiting events once a minute, so many at each turn."""
+    """Looks at all waiting events once a minute, at some of them in each turn."""
 
     def __init__(self, at_once: int = _AT_ONCE) -> None:
         self._at_once = at_once

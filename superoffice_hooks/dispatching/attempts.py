@@ -201,7 +201,7 @@ class Attempt:
     def _conclude_without_a_call(self) -> bool:
         """End an attempt in which no receiver is called."""
         if self._held:
-            # No attempt is counted, so that it cannot be known later what it has joined.
+            # No attempt is counted, so nobody could know later what the event has joined.
             self._joining = []
         conclude = partial(self._conclude_at_once, self.event.attempts, self.event.begun_at)
         joins = bool(self._joining or self._history.joined)

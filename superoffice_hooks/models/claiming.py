@@ -38,8 +38,8 @@ class Taker(Generic[_Row]):
     """Claims due rows of one model, the longest due first.
 
     Finished rows leave entries in the index until the database cleans up, all of them before
-    those that are due. So a look begins where the last one did, and at the very beginning only now
-    and then, or if nothing else is due.
+    those that are due. So a look begins where the last one did. It begins at the first entry only
+    now and then, or if nothing else is due.
     """
 
     def __init__(self, model: type[_Row]) -> None:

@@ -1,7 +1,7 @@
 """Joining: an event's place among those that a receiver is going to be called with.
 
 Everything that touches several of these rows locks them in the same order: events by primary key,
-then gatherings by their keys, then runs. So nobody waits for one who waits for him.
+then gatherings by their keys, then runs. So no two transactions wait for each other.
 """
 
 from collections import defaultdict

@@ -189,7 +189,7 @@ def finish(
 
 
 def retry(states: Mapping[int, tuple[str, int]], seconds: float, *, alone: bool = False) -> None:
-    """Let locked events that waited be due again so many seconds from now, each by itself."""
+    """Let locked events that waited be due again after some seconds, each by itself."""
     waiting = [key for key, (status, _) in states.items() if status == Event.Status.WAITING]
     columns = {
         "status": Event.Status.PENDING,

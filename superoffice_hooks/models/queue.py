@@ -14,9 +14,9 @@ lost the claim changes nothing and reports nothing. An attempt is counted when i
 before the first call of a receiver. So an event that was only claimed beside one that ended their
 process goes back as it was.
 
-An event that had begun and is due again has outlived its process. That proves no guilt: the event
-of the other lane may have ended it. So it is made ``alone`` from then on, and only the ``deaths``
-of an event that ran alone count.
+An event that had begun and is due again has outlived its process. That does not prove that it
+ended the process: the event of another lane may have done so. So it is made ``alone`` from then
+on, and only the ``deaths`` of an event that ran alone count.
 
 Gatherings stand in a queue of their own, with the same columns and the same steps. An event that
 has joined all gatherings it is for, and waits for nothing else, has left its queue.

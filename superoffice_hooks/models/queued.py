@@ -11,7 +11,7 @@ class Queued(models.Model):
     """A row that waits for a process to claim it and to call receivers."""
 
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
-    """When it may be claimed, by the database's clock; null once it is in the queue no more."""
+    """When it may be claimed, by the database's clock; null once it has left the queue."""
     claim = models.BigIntegerField(_("claim"), null=True, editable=False)
     """The random token of the process that has claimed it."""
     attempts = models.PositiveIntegerField(_("attempts"), default=0)

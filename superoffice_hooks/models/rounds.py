@@ -37,7 +37,8 @@ def called(gathering: Gathering, events: int, batch: int | None, *, is_last: boo
 def _lock_as_joining_does(gathering: Gathering) -> None:
     """Lock a gathering that may be deleted, on MariaDB: by its unique key, then by its primary key.
 
-    Deleting locks the entries of the row in the other order, and would meet an event that joins.
+    Deleting locks the entries of the row in the other order. That could be a deadlock with an event
+    that joins.
     """
     if connections[queue.using()].vendor == "mysql":
         names = ("receiver", "tenant", "entity", "primary_key")

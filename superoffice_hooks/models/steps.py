@@ -60,7 +60,7 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
     Args:
         row: one that this process has claimed.
         calling: the dotted path of the first receiver.
-        alone: whether this process calls nothing else meanwhile, so that its death proves guilt.
+        alone: whether this process calls nothing else meanwhile. If it dies, this row is at fault.
     """
     # A row of which no index changes is a new version in no index of PostgreSQL (HOT).
     renewed = {} if is_fresh(row) else _renewed()

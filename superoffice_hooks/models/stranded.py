@@ -1,7 +1,7 @@
 """Stranded events: they wait for gatherings, and none of these is there any more.
 
-An event and its gathering are written in one transaction, so this takes another hand: a gathering
-deleted in SQL, a table emptied, a part of a backup restored.
+An event and its gathering are written in one transaction. So this happens only if somebody deletes
+gatherings in SQL, empties a table, or restores a part of a backup.
 """
 
 from collections.abc import Collection

@@ -1,8 +1,7 @@
 """Turns: with ORDERED, the events of one record are dispatched in the order in which they occurred.
 
-Claiming takes no notice of turns. Of the events that were claimed, those are parked for some
-seconds whose record has an earlier unfinished event. The process that finishes an event makes the
-next ones of its record due.
+Claiming takes no notice of turns. A claimed event is parked for some seconds if its record has an
+earlier unfinished event. The process that finishes an event makes the next ones of its record due.
 """
 
 from collections import defaultdict
@@ -19,7 +18,7 @@ from .updating import update
 PARKED_SECONDS = 10.0
 
 _NEXT = 20
-"""So many events of a record are made due at once."""
+"""How many events of a record are made due at once."""
 
 
 def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:

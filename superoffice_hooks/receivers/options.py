@@ -40,7 +40,7 @@ class Options(NamedTuple):
     batch: int | None = None
     """It is called for so many events at once."""
     within: float | None = None
-    """So long it waits for that number, in seconds; set if ``batch`` is."""
+    """How many seconds it waits for that number; set if ``batch`` is."""
 
     @property
     def is_gathered(self) -> bool:

@@ -33,8 +33,8 @@ Place = Mapping[str, Any]
 """The columns of the queue with which a new event is stored."""
 
 _MAX_REFUSED = 10
-"""Draining ends for now if the database refuses so many spooled deliveries in a row: then the cause
-is hardly the deliveries."""
+"""Draining ends for now if the database refuses so many spooled deliveries in a row: the cause is
+probably the database."""
 
 _doubtful: dict[str, float] = {}
 """When each spooled delivery that could not be stored was tried first, by the monotonic clock."""

@@ -16,7 +16,7 @@ from . import spool
 PAUSE_SECONDS = 5.0
 
 _PATIENCE_SECONDS = 1.5
-"""While one delivery has waited longer for the database, the others do not try it."""
+"""Once a delivery has waited longer for the database, the others do not try it meanwhile."""
 
 _FILE_NAME = "database_away"
 

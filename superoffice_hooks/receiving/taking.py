@@ -55,7 +55,7 @@ class Taking:
 
 
 around_deliveries: list[Callable[[Taking], AbstractContextManager[object]]] = []
-"""Returns what each delivery is taken in within: for tracing and measuring.
+"""Each returns a context in which a delivery is taken in: for tracing and measuring.
 
 What it raises is logged, and changes nothing. When it is left, the Taking says what came of it.
 """
@@ -67,7 +67,7 @@ _current: ContextVar[Taking | None] = ContextVar("superoffice_hooks_taking", def
 def taking(
     endpoint: str, remote_addr: str | None = None, *, is_spooled: bool = False
 ) -> Iterator[Taking]:
-    """Take a delivery in within ``around_deliveries``; what is logged names it."""
+    """Enter ``around_deliveries`` for a delivery; what is logged meanwhile names it."""
     taken = Taking(endpoint, remote_addr, is_spooled)
     with about(endpoint=endpoint, remote_addr=remote_addr):
         if not around_deliveries:

@@ -60,7 +60,8 @@ class Newest:
     def choose(self, events: Iterable[Event], past: Past) -> dict[int, set[str]]:
         """Return the receivers for which each event is the newest of its record; by primary key.
 
-        An event without a record is the newest one for each. ``past`` has the events' runs.
+        An event without a record counts as the newest one for each receiver. ``past`` has the runs
+        of the events.
         """
         if len(self._chosen) > self._max_records:
             self._chosen.clear()

@@ -16,7 +16,7 @@ from .stages import OVERDUE_SECONDS
 from .standing import is_dispatcher_meant, of_status
 
 MAX_GAUGED = 1000
-"""So many rows are counted; then there may be more."""
+"""How many rows are counted; then there may be more."""
 
 
 class Gauges(NamedTuple):

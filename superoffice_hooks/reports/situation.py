@@ -17,11 +17,11 @@ from .webhooks import Watched, watched
 from .windows import Window
 
 SAID_WITHIN = timedelta(days=30)
-"""For so long it matters what SuperOffice said of a webhook."""
+"""How long it matters what SuperOffice said of a webhook."""
 MAX_SAID = 500
-"""So many of these events are looked at, the newest ones."""
+"""How many of these events are looked at, the newest ones."""
 MAX_REPLAYS = 100
-"""So many unfinished replays are looked at."""
+"""How many unfinished replays are looked at."""
 
 _STARTED, _STOPPED, _ENDED = "webhook.started", "webhook.stopped", "webhook.errors"
 

@@ -77,9 +77,10 @@ def pending() -> Pending:
 def dispatching(
     events: EventQuerySet | None = None, waiting: gatherings.Waiting | None = None
 ) -> Dispatching:
-    """Return whether what is due is dispatched; two queries, and one if nobody knows what waits.
+    """Return whether what is due is dispatched; two queries, and one more without ``waiting``.
 
-    ``events`` are those that count, where not all do.
+    ``events`` are those that count, where not all do. ``waiting`` are the gatherings, if the caller
+    has them.
     """
     first = _queue(events)
     waits = [(event.now - event.next_attempt_at).total_seconds() for event in first]

@@ -28,7 +28,7 @@ NOTE = "What it said was forgotten on request."
 """Is added to the problems of an event."""
 
 _FINISHED = Q(next_attempt_at=None) & ~Q(status=Event.Status.WAITING)
-"""Events whose receivers need what they say no more."""
+"""Finished events: no receiver needs any more what they say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
