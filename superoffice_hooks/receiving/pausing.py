@@ -35,34 +35,20 @@ class Pause:
 
     def is_over(self) -> bool:
         """Return whether a delivery may try the database. At the end of a pause, only one may."""
-        return self._is_over(others_count=True)
+        with self._lock:
+            return self._is_over_for_all() if self._is_free() else self._has_ended()
 
     def is_over_here(self) -> bool:
         """Return the same for draining, which ignores and can end the pause of other processes."""
-        self._is_known_to_all = True
-        return self._is_over(others_count=False)
-
-    def _is_over(self, *, others_count: bool) -> bool:
-        now = time.monotonic()
         with self._lock:
-            if self._until is None:
-                if not self._hangs(now):
-                    return not others_count or self._is_over_for_all()
-                self._until = now + PAUSE_SECONDS
-                self._make_known()
-            if now < self._until:
-                return False
-            # The others wait for the result of this one.
-            self._until = now + PAUSE_SECONDS
-            self._make_known()
-            return True
+            self._is_known_to_all = True
+            return self._is_free() or self._has_ended()
 
     def begin(self) -> bool:
         """Begin a pause; return whether there was none before in this process."""
         with self._lock:
             is_new = self._until is None
-            self._until = time.monotonic() + PAUSE_SECONDS
-            self._make_known()
+            self._begin()
         return is_new
 
     def end(self) -> None:
@@ -93,8 +79,27 @@ class Pause:
         """Start again in a forked process."""
         self.__init__()  # type: ignore[misc]
 
-    def _hangs(self, now: float) -> bool:
+    def _begin(self) -> None:
+        self._until = time.monotonic() + PAUSE_SECONDS
+        self._make_known()
+
+    def _is_free(self) -> bool:
+        """Return whether this process has no pause; begin one if a thread waits too long."""
+        if self._until is None and self._hangs():
+            self._begin()
+        return self._until is None
+
+    def _has_ended(self) -> bool:
+        """Return whether the pause has ended; then begin another one for all but this caller."""
+        if self._until is not None and time.monotonic() < self._until:
+            return False
+        # The others wait for the result of this one.
+        self._begin()
+        return True
+
+    def _hangs(self) -> bool:
         """Return whether a thread has waited too long for the database."""
+        now = time.monotonic()
         return any(now - since > _PATIENCE_SECONDS for since in self._tries.values())
 
     def _is_over_for_all(self) -> bool:
