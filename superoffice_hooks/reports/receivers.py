@@ -103,6 +103,7 @@ def receivers(
         .values_list("receiver", "started_at", "error")
     }
     names = sorted({*counted, *failed, *connections_of})[:MAX_RECEIVERS]
+    rows = {name: counted.get(name, {}) for name in names}
     return Report(
         [
             Figures(
@@ -118,8 +119,7 @@ def receivers(
                 error=errors.get((name, row.get("last_failed")), "").partition("\n")[0],
                 still_failed=failed.get(name, 0),
             )
-            for name in names
-            for row in [counted.get(name, {})]
+            for name, row in rows.items()
         ],
         since if since > window.since else None,
     )
