@@ -535,6 +535,22 @@ def test_the_body_of_an_older_row_counts_whatever_is_wrong_beside_it(old_file, v
     assert numbers() == [1, 2]
 
 
+@pytest.mark.parametrize("value", ["5", "1.5", "x'ff00fe'", "CAST(x'ff00fe' AS TEXT)"])
+@pytest.mark.parametrize("column", ["endpoint", "body", "headers", "remote_addr", "received_at"])
+def test_an_older_row_blocks_no_other_whatever_its_columns_have(old_file, column, value):
+    """SQLite keeps values of any type in any column, and a damaged file any bytes."""
+    old_row(old_file, 1)
+    with closing(sqlite3.connect(old_file)) as made, made:
+        made.execute(f"UPDATE delivery SET {column} = {value}")  # noqa: S608
+    old_row(old_file, 2)
+    list(deliveries.drain())
+    pause.end()
+    list(deliveries.drain())
+    assert 2 in numbers()
+    kept = Event.objects.count() + Rejection.objects.count() + spool.standing().set_aside
+    assert kept + spool.standing().length == 2
+
+
 def test_an_older_file_that_is_no_database_is_kept_under_another_name(directory, caplog):
     content = b"this is no database " * 500
     (directory / sqlite.FILE_NAME).write_bytes(content)

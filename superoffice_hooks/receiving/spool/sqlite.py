@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ...wire.logs import get_logger
 from ...wire.notification import Delivery
+from ...wire.values import storable_text
 from . import files
 
 logger = get_logger(__name__)
@@ -45,6 +46,8 @@ def move(place: Path) -> None:
 def _move_all(path: Path, place: Path) -> None:
     with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
+        # A damaged file has any bytes, which must not block the rows behind.
+        connection.text_factory = lambda text: text.decode(errors="surrogateescape")
         while True:
             # The lock keeps other processes from moving the same row; only this disk is waited for.
             connection.execute("BEGIN IMMEDIATE")
@@ -57,7 +60,11 @@ def _move_all(path: Path, place: Path) -> None:
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:
-    """Return the delivery of a row, without its headers or time if they are unreadable."""
+    """Return the delivery of a row, without its headers or time if they are unreadable.
+
+    Raises:
+        KeyError: the table has no such column.
+    """
     try:
         headers = json.loads(row["headers"])
         headers = {str(name): str(value) for name, value in headers.items()}
@@ -67,12 +74,12 @@ def _delivery(row: dict[str, Any]) -> Delivery:
         received_at = datetime.fromisoformat(row["received_at"])
     except (ValueError, TypeError, KeyError):
         received_at = timezone.now()
-    body = row["body"]
+    body, address = row["body"], row.get("remote_addr")
     return Delivery(
-        endpoint=str(row["endpoint"]),
-        body=body.encode() if isinstance(body, str) else bytes(body),
+        endpoint=storable_text(str(row["endpoint"])),
+        body=body if isinstance(body, bytes) else str(body).encode(errors="surrogateescape"),
         headers=headers,
-        remote_addr=row.get("remote_addr"),
+        remote_addr=address if isinstance(address, str) else None,
         received_at=received_at,
         signed=bool(row.get("signed")),
     )
