@@ -63,12 +63,16 @@ class Members:
         return states
 
     def name(self, errors: Mapping[Any, BaseException]) -> bool:
-        """Note which events of a batch failed; return False if none of these is among them."""
+        """Note which events of a batch failed; return False if that is not clear.
+
+        It is not if anything else is among them, because that may stand for an event of the batch.
+        """
         if self.is_single or not self.gathering.is_batch:
             return False
         named = {event.pk: error for event, error in errors.items() if isinstance(event, Event)}
-        self.errors = {key: error for key, error in named.items() if key in self.runs}
-        return bool(self.errors)
+        is_clear = len(named) == len(errors) > 0 and named.keys() <= self.runs.keys()
+        self.errors = named if is_clear else {}
+        return is_clear
 
     def store(self, run: ReceiverRun) -> None:
         """Write the outcome of a call into the runs, inside a transaction."""

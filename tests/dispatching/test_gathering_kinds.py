@@ -205,6 +205,20 @@ class TestBatch:
         post(ticket(2))
         assert (calls, statuses()) == ([2, 1, 1], ["pending"] * 2)
 
+    def test_if_any_of_what_failed_is_no_event_of_the_batch_nobody_has_succeeded(
+        self, post, connect, calls
+    ):
+        """A primary key may stand for the event that it is of."""
+
+        def names(events, **kwargs):
+            calls.append(len(events))
+            raise Failed({events[0]: ValueError("one"), events[-1].pk: ValueError("two")})
+
+        connect(signals.any_event, names, batch=2)
+        post(ticket(1))
+        post(ticket(2))
+        assert (calls, statuses()) == ([2, 1, 1], ["pending"] * 2)
+
     def test_what_failed_is_an_exception(self, post, connect, calls):
         def names(events, **kwargs):
             calls.append(len(events))
