@@ -4,12 +4,21 @@ The sender of a delivery that was not taken in gets the status code and nothing 
 """
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-ENDS_THE_PROCESS = (KeyboardInterrupt, GeneratorExit)
-"""What is no receiver's failure. Everything else that one raises is, cancellations included."""
+
+def ends_the_process(error: BaseException) -> bool:
+    """Return whether an error is Ctrl-C, and no failure of the receiver that it came out of.
+
+    Everything else that a receiver raises is its failure, cancellations included. Python raises
+    Ctrl-C in the main thread alone; in a lane, it would end the lane and not the process.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and isinstance(error, KeyboardInterrupt)
 
 
 class SuperOfficeHooksError(Exception):
@@ -55,9 +64,20 @@ class RetryLater(SuperOfficeHooksError):
     It counts as one of the MAX_ATTEMPTS.
     """
 
+    # Of subclasses that do not call ours, too.
+    seconds: float | None = None
+
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds:g} seconds")
         self.seconds = seconds
+
+    @property
+    def wait(self) -> float | None:
+        """Return how many seconds to wait; None if that is no number, as for any failure."""
+        seconds = self.seconds
+        if not isinstance(seconds, int | float) or seconds != seconds:  # NaN
+            return None
+        return float(min(max(seconds, 0), sys.float_info.max))
 
 
 class GiveUp(SuperOfficeHooksError):
@@ -65,6 +85,8 @@ class GiveUp(SuperOfficeHooksError):
 
     The event has failed, even if its other receivers succeed. The admin shows ``reason``.
     """
+
+    reason = ""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -76,6 +98,8 @@ class Failed(SuperOfficeHooksError):
 
     What it did for the others is committed. Each of these is tried again alone, as its error says.
     """
+
+    errors: Mapping[Any, BaseException] = MappingProxyType({})
 
     def __init__(self, errors: Mapping[Any, BaseException]) -> None:
         for error in errors.values():

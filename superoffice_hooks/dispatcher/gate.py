@@ -18,19 +18,24 @@ class Gate:
         """How long an attempt that is to be made alone waits for others to end."""
         self._changed = threading.Condition()
         self._inside: list[Calling] = []
-        self.wanted_alone = 0
-        """How many attempts wait to be the only one, or are."""
-        self._one_alone = threading.Lock()
+        self._alone: list[Calling] = []
+        """The attempts that wait to be the only one, or are."""
+
+    @property
+    def wanted_alone(self) -> bool:
+        """Return whether an attempt waits to be the only one, or is, and does not hang."""
+        return not all(calling.is_hung for calling in list(self._alone))
 
     @contextmanager
     def together(self, calling: Calling) -> Iterator[None]:
         """Be one of several; wait while one is, or wants to be, alone.
 
-        An attempt whose call hangs does not keep others from being alone.
+        An attempt whose call hangs does not keep others from anything.
         """
         with self._changed:
             while self.wanted_alone:
-                self._changed.wait()
+                # Whether one hangs is not announced.
+                self._changed.wait(_LOOK_SECONDS)
             self._inside.append(calling)
         try:
             yield
@@ -40,30 +45,33 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self, seconds: float | None = None) -> Iterator[bool]:
+    def alone(self, calling: Calling, seconds: float | None = None) -> Iterator[bool]:
         """Be the only one; yield False if others are still inside after so many seconds.
 
         If two want to be alone, one waits for the other.
         """
         end = time.monotonic() + (self.seconds if seconds is None else seconds)
         with self._changed:
-            self.wanted_alone += 1
+            self._alone.append(calling)
+        is_inside = False
         try:
-            with self._one_alone:
-                yield self._is_empty(end)
+            is_inside = self._enter_alone(calling, end)
+            yield is_inside
         finally:
             with self._changed:
-                self.wanted_alone -= 1
+                self._alone.remove(calling)
+                if is_inside:
+                    self._inside.remove(calling)
                 self._changed.notify_all()
 
-    def _is_empty(self, end: float) -> bool:
-        """Wait until no attempt is inside, or until the end; return whether none is."""
+    def _enter_alone(self, calling: Calling, end: float) -> bool:
+        """Wait until no attempt is inside, and be inside; return False if that is not in time."""
         with self._changed:
-            while not all(calling.is_hung for calling in self._inside):
+            while not all(other.is_hung for other in self._inside):
                 if time.monotonic() >= end:
                     return False
-                # Whether one hangs is not announced.
                 self._changed.wait(_LOOK_SECONDS)
+            self._inside.append(calling)
         return True
 
 

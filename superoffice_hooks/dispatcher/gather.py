@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..dispatching.gathered import GatheredCall
-from ..exceptions import ENDS_THE_PROCESS
 from ..models import Event, Gathering, steps
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
     call = GatheredCall(gathering, lanes.surroundings(lane.calling, alone=gathering.alone))
     try:
         if gathering.alone:
-            with lanes.gate.alone() as is_alone:
+            with lanes.gate.alone(lane.calling) as is_alone:
                 if not is_alone:
                     steps.postpone(gathering, AGAIN_SECONDS, alone=True).apply()
                     return
@@ -32,7 +31,7 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
         else:
             with lanes.gate.together(lane.calling):
                 call.make()
-    except ENDS_THE_PROCESS:
+    except KeyboardInterrupt:
         raise
     except Exception:
         gathering.claim = claim

@@ -22,7 +22,9 @@ class Keeper(watching.Keeper):
         self._seen_at = time.monotonic()
 
     def look(self) -> None:
-        """Replace stuck lanes, then renew the claims, then note that the loop lives."""
+        """Replace lanes that ended or are stuck, renew the claims, note that the loop lives."""
+        if not (self._lanes.is_stopping or self._lanes.ends_when_idle):
+            self._lanes.start()
         lanes = list(self._lanes.lanes)
         self._lanes.row.hung = sum(lane.calling.is_hung for lane in lanes)
         if all(lane.calling.is_stuck for lane in lanes) and len(lanes) < 2 * self._lanes.count:

@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ..dispatching.attempts import Attempt
 from ..dispatching.watching import Calling
-from ..exceptions import ENDS_THE_PROCESS
+from ..exceptions import ends_the_process
 from ..models import Event, steps
 from ..models.queued import Queued
 from ..models.turns import pass_on
@@ -79,6 +79,11 @@ class Lane:
                     return
                 if not self._step() and self._rests_or_ends():
                     return
+        except BaseException:
+            # Nothing should come here. The keeper starts another one.
+            with self._lanes.changed:
+                self._lanes.lanes.remove(self)
+            raise
         finally:
             self.is_idle = False
             self.end()
@@ -105,9 +110,9 @@ class Lane:
                 pass
             elif not self._works_in_turn():
                 return self._looks_after(is_idle=True)
-        except ENDS_THE_PROCESS:
-            raise
         except BaseException as error:
+            if ends_the_process(error):
+                raise
             self._recover(error)
             return False
         return True
@@ -179,7 +184,7 @@ class Lane:
         gate = self._lanes.gate
         event = attempt.event
         if event.alone and not event.begun_at:
-            with gate.alone() as is_alone:
+            with gate.alone(self.calling) as is_alone:
                 if not is_alone:
                     steps.postpone(event, AGAIN_SECONDS, alone=True).apply()
                     return None
@@ -200,8 +205,6 @@ class Lane:
         is_concluded = False
         try:
             is_concluded = attempt.make(self._along)
-        except ENDS_THE_PROCESS:
-            raise
         except Exception as error:
             logger.exception("Unexpected error while dispatching %s", event)
             event.claim = claim

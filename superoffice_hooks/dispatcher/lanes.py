@@ -72,8 +72,8 @@ class Lanes:
         self.away = Away()
 
     def start(self) -> None:
-        """Start a thread for each lane."""
-        while len(self.lanes) < self.count:
+        """Start a thread for each lane that is not there."""
+        for _ in range(self.count - len(self.lanes)):
             self.add_lane()
 
     def add_lane(self) -> None:

@@ -107,7 +107,7 @@ class Upkeep:
             with self._gate.together(calling):
                 return self._carry_on(planned, is_stopping, calling)
         # A process has died during it, perhaps because of it.
-        with self._gate.alone(_ALONE_SECONDS) as is_alone:
+        with self._gate.alone(calling, _ALONE_SECONDS) as is_alone:
             return self._carry_on(planned, is_stopping, calling) if is_alone else 0
 
     def _carry_on(self, planned: Replay, is_stopping: Callable[[], bool], calling: Calling) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from ..exceptions import ENDS_THE_PROCESS
+from ..exceptions import ends_the_process
 from ..models import Event, ReceiverRun
 from ..signals import event_failed, receiver_ran
 from ..wire.log_fields import fields
@@ -25,10 +25,10 @@ def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any
                     exc_info=error,
                     extra=fields(event=event),
                 )
-    except ENDS_THE_PROCESS:
-        raise
     # Django catches no SystemExit and no cancellation.
     except BaseException as error:
+        if ends_the_process(error):
+            raise
         logger.error(  # noqa: TRY400
             "A receiver of %r raised for %s",
             signal,

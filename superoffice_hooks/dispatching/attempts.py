@@ -11,7 +11,6 @@ from typing import Any
 from django.db import DatabaseError, connections
 
 from .. import conf
-from ..exceptions import ENDS_THE_PROCESS
 from ..models import Event, ReceiverRun, queue, steps
 from ..models.history import History, locked
 from ..models.joining import join
@@ -93,7 +92,7 @@ class Attempt:
             if not is_broken_off(error):
                 raise
             self._give_back(BROKEN_OFF_SECONDS)
-        except ENDS_THE_PROCESS:
+        except KeyboardInterrupt:
             with suppress(DatabaseError):
                 self._give_back(0)
             raise

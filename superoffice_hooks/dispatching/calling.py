@@ -20,7 +20,7 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone, translation
 
-from ..exceptions import ENDS_THE_PROCESS, Failed
+from ..exceptions import Failed, ends_the_process
 from ..models import Event, ReceiverRun, Replay, updating
 from ..models.errors import is_victim
 from ..receivers import Receiver
@@ -117,9 +117,9 @@ def _call(
             run.succeed()
             if atomic:
                 _store(run, conclude if rides else nothing)
-    except ENDS_THE_PROCESS:
-        raise
     except BaseException as error:
+        if ends_the_process(error):
+            raise
         if not committed:
             return _not_committed(error, run, conclude, session, fail)
         with suppress(DatabaseError, InterfaceError):

@@ -7,7 +7,7 @@ the event's outcome is written, and of two processes that meet a new cause at on
 from django.db import connections, router
 
 from .. import conf
-from ..exceptions import ENDS_THE_PROCESS, GiveUp
+from ..exceptions import GiveUp, ends_the_process
 from ..models import FailureGroup, ReceiverRun
 from ..models.failure_group import Seen
 from ..models.fingerprint import fingerprint
@@ -43,10 +43,8 @@ class Failure:
             cause = fingerprint(self._error, run.event, run.receiver)
             with savepoint(using):
                 seen = FailureGroup.objects.using(using).see(cause, run.error)
-        except ENDS_THE_PROCESS:
-            raise
-        except BaseException:
-            if not connections[using].is_usable():
+        except BaseException as error:
+            if ends_the_process(error) or not connections[using].is_usable():
                 raise
             logger.exception(
                 "The failure of receiver %s for %s is in no failure group", run.receiver, run.event

@@ -11,7 +11,7 @@ from functools import partial
 from django.db import DatabaseError, connections
 
 from .. import conf
-from ..exceptions import ENDS_THE_PROCESS, GiveUp, RetryLater
+from ..exceptions import GiveUp, RetryLater
 from ..models import Event, Gathering, ReceiverRun, members, queue, steps
 from ..models.members import Members
 from ..models.transactions import in_own_transaction
@@ -68,7 +68,7 @@ class GatheredCall:
                 raise
             logger.warning("The call for %s is repeated: %s", gathering, error.__cause__ or error)
             self._give_back(BROKEN_OFF_SECONDS)
-        except ENDS_THE_PROCESS:
+        except KeyboardInterrupt:
             with suppress(DatabaseError):
                 self._give_back(0)
             raise

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.utils.module_loading import import_string
 
 from .. import conf
-from ..exceptions import ENDS_THE_PROCESS
+from ..exceptions import ends_the_process
 from ..wire.logs import get_logger
 from ..wire.values import storable_text
 
@@ -64,10 +64,10 @@ def _by_setting(error: BaseException, event: Any, receiver: str) -> str | None:
     try:
         function = import_string(chosen) if isinstance(chosen, str) else chosen
         text = function(error=error, event=event, receiver=receiver)
-    except ENDS_THE_PROCESS:
-        raise
     # Whatever the project's code raises, the failure itself is what has to be recorded.
-    except BaseException:
+    except BaseException as raised:
+        if ends_the_process(raised):
+            raise
         logger.warning(
             "%s['FAILURE_FINGERPRINT'] raised for a failure of %s. The failure is grouped as if"
             " the setting were left out.",

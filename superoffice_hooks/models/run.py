@@ -1,6 +1,5 @@
 """What came of an event: one row for each call of a receiver."""
 
-import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GiveUp, RetryLater
+from ..wire import tracebacks
 from ..wire.values import storable_text
 from .event import Event
 from .failure_group import FailureGroup
@@ -169,7 +169,7 @@ class ReceiverRun(models.Model):
         """Note what the receiver raised, which says whether it is to be called again."""
         self.outcome = self.Outcome.of(error)
         if isinstance(error, RetryLater):
-            self.retry_after = error.seconds
+            self.retry_after = error.wait
         self.succeeded_in = None
         self.duration = timezone.now() - self.started_at
         self._describe(error)
@@ -221,8 +221,7 @@ class ReceiverRun(models.Model):
         )
 
     def _describe(self, error: BaseException) -> None:
-        # format_exception_only survives errors whose own __str__ raises.
-        headline = "".join(traceback.format_exception_only(error)).strip()
-        whole = "".join(traceback.format_exception(error))
-        self.error = storable_text(headline)[:_ERROR_LENGTH]
-        self.traceback = storable_text(whole)[-_TRACEBACK_LENGTH:]
+        # Cut first: a message may have megabytes.
+        headline = tracebacks.headline(error)[:_ERROR_LENGTH]
+        whole = tracebacks.whole(error, error.__traceback__)[-_TRACEBACK_LENGTH:]
+        self.error, self.traceback = storable_text(headline), storable_text(whole)

@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from ..exceptions import ends_the_process
 from ..wire.event_names import Names, split
 from .options import Options, read_fields
 
@@ -101,10 +102,10 @@ class Receiver(NamedTuple):
         if callable(fields):
             try:
                 fields = read_fields(fields(event))
-            except (KeyboardInterrupt, GeneratorExit):
-                raise
             # Cancellations and time-outs of libraries are no Exception.
             except BaseException as error:
+                if ends_the_process(error):
+                    raise
                 return self._replace(reason=Reason.UNDECIDED, changes=changes, error=error)
         if fields is None:
             return self._replace(reason=Reason.EVERY, changes=changes)

@@ -5,10 +5,9 @@ escape sequence would change the terminal on which a log is read.
 """
 
 import logging
-import traceback
 from typing import Any
 
-from . import log_fields
+from . import log_fields, tracebacks
 from .values import one_line
 
 _LONGEST_LINE = 1000
@@ -43,7 +42,8 @@ class _Lines(logging.Filter):
 _LINES = _Lines()
 
 
-def _indented(error: Any) -> str:
+def _indented(exc_info: Any) -> str:
     """Return a traceback of which no line begins like a line of the log."""
-    lines = "".join(traceback.format_exception(*error)).rstrip("\n").split("\n")
+    _kind, error, frames = exc_info
+    lines = tracebacks.whole(error, frames).rstrip("\n").split("\n")
     return "\n".join("  " + one_line(line, _LONGEST_LINE) for line in lines[-_MAX_LINES:])

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
-from superoffice_hooks.dispatcher import Keeper, Lanes
+from superoffice_hooks.dispatcher import Keeper, Lane, Lanes
 from superoffice_hooks.dispatcher.gate import Gate, Pause
 from superoffice_hooks.dispatching import watching
 from superoffice_hooks.dispatching.attempts import Attempt
@@ -228,6 +228,39 @@ class TestLanes:
         assert Event.objects.filter(status="succeeded").count() == 1
         assert Event.objects.due().filter(attempts=0, claim=None).count() == 4
 
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit])
+    def test_what_ends_a_thread_ends_no_lane(self, post, connect, running, error):
+        def raises(**kwargs):
+            raise error
+
+        connect(signals.ticket_changed, raises)
+        connect(signals.contact_changed, lambda **kwargs: None)
+        for number in range(4):
+            post(body(PrimaryKey=number))
+        these = running()
+        wait_until(lambda: Event.objects.filter(attempts=1).count() == 4)
+        post(body("contact.changed"))
+        wait_until(lambda: Event.objects.filter(status="succeeded").count() == 1)
+        assert all(lane.thread.is_alive() for lane in these.lanes)
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_lane_that_ended_is_replaced(self, post, connect, running, monkeypatch):
+        def raises(_lane, error):
+            raise error
+
+        with monkeypatch.context() as patch:
+            # As a handler of the project's logging may.
+            patch.setattr(Lane, "_recover", raises)
+            patch.setattr(Lanes, "next_run", lambda lanes: 1 / 0)
+            these = Lanes(Dispatcher.Kind.COMMAND, 2)
+            these.start()
+            wait_until(lambda: not these.lanes)
+        Keeper(these).look()
+        connect(signals.ticket_changed, lambda **kwargs: None)
+        post(body())
+        wait_until(lambda: Event.objects.filter(status="succeeded").count() == 1)
+        these.stop(SECONDS)
+
     def test_a_lane_outlives_whatever_is_raised(self, post, connect, running, monkeypatch):
         raised: list[int] = []
         real = Attempt.make
@@ -363,10 +396,10 @@ class TestGate:
     def test_who_is_alone_waits_for_others_and_keeps_them_out(self):
         gate, order = Gate(), []
         with gate.together(Calling()):
-            with gate.alone(0.01) as is_alone:
+            with gate.alone(Calling(), 0.01) as is_alone:
                 assert not is_alone
             assert not gate.wanted_alone
-        with gate.alone(1) as is_alone:
+        with gate.alone(Calling(), 1) as is_alone:
             assert is_alone
 
             def enter():
@@ -379,6 +412,37 @@ class TestGate:
             order.append("alone")
         other.join(SECONDS)
         assert order == ["alone", "other"]
+
+    def test_who_is_alone_and_hangs_keeps_nobody_out(self, monkeypatch):
+        gate, hangs, entered = Gate(), Calling(), []
+        with gate.alone(hangs, 0):
+            hangs.begin("tests.hangs")
+            with hooks(CALL_SECONDS=1):
+                monkeypatch.setattr(hangs, "_since", time.monotonic() - 1)
+                assert not gate.wanted_alone
+                with gate.together(Calling()):
+                    entered.append("other")
+                with gate.alone(Calling(), 0) as is_alone:
+                    assert is_alone
+        assert entered == ["other"]
+
+    def test_two_that_want_to_be_alone_take_turns(self):
+        gate, order = Gate(), list[bool | str]()
+
+        def enter():
+            with gate.alone(Calling(), SECONDS) as is_alone:
+                order.append(is_alone)
+
+        with gate.alone(Calling(), 0):
+            with gate.alone(Calling(), 0.01) as is_alone:
+                assert not is_alone
+            other = threading.Thread(target=enter)
+            other.start()
+            time.sleep(0.05)
+            order.append("first")
+        other.join(SECONDS)
+        assert order == ["first", True]
+        assert not gate.wanted_alone
 
     def test_a_pause_grows_until_it_ends(self):
         pause = Pause(1, 4)

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import math
+import threading
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,6 +15,7 @@ from django.utils import timezone, translation
 
 from superoffice_hooks import signals
 from superoffice_hooks.dispatching.in_thread import dispatch_due
+from superoffice_hooks.exceptions import Failed, RetryLater
 from superoffice_hooks.models import Event, ReceiverRun
 
 from ..conftest import SECRET, body
@@ -89,6 +93,68 @@ def test_ctrl_c_ends_the_dispatcher_and_gives_the_event_back(post, connect):
     untouched = Event.objects.filter(status="pending", attempts=0, claim=None)
     assert untouched.due().count() == 3
     assert not ReceiverRun.objects.exists()
+
+
+PLACE: Any = ("receivers.py", 1, 1, b"no text")
+
+
+class WaitsForNothing(RetryLater):
+    def __init__(self):
+        Exception.__init__(self)
+
+
+class FailsWithNothing(Failed):
+    def __init__(self):
+        Exception.__init__(self)
+
+
+def retry_later(seconds):
+    error = RetryLater(1)
+    error.seconds = seconds
+    return error
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (SyntaxError("no", PLACE), "failed"),
+        (FailsWithNothing(), "failed"),
+        (GeneratorExit(), "failed"),
+        (WaitsForNothing(), "postponed"),
+        *((retry_later(s), "postponed") for s in (math.nan, -1e300, 10**400, "5", None)),
+    ],
+)
+def test_whatever_error_it_is_it_is_recorded(post, connect, atomic, error, outcome):
+    def raises(**kwargs):
+        raise error
+
+    connect(signals.ticket_changed, raises, atomic=atomic)
+    post(body())
+    list(dispatch_due(1, [Event.objects.get().pk]))
+    event = Event.objects.get()
+    assert event.runs.first().outcome == outcome
+    assert (event.deaths, event.claim) == (0, None)
+
+
+def test_what_is_raised_in_the_main_thread_alone_is_ctrl_c(post, connect):
+    def interrupted(**kwargs):
+        raise KeyboardInterrupt
+
+    connect(signals.ticket_changed, interrupted)
+    post(body())
+    in_thread(lambda: list(dispatch_due(1)))
+    assert ReceiverRun.objects.first().error == "KeyboardInterrupt"
+
+
+def in_thread(act):
+    def run():
+        act()
+        connection.close()
+
+    other = threading.Thread(target=run)
+    other.start()
+    other.join()
 
 
 class TestHooks:

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -47,6 +48,28 @@ def log() -> Iterator[io.StringIO]:
     logging.getLogger("superoffice_hooks").addHandler(handler)
     yield stream
     logging.getLogger("superoffice_hooks").removeHandler(handler)
+
+
+class HasNoGroup(ExceptionGroup):
+    @property
+    def exceptions(self):
+        raise RuntimeError("it has none")
+
+
+PLACE: Any = ("receivers.py", 1, 1, b"no text")
+CANNOT_BE_SHOWN = [SyntaxError("no", PLACE), HasNoGroup("no", [ValueError()])]
+
+
+@pytest.mark.parametrize("error", CANNOT_BE_SHOWN, ids=lambda error: type(error).__name__)
+def test_an_error_that_cannot_be_shown_does_not_come_out_of_the_call_that_logs(log, error):
+    try:
+        raise error  # noqa: TRY301
+    except Exception:
+        get_logger("superoffice_hooks.tests").exception("It failed")
+    lines = log.getvalue().splitlines()
+    assert lines[0] == "ERROR It failed"
+    assert "test_logs.py" in lines[1]
+    assert lines[-1].endswith(f"{type(error).__qualname__}: (the message cannot be shown)")
 
 
 def is_clean(text: str) -> bool:
