@@ -31,8 +31,6 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
         else:
             with lanes.gate.together(lane.calling):
                 call.make()
-    except KeyboardInterrupt:
-        raise
     except Exception:
         gathering.claim = claim
         lane.unreturned.append(gathering)

@@ -27,6 +27,7 @@ from ..receivers import Receiver
 from ..wire.log_fields import about
 from ..wire.logs import get_logger
 from .announcing import announce_run
+from .lending import Lent
 from .recording import (
     Conclude,
     Fail,
@@ -105,7 +106,7 @@ def _call(
     connection.ensure_connection()
     session = connection.connection
     try:
-        with _own_transaction(connection, committed) if atomic else nullcontext():
+        with Lent(), _own_transaction(connection, committed) if atomic else nullcontext():
             # In the project's own language and time zone, not those of a request.
             zone = timezone.override(timezone.get_default_timezone())
             with translation.override(settings.LANGUAGE_CODE), zone:
@@ -114,6 +115,9 @@ def _call(
                 except Failed as failed:
                     if not _is_partial(failed, run, connection):
                         raise
+                finally:
+                    # event.delete() takes the key away, and so does the way to copy a row.
+                    event.pk = run.event_id
             run.succeed()
             if atomic:
                 _store(run, conclude if rides else nothing)
@@ -163,8 +167,6 @@ def _not_committed(
     """
     if isinstance(error, BrokenOff):
         raise error
-    # event.delete() is undone with the rest, but has left the instance without its key.
-    run.event.pk = run.event_id
     connection = own_connection()
     if has_ended(session, connection, error):
         connection.close()

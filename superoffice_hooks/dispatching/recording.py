@@ -13,7 +13,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..models import ReceiverRun, updating
+from ..models import ReceiverRun, errors, updating
 from ..models.transactions import in_own_transaction, reads_committed
 from ..models.updating import Update
 from .announcing import announce_run
@@ -90,15 +90,24 @@ def outcome_may_ride(connection: BaseDatabaseWrapper) -> bool:
 
 
 def on_a_live_connection(write: Callable[[], _T]) -> _T:
-    """Return what ``write`` returns, tried again on a new connection if the session ends."""
+    """Return what ``write`` returns, tried again on a new connection if the session ends.
+
+    It is also tried again once if a new connection may do better: a receiver may have changed the
+    settings of its session.
+    """
     connection = own_connection()
+    is_new = False
     for wait in _WAITS:
         session = connection.connection
         try:
             return write()
         except (DatabaseError, InterfaceError) as error:
-            if connection.in_atomic_block or not has_ended(session, connection, error):
+            if connection.in_atomic_block:
                 raise
+            if not has_ended(session, connection, error):
+                if is_new or not errors.wants_fresh_connection(error):
+                    raise
+                is_new = True
             connection.close()
             time.sleep(wait)
     return write()

@@ -64,8 +64,12 @@ def is_victim(error: BaseException) -> bool:
 
 
 def wants_fresh_connection(error: BaseException) -> bool:
-    """Return whether a new connection may do better: to another server, or without old plans."""
-    return kind_of(error) is Kind.GONE or _sqlstate(error) in _STALE
+    """Return whether a new connection may do better.
+
+    It may lead to another server, has no old plans, and none of the settings that other code has
+    left in the session: a search path, a role.
+    """
+    return kind_of(error) in (Kind.GONE, Kind.SCHEMA)
 
 
 _STALE = ("0A000", "26000", "42P05")
@@ -82,7 +86,7 @@ _MYSQL: dict[Kind, frozenset[int]] = {
     | {3, 1021, 1030, 1037, *range(1040, 1046), 1049, 1114, 1129, 1130, 1180, 1203, 1223, 1226}
     | {1290, 1698, 1792, 1836},
     Kind.BUSY: frozenset({1020, 1205, 1206, 1213, 1317, 1637, 1969, 3024}),
-    Kind.SCHEMA: frozenset({1054, 1142, 1143, 1146, 1412}),
+    Kind.SCHEMA: frozenset({1054, 1099, 1100, 1142, 1143, 1146, 1412}),
     Kind.ROW: frozenset({1048, 1062, 1118, 1153, 1264, 1265, 1266, 1267, 1292, 1300, 1364, 1366})
     | {1406, 1452, 1690, 4025},
 }

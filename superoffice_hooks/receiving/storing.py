@@ -10,7 +10,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..exceptions import SuperOfficeHooksError
-from ..models import Event, errors
+from ..models import Event, errors, sessions
 from ..models.time_limits import STATEMENT_SECONDS, limited
 from ..wire.logs import get_logger
 from ..wire.notification import Delivery
@@ -49,6 +49,9 @@ def store(delivery: Delivery, record: Record, keep: Keep) -> Event | None:
     connection = connections[router.db_for_write(Event)]
     with pause.trying():
         try:
+            if sessions.is_begun_unseen(connection):
+                # By other code of this thread. What we would write would not be committed.
+                sessions.renew(connection)
             connection.ensure_connection()
             limits = limited(connection)
         except Exception as error:

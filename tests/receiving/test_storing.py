@@ -233,6 +233,25 @@ def end_all_sessions(other) -> None:
             cursor.execute(f"KILL {number}")
 
 
+@on_postgresql
+@pytest.mark.parametrize("setting", ["search_path TO pg_catalog", "ROLE pg_monitor"])
+def test_settings_that_other_code_left_in_the_session_are_no_outage(post, setting):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {setting}")
+    assert post(body()).status_code == 200
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="its driver does not say")
+def test_what_is_answered_200_is_no_part_of_a_transaction_that_other_code_left_open(post, other):
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+    assert post(body()).status_code == 200
+    with other.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM superoffice_hooks_event")
+        assert cursor.fetchone() == (1,)
+
+
 # Time limits ----------------------------------------------------------------------------------
 
 
