@@ -109,8 +109,9 @@ def words_of(item: pytest.Item) -> list[tuple[str, ...]]:
 def as_databases_see_it(item: pytest.Item) -> tuple[object, ...]:
     """What tells a test from those that do the same with other words."""
     words = {name for named in words_of(item) for name in named}
-    indices: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
-    seen = {name: number for name, number in indices.items() if name not in words}
+    # Not all values can be compared; pytest hands the same object to each test that has it.
+    values: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    seen = {name: id(value) for name, value in values.items() if name not in words}
     return *without_parameters(item), *sorted(seen.items())
 
 

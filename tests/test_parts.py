@@ -12,7 +12,12 @@ import pytest
 
 from .bounded import TooLong, run_bounded
 from .hard.processes import wait_until
-from .parts import MINUTES, of_another_database, pytest_collection_modifyitems
+from .parts import (
+    MINUTES,
+    as_databases_see_it,
+    of_another_database,
+    pytest_collection_modifyitems,
+)
 
 
 def python(program: str) -> list[str]:
@@ -32,12 +37,12 @@ def test_a_fast_test_that_starts_a_process_fails():
 
 
 def item(*words: pytest.MarkDecorator, **parameters: int) -> Any:
-    """A test that uses the database, with these marks and with these numbers of its parameters."""
+    """A test that uses the database, with these marks and with these parameters."""
     return SimpleNamespace(
         fixturenames=("db",),
         get_closest_marker=lambda name: None,
         iter_markers=lambda name: [each.mark for each in words],
-        callspec=SimpleNamespace(indices=parameters),
+        callspec=SimpleNamespace(params=parameters),
         parent=None,
         name=f"test{parameters}",
         originalname="test",
@@ -59,6 +64,16 @@ class TestAnotherDatabase:
     def test_takes_all_that_have_no_mark(self):
         items = [item(row=n) for n in (0, 1)]
         assert of_another_database(items) == items
+
+    @pytest.mark.words("language")
+    @pytest.mark.parametrize("row", [0, 1])
+    @pytest.mark.parametrize("language", ["nb", "nl"])
+    def test_sees_as_many_of_these_as_there_are_rows(self, request, language, row):
+        """As pytest describes tests with several parameters."""
+        name = request.node.originalname
+        these = [each for each in request.session.items if each.originalname == name]
+        rows = {each.callspec.params["row"] for each in these}
+        assert len(set(map(as_databases_see_it, these))) == len(rows)
 
 
 class Marked:
