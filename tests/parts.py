@@ -1,8 +1,9 @@
 """The parts of the suite: fast tests, slow ones, hard ones, and one of each as a smoke test.
 
-Slow are those that start a process, drive a browser or fill a table; pytest's markers in
-pyproject.toml say the same. A test that starts a process without that mark fails, since a suite
-gets slow by one such test after the other.
+Slow are those that start a process, drive a browser or fill a table, and those that repeat a fast
+one with other parameters, which its mark "first" names; pytest's markers in pyproject.toml say the
+same. A test that starts a process without that mark fails, since a suite gets slow by one such test
+after the other.
 """
 
 import gc
@@ -48,6 +49,7 @@ def pytest_collection_modifyitems(
 
 def choose(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the options leave out, and bound what is long."""
+    leave_to_the_slow(items)
     # An option says it for all of them.
     for item in filter(is_long, [] if config.getoption("timeout") else items):
         if not item.get_closest_marker("timeout"):
@@ -60,6 +62,17 @@ def choose(config: pytest.Config, items: list[pytest.Item]) -> None:
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
+
+
+def leave_to_the_slow(items: list[pytest.Item]) -> None:
+    """Make slow what differs from an earlier test in the parameters of its mark "first" alone."""
+    known = set[tuple[object, ...]]()
+    for item in items:
+        if mark := item.get_closest_marker("first"):
+            kind = without(item, set(mark.args))
+            if kind in known:
+                item.add_marker(pytest.mark.slow)
+            known.add(kind)
 
 
 def pytest_collection_finish() -> None:
@@ -108,10 +121,14 @@ def words_of(item: pytest.Item) -> list[tuple[str, ...]]:
 
 def as_databases_see_it(item: pytest.Item) -> tuple[object, ...]:
     """What tells a test from those that do the same with other words."""
-    words = {name for named in words_of(item) for name in named}
+    return without(item, {name for named in words_of(item) for name in named})
+
+
+def without(item: pytest.Item, names: set[str]) -> tuple[object, ...]:
+    """What tells a test from others but for the parameters of these names."""
     # Not all values can be compared; pytest hands the same object to each test that has it.
     values: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
-    seen = {name: id(value) for name, value in values.items() if name not in words}
+    seen = {name: id(value) for name, value in values.items() if name not in names}
     return *without_parameters(item), *sorted(seen.items())
 
 

@@ -15,6 +15,7 @@ from .hard.processes import wait_until
 from .parts import (
     MINUTES,
     as_databases_see_it,
+    leave_to_the_slow,
     of_another_database,
     pytest_collection_modifyitems,
 )
@@ -36,12 +37,18 @@ def test_a_fast_test_that_starts_a_process_fails():
         subprocess.run(python(""), check=True)
 
 
-def item(*words: pytest.MarkDecorator, **parameters: int) -> Any:
+def item(*marks: pytest.MarkDecorator, **parameters: int) -> Any:
     """A test that uses the database, with these marks and with these parameters."""
+    added = list[pytest.MarkDecorator]()
+
+    def named(name: str) -> list[pytest.Mark]:
+        return [each.mark for each in (*marks, *added) if each.name == name]
+
     return SimpleNamespace(
         fixturenames=("db",),
-        get_closest_marker=lambda name: None,
-        iter_markers=lambda name: [each.mark for each in words],
+        get_closest_marker=lambda name: next(iter(named(name)), None),
+        iter_markers=named,
+        add_marker=added.append,
         callspec=SimpleNamespace(params=parameters),
         parent=None,
         name=f"test{parameters}",
@@ -74,6 +81,25 @@ class TestAnotherDatabase:
         these = [each for each in request.session.items if each.originalname == name]
         rows = {each.callspec.params["row"] for each in these}
         assert len(set(map(as_databases_see_it, these))) == len(rows)
+
+
+class TestFirst:
+    """What repeats a fast test in all but what its mark names is slow."""
+
+    def slow(self, *items: Any) -> list[bool]:
+        leave_to_the_slow(list(items))
+        return [bool(each.get_closest_marker("slow")) for each in items]
+
+    def test_the_first_is_fast_for_each_value_of_the_other_parameters(self):
+        mark = pytest.mark.first("version")
+        items = [item(mark, version=n, action=m) for n in (0, 1) for m in (0, 1)]
+        assert self.slow(*items) == [False, False, True, True]
+
+    def test_one_that_is_run_alone_is_the_first(self):
+        assert self.slow(item(pytest.mark.first("version"), version=1)) == [False]
+
+    def test_others_stay_as_they_are(self):
+        assert self.slow(item(version=0), item(version=1)) == [False, False]
 
 
 class Marked:

@@ -44,6 +44,7 @@ def secrets_from_somewhere(endpoint: str) -> list[str] | None:
 
 
 @pytest.mark.words("post")
+@pytest.mark.first("post")
 class TestDocumentedBodies:
     """Everything SuperOffice documents is answered 200 and kept."""
 
@@ -197,6 +198,7 @@ class TestUnsigned:
 
 
 @pytest.mark.words("post")
+@pytest.mark.first("post")
 class TestStrangeBodies:
     """Signed means kept, however strange; unsigned means refused, bounded, and no echo."""
 

@@ -68,6 +68,7 @@ DRIFT = {
 }
 
 
+@pytest.mark.first("version")
 @pytest.mark.parametrize("key", DRIFT)
 @pytest.mark.parametrize("version", ["10.2", "12.1"])
 def test_drift_by_another_hand_is_shown_and_put_right(superoffice, key):
@@ -87,6 +88,7 @@ def test_drift_by_another_hand_is_shown_and_put_right(superoffice, key):
     assert superoffice.entries()[0].state == "Active"
 
 
+@pytest.mark.first("version")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_addresses_for_errors_are_put_right_if_they_are_wanted(superoffice, hooks, live_server):
     hooks(

@@ -47,6 +47,7 @@ def newest() -> Watch:
     return found
 
 
+@pytest.mark.first("version")
 @VERSIONS
 @pytest.mark.parametrize(
     ("action", "said", "noted"),
@@ -59,6 +60,7 @@ def test_a_test_and_a_ping_are_said_and_noted(action, said, noted):
     assert (newest().action, newest().who, newest().state) == (noted, "anna", "Active")
 
 
+@pytest.mark.first("version")
 @VERSIONS
 @pytest.mark.parametrize("state", by_hand.STOPPED_STATES)
 def test_a_webhook_is_activated_again_by_a_person(superoffice, state):

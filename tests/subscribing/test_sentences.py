@@ -91,6 +91,7 @@ FAULTS: dict[str, tuple[Callable[[FakeSuperOffice], dict[str, str]], str]] = {
 }
 
 
+@pytest.mark.first("command")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_sentence_at_each_command(superoffice, hooks, caplog, fault, command):

@@ -84,6 +84,7 @@ def test_a_webhook_that_delivers_is_well_and_one_row(told):
     assert told == []
 
 
+@pytest.mark.first("version", "counts")
 @MEANINGS
 def test_nine_failures_are_noticed_within_one_look(superoffice, told):
     break_it(superoffice)
@@ -98,6 +99,7 @@ def test_nine_failures_are_noticed_within_one_look(superoffice, told):
     assert len(told) == 1
 
 
+@pytest.mark.first("version", "counts")
 @MEANINGS
 def test_a_webhook_that_was_ended_is_activated_again_once(superoffice, hooks, told):
     hooks(REACTIVATE=1)
@@ -114,6 +116,7 @@ def test_a_webhook_that_was_ended_is_activated_again_once(superoffice, hooks, to
     assert superoffice.entries()[0].state == "TooManyErrors"
 
 
+@pytest.mark.first("version", "counts")
 @MEANINGS
 def test_one_410_is_the_same(superoffice, hooks, told):
     hooks(REACTIVATE=1)
