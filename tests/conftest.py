@@ -25,6 +25,7 @@ from . import many
 from .emptying import empty_all
 from .parts import (  # noqa: F401  (pytest finds its hooks here)
     pytest_addoption,
+    pytest_collection,
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,

@@ -75,6 +75,16 @@ def leave_to_the_slow(items: list[pytest.Item]) -> None:
             known.add(kind)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without the garbage collector: it would look through all, and free nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector away from the thousands of tests, which all live to the end.
 
