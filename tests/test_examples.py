@@ -83,6 +83,7 @@ def test_an_example_runs_and_its_settings_pass_the_checks(code, written):
         assert [message for message in found if message.id.startswith("superoffice")] == []
 
 
+@pytest.mark.slow  # at the pace of SuperOffice's API, as shipped
 @pytest.mark.django_db(transaction=True)
 def test_the_test_of_a_subscription_passes():
     pytest.importorskip("httpx")
