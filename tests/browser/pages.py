@@ -143,13 +143,17 @@ class Admin:
         """Show the page as it is in another theme and another window."""
         self.tab.emulate_media(color_scheme=theme)
         self.tab.set_viewport_size(size)
-        # Half way from light to dark, nothing can be read.
-        self.tab.evaluate("document.getAnimations().forEach(animation => animation.finish())")
+        self._finish_animations()
 
     def print_on(self, paper: Any) -> None:
-        """Show the page as it is on paper of this size."""
-        self.tab.emulate_media(media="print", color_scheme="light")
+        """Show the page as it is on paper of this size, of somebody whose theme is dark."""
+        self.tab.emulate_media(media="print", color_scheme="dark")
         self.tab.set_viewport_size(paper)
+        self._finish_animations()
+
+    def _finish_animations(self) -> None:
+        # Half way from light to dark, nothing can be read.
+        self.tab.evaluate("document.getAnimations().forEach(animation => animation.finish())")
 
     def too_wide(self) -> list[str]:
         """What sticks out of the window and makes the whole page scroll sideways."""
@@ -165,6 +169,11 @@ class Admin:
             for node in found["nodes"]
             if (found["id"], *node["target"]) not in PARDONED
         ]
+
+    def wasted_ink(self) -> list[str]:
+        """What is dark behind a text, or light on white, and what nobody needs on paper."""
+        found: list[str] = self.tab.locator("body, body *").evaluate_all(WASTED_INK)
+        return found
 
     def nameless_tables(self) -> list[str]:
         """What a screen reader could not name; Django's list is named by the page."""
@@ -184,6 +193,26 @@ NAMELESS = """tables => tables
     .filter(table => !table.closest("#nav-sidebar"))
     .filter(table => !table.caption && !table.ariaLabel && !table.closest("[aria-labelledby]"))
     .map(table => table.outerHTML.slice(0, 120))"""
+WASTED_INK = """elements => {
+    const brightness = colour => {
+        const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
+        return alpha ? (red + green + blue) / 3 : null;
+    };
+    const texts = element => [...element.childNodes].some(
+        node => node.nodeType === Node.TEXT_NODE && node.textContent.trim()
+    );
+    return elements
+        .filter(element => element.checkVisibility() && !element.closest("svg, .visually-hidden"))
+        .filter(element => {
+            const style = getComputedStyle(element);
+            const ground = brightness(style.backgroundColor);
+            return (ground !== null && ground < 128)
+                || (texts(element) && brightness(style.color) > 128)
+                || element.matches("#header, #nav-sidebar, .breadcrumbs, .submit-row");
+        })
+        .slice(0, 5)
+        .map(element => element.outerHTML.slice(0, 120));
+}"""
 STICKING_OUT = """() => {
     const page = document.documentElement;
     if (page.scrollWidth <= page.clientWidth) return [];

@@ -31,7 +31,7 @@ def test_the_page_has_no_barriers_and_fits(browse, helpdesk, place):
             wrong = admin.barriers() + admin.too_wide()
             found += [f"{theme}, {window}: {barrier}" for barrier in wrong]
     admin.print_on(A4)
-    found += [f"on paper: {part}" for part in admin.too_wide()]
+    found += [f"on paper: {part}" for part in admin.too_wide() + admin.wasted_ink()]
     assert found == [], "\n@@".join(found)
 
 
