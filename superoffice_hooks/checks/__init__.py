@@ -34,6 +34,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
         *values.retention(),
         *values.fields(),
         *databases.silent_host(),
+        *databases.no_commit(),
         *subscriptions.subscriptions(),
     ]
 

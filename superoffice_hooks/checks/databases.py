@@ -1,4 +1,4 @@
-"""Checks of the databases of our tables: time-outs, and character sets."""
+"""Checks of the databases of our tables: time-outs, commits, and character sets."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -40,6 +40,18 @@ def silent_host() -> Iterator[checks.CheckMessage]:
         hint=f"Write {{{advice}}}, or other values that suit your network.",
         id="superoffice_hooks.W030",
     )
+
+
+def no_commit() -> Iterator[checks.CheckMessage]:
+    """Report a database in which Django commits nothing by itself."""
+    alias = router.db_for_write(Event)
+    if not connections.databases[alias].get("AUTOCOMMIT", True):
+        yield checks.Error(
+            f"DATABASES[{alias!r}]['AUTOCOMMIT'] is False. Nobody commits what is stored: a delivery"
+            " that was answered 200 is lost.",
+            hint="Leave it out, or keep the tables of this app in another database.",
+            id="superoffice_hooks.E022",
+        )
 
 
 def narrow_columns(aliases: Sequence[str]) -> Iterator[checks.CheckMessage]:

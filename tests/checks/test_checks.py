@@ -333,6 +333,13 @@ def test_w030_the_environment_may_have_the_time_out(monkeypatch):
     assert ids({"SECRETS": [LONG]}) == []
 
 
+@pytest.mark.parametrize(("autocommit", "expected"), [(False, ["E022"]), (True, [])])
+def test_e022_nobody_commits_what_is_stored(monkeypatch, autocommit, expected):
+    database = {**connections.databases["default"], "AUTOCOMMIT": autocommit}
+    monkeypatch.setitem(connections.databases, "default", database)
+    assert ids({"SECRETS": [LONG]}) == expected
+
+
 def test_what_makes_sense_is_no_problem(tmp_path):
     sensible = {
         "SECRETS": [LONG],
