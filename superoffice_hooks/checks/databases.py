@@ -47,8 +47,8 @@ def no_commit() -> Iterator[checks.CheckMessage]:
     alias = router.db_for_write(Event)
     if not connections.databases[alias].get("AUTOCOMMIT", True):
         yield checks.Error(
-            f"DATABASES[{alias!r}]['AUTOCOMMIT'] is False. Nobody commits what is stored: a delivery"
-            " that was answered 200 is lost.",
+            f"DATABASES[{alias!r}]['AUTOCOMMIT'] is False. Nobody commits what is stored: a"
+            " delivery that was answered 200 is lost.",
             hint="Leave it out, or keep the tables of this app in another database.",
             id="superoffice_hooks.E022",
         )
