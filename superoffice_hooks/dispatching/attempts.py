@@ -246,4 +246,4 @@ class Attempt:
         """Announce that an event has failed for good, if this process wrote that down."""
         step = self._step
         if step and step.applied and step.columns.get("status") == Event.Status.FAILED:
-            announce_failed(self.event, f"after {self.event.attempts} attempts: {self._reason}")
+            announce_failed(self.event, f"at attempt {self.event.attempts}: {self._reason}")

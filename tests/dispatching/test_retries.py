@@ -104,8 +104,9 @@ def test_after_the_last_attempt_the_event_has_failed_and_says_so(post, connect, 
     event = next_attempt()
     assert (event.status, event.attempts, event.next_attempt_at) == ("failed", 3, None)
     assert told == ["failed"]
-    levels = [r.levelno for r in caplog.records if "failed for good" in r.message]
-    assert levels == [logging.WARNING]
+    [last] = [r for r in caplog.records if "failed for good" in r.message]
+    assert last.levelno == logging.WARNING
+    assert last.message.endswith("failed for good at attempt 3: no attempt is left")
 
 
 def test_retry_later_is_not_called_before_it_wants_to(post, connect):
