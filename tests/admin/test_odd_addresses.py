@@ -26,13 +26,14 @@ LISTS = {
 # After what the database refuses, nothing more could be read in the transaction of a test.
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:DateTimeField .* received a naive datetime:RuntimeWarning")
-def test_no_time_breaks_a_list(post, replayer):
+@pytest.mark.first("url")
+@pytest.mark.parametrize("url", LISTS)
+def test_no_time_breaks_a_list(post, replayer, url):
     post(body())
-    for url, column in LISTS.items():
-        for lookup in ("", "__gte", "__lt", "__year", "__isnull", "__x"):
-            for time in OUT_OF_RANGE:
-                address = f"{url}?{column}{lookup}={time}"
-                assert replayer.get(address, follow=True).status_code in {200, 400}, address
+    for lookup in ("", "__gte", "__lt", "__year", "__isnull", "__x"):
+        for time in OUT_OF_RANGE:
+            address = f"{url}?{LISTS[url]}{lookup}={time}"
+            assert replayer.get(address, follow=True).status_code in {200, 400}, address
 
 
 @pytest.mark.django_db
