@@ -308,6 +308,16 @@ def test_several_that_drain_at_once_store_nothing_twice():
     assert Redelivery.objects.count() == 0
 
 
+def test_a_disk_without_locks_is_drained(monkeypatch):
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.EBADF, "as on NFS, for a file that is open for reading")
+
+    spooled(PrimaryKey=7)
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert len(list(deliveries.drain())) == 1
+    assert (numbers(), waiting()) == ([7], 0)
+
+
 def test_nobody_waits_for_who_waits_for_the_database(post, monkeypatch):
     spooled(PrimaryKey=1)
     began, go_on = threading.Event(), threading.Event()

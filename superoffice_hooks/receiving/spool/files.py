@@ -146,8 +146,12 @@ def _lock(descriptor: int) -> bool:
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
+        except OSError:
+            # Some network file systems have no locks for files that are open for reading. Then two
+            # processes may store one delivery, the second as a redelivery.
+            pass
     return os.fstat(descriptor).st_nlink > 0
 
 
