@@ -18,7 +18,6 @@ from .filling import multiply_events
 
 pytestmark = [
     pytest.mark.hard,
-    pytest.mark.xdist_group("many events"),
     pytest.mark.django_db,
     pytest.mark.usefixtures("many_events"),
     pytest.mark.xdist_group("many events"),  # filled once

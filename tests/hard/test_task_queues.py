@@ -1,10 +1,14 @@
 """DISPATCH = "task" on real queues: with workers that are killed, and with a queue that is down."""
 
+import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,7 +23,6 @@ from .servers import WebServer
 
 pytestmark = [
     pytest.mark.hard,
-    pytest.mark.xdist_group("queues"),  # there is one Redis
     pytest.mark.skipif(
         not URL.startswith("postgresql"), reason="Queues are tried on one database."
     ),
@@ -40,12 +43,15 @@ CALLED = "SELECT count(*) FROM superoffice_hooks_event WHERE calling <> ''"
 
 
 @pytest.fixture(params=WORKERS)
-def queue(request) -> dict[str, str]:
+def queue(request) -> Iterator[dict[str, str]]:
     """What the project's settings need to know of its queue."""
     variable = SERVERS.get(request.param, "")
     if variable and variable not in os.environ:
         pytest.skip(f"{variable} is not set, so that queue was not tried.")
-    return {"HARD_QUEUE": request.param, "HARD_QUEUE_URL": os.environ.get(variable, "")}
+    # All projects have one queue in Redis, so a worker of one would take the tasks of another.
+    with (Path(tempfile.gettempdir()) / f"superoffice_hooks_{request.param}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield {"HARD_QUEUE": request.param, "HARD_QUEUE_URL": os.environ.get(variable, "")}
 
 
 def send(project: Project, events: int, name: str = "ticket.changed") -> list[str]:
