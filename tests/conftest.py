@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.dispatch import Signal
 from django.test import Client, TransactionTestCase
+from django.urls import clear_script_prefix
 
 from superoffice_hooks import dispatcher, signals
 from superoffice_hooks.models import Dispatcher, Event, Rejection
@@ -277,3 +278,10 @@ def no_pause() -> Iterator[None]:
     """What one test did to the database keeps no other from asking it."""
     yield
     pause.end()
+
+
+@pytest.fixture(autouse=True)
+def no_script_prefix() -> Iterator[None]:
+    """The prefix of a server in one test is in no URL of another; Django keeps it in the thread."""
+    yield
+    clear_script_prefix()
