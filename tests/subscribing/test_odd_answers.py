@@ -1,6 +1,7 @@
 """Texts that do something to a terminal, or to nobody's encoding; addresses written otherwise."""
 
 from collections.abc import Callable
+from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from typing import Any
 
@@ -156,6 +157,8 @@ def test_what_is_not_compared_is_not_said_to_differ(arguments):
 
 @pytest.mark.parametrize("command", ["superoffice_subscribe", "superoffice_watch"])
 def test_without_the_extra_nothing_is_known(command, monkeypatch):
+    # It finds out as it is imported what else it can import, for the tests that come later, too.
+    import_module(f"superoffice_hooks.management.commands.{command}")
     monkeypatch.setattr("superoffice_hooks.superoffice_api.is_installed", lambda: False)
     run = Run(command)
     assert (run.code, "Install the extra" in run.text) == (2, True)
