@@ -40,22 +40,9 @@ def test_an_event_without_an_entity_is_of_no_record_though_it_has_a_number(post,
 
 @pytest.mark.parametrize("order", [("priority", "title"), ("title", "priority")])
 def test_of_two_connections_of_a_function_the_shortest_times_count(post, connect, order):
-    connect(
-        signals.ticket_changed,
-        settles,
-        dispatch_uid="patient",
-        fields={"priority"},
-        settle=60,
-        at_most=900,
-    )
-    connect(
-        signals.ticket_changed,
-        settles,
-        dispatch_uid="hasty",
-        fields={"title"},
-        settle=20,
-        at_most=2000,
-    )
+    for name, settle, at_most in [("priority", 60, 900), ("title", 20, 2000)]:
+        times = {"settle": settle, "at_most": at_most}
+        connect(signals.ticket_changed, settles, dispatch_uid=name, fields={name}, **times)
     for name in order:
         post(body(PrimaryKey=1, Changes=[name]))
     join()

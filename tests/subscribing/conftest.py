@@ -79,3 +79,11 @@ class Run:
 
 def subscribe(*arguments: str) -> Run:
     return Run("superoffice_subscribe", *arguments)
+
+
+@pytest.fixture
+def entry(superoffice, hooks) -> Any:
+    """The webhook at SuperOffice, after ``superoffice_subscribe --apply``."""
+    assert subscribe("--apply").code == 0
+    (entry,) = superoffice.entries()
+    return entry

@@ -14,13 +14,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 ELSEWHERE = "https://elsewhere.example.com/hook/"
 
 
-@pytest.fixture
-def entry(superoffice):
-    assert subscribe("--apply").code == 0
-    (entry,) = superoffice.entries()
-    return entry
-
-
 def move(entry, url: str = ELSEWHERE) -> None:
     entry.values["TargetUrl"] = url
     entry.hook.url = url

@@ -20,13 +20,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 ODD = "odd\ud800\x1b[31m"
 
 
-@pytest.fixture
-def entry(superoffice):
-    assert subscribe("--apply").code == 0
-    (entry,) = superoffice.entries()
-    return entry
-
-
 def written(*command: str) -> str:
     """What a command writes to a terminal that takes UTF-8."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
