@@ -160,15 +160,16 @@ def _create(seen: Look, who: str) -> Generator[str, None, Webhook | None]:
 
 def _wait_for_earlier(save: Watch) -> Iterator[str]:
     """Wait until no save that began before this one can go on, or until its webhook is there."""
-    while save.earlier_save_may_go_on():
-        yield "Another process has begun to save this webhook. Waiting for what comes of it."
+    while True:
+        if save.earlier_save_may_go_on():
+            yield "Another process has begun to save this webhook. Waiting for what comes of it."
         while save.earlier_save_may_go_on():
             if look(save.endpoint).matching:
                 return
             time.sleep(_PAUSE)
-    # The row of an earlier one may show only now: it had its number before it committed.
-    if not look(save.endpoint).matching and save.earlier_save_may_go_on():
-        yield from _wait_for_earlier(save)
+        # The row of an earlier one may show only now: it had its number before it committed.
+        if look(save.endpoint).matching or not save.earlier_save_may_go_on():
+            return
 
 
 def _settled(endpoint: str) -> Webhook | None:
