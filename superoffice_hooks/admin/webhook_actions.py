@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .. import superoffice_api
+from .. import subscribing, superoffice_api
 from ..models import Watch
-from ..subscribing import acting, configured
+from ..subscribing import configured
 from ..superoffice_api.errors import ApiError
 from . import showing
 
@@ -82,8 +82,8 @@ def _act(admin: "WatchAdmin", request: HttpRequest, endpoint: str, action: str) 
         admin.message_user(request, message, messages.ERROR)
         return
     try:
-        result = acting.act(endpoint, action, who=request.user.get_username())
-    except configured.NotConfigured as error:
+        result = subscribing.act(endpoint, action, who=request.user.get_username())
+    except configured.NotPossible as error:
         admin.message_user(request, showing.visible(str(error)), messages.WARNING)
     except ApiError as error:
         admin.message_user(request, showing.visible(str(error)), messages.ERROR)

@@ -10,10 +10,10 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import superoffice_api
+from .. import subscribing, superoffice_api
 from ..models import Watch
 from ..reports.webhooks import Watched, watched
-from ..subscribing import acting, configured
+from ..subscribing import configured
 from ..superoffice_api.errors import ApiError
 from ..wire.values import storable_text
 from .base import Acting, View
@@ -87,8 +87,8 @@ class WebhookAction(Acting):
         try:
             # All texts of the API are in English.
             with translation.override("en"):
-                result = acting.act(endpoint, self.action, who=who)
-        except configured.NotConfigured as error:
+                result = subscribing.act(endpoint, self.action, who=who)
+        except configured.NotPossible as error:
             raise NotPossible(str(error)) from None
         except ApiError as error:
             raise Failed(str(error)) from None

@@ -1,8 +1,8 @@
-"""Make the webhook at SuperOffice as it is wanted, step by step.
+"""Create the webhook at SuperOffice, or change it, step by step, until it is as wanted.
 
-If the process ends in between, the next call looks how far it came and goes on from there. A new
-webhook is noted before it is saved, so that two processes, or one that died and the next one, make
-one and not two.
+If the process ends in between, the next call looks how far it came and goes on from there. A row
+of ``Watch`` says that a new webhook is being saved, before it is. So two processes create one
+webhook and not two, and so do a process that died and the next one.
 """
 
 import time
@@ -15,30 +15,30 @@ from . import arriving, noting
 from .comparing import entity
 from .looking import Look, look
 
-SETTLE_WAITS = (1.0, 4.0, 16.0)
-"""Seconds between looks for a save of which the answer was lost."""
+LOST_ANSWER_WAITS = (1.0, 4.0, 16.0)
+"""Seconds before each look for a webhook whose save had no answer."""
 
 _PAUSE = 2.0
 
 
 class NotApplied(ApiError):
-    """It was not done, and the message says what to do."""
+    """Something is not as wanted. The message says what to do."""
 
 
 class NotKnown(ApiError):
-    """It is not known whether it was done."""
+    """SuperOffice gave no answer, so it is not known whether the webhook was saved."""
 
 
 def apply(endpoint: str, *, who: str, adopt: int | None = None) -> Iterator[str]:
-    """Make the webhook of an endpoint as it is wanted; yield each step in a sentence.
+    """Create or change the webhook of an endpoint as wanted; yield a sentence for each step.
 
     Args:
         endpoint: one of WEBHOOKS.
-        who: the person who wants it.
+        who: the person who does it.
         adopt: the id of the webhook that is ours, even with another address.
 
     Raises:
-        ApiError: it was not done, or it is not known.
+        ApiError: something is not as wanted, or it is not known whether it is.
     """
     seen = look(endpoint, adopt=adopt)
     yield f"Signed in to {seen.wanted.tenant}; webhooks that are visible: {len(seen.visible)}."
@@ -49,12 +49,14 @@ def apply(endpoint: str, *, who: str, adopt: int | None = None) -> Iterator[str]
         noting.note(seen)
         yield "The webhook is as it is wanted."
         return
-    number = _secret_to_write(seen)
+    # The secret in use, if it is known and ours.
+    in_use = seen.ours.secret_number if seen.ours else None
+    number = max(in_use or 0, 0)
     yield _tested(seen, number)
     if seen.ours is None:
         made = yield from _create(seen, who)
         if made is None:
-            # Another process has made it.
+            # Another process has created it.
             yield from apply(endpoint, who=who, adopt=adopt)
             return
         action = Watch.Action.CREATED
@@ -68,7 +70,7 @@ def apply(endpoint: str, *, who: str, adopt: int | None = None) -> Iterator[str]
 
 
 def require_one(seen: Look, adopt: int | None) -> None:
-    """Stop if it is not clear which webhook is ours."""
+    """Raise NotApplied if it is not clear which webhook is ours."""
     if seen.ours is not None or (adopt is None and not seen.matching):
         return
     if adopt is not None:
@@ -81,7 +83,7 @@ def require_one(seen: Look, adopt: int | None) -> None:
 
 
 def delete(endpoint: str, number: int, *, who: str) -> str:
-    """Delete a webhook by its id; return the sentence about it.
+    """Delete a webhook by its id; return a sentence that says so.
 
     Raises:
         ApiError: it was not deleted.
@@ -96,7 +98,7 @@ def delete(endpoint: str, number: int, *, who: str) -> str:
 
 
 def conclude(endpoint: str, *, action: Watch.Action, who: str, adopt: int | None = None) -> str:
-    """Look again, ping, and note what was done; return the sentence about it."""
+    """Look again, ping, and note what was done; return a sentence about the ping."""
     seen = look(endpoint, adopt=adopt)
     if seen.ours is None or not seen.wanted.ping:
         noting.note(seen, action=action, who=who)
@@ -109,12 +111,6 @@ def conclude(endpoint: str, *, action: Watch.Action, who: str, adopt: int | None
         f"The ping has not arrived within {arriving.ARRIVAL_SECONDS:.0f} seconds. Does"
         f" {seen.wanted.url} lead to this project, and to this database?"
     )
-
-
-def _secret_to_write(seen: Look) -> int:
-    """Return the number of the secret to save: the one in use, if it is known and ours."""
-    in_use = seen.ours.secret_number if seen.ours else None
-    return max(in_use or 0, 0)
 
 
 def _tested(seen: Look, number: int) -> str:
@@ -134,7 +130,7 @@ def _tested(seen: Look, number: int) -> str:
 
 
 def _create(seen: Look, who: str) -> Generator[str, None, Webhook | None]:
-    """Save a new webhook, unless another process does; see the module's docstring."""
+    """Save a new webhook; return None if another process has done so."""
     endpoint = seen.wanted.endpoint
     save = Watch.begin_saving(endpoint, seen.wanted.tenant, who)
     yield from _wait_for_earlier(save)
@@ -147,19 +143,19 @@ def _create(seen: Look, who: str) -> Generator[str, None, Webhook | None]:
         save.end_saving()
         raise
     except (NotReached, NotRead):
-        settled = _settled(endpoint)
-        if settled is None:
+        saved = _saved_without_answer(endpoint)
+        if saved is None:
             raise NotKnown(
                 "SuperOffice gave no answer to the save, and the webhook is not there yet. Run"
                 " this again: it looks first."
             ) from None
-        made = settled
+        made = saved
     save.end_saving()
     return made
 
 
 def _wait_for_earlier(save: Watch) -> Iterator[str]:
-    """Wait until no save that began before this one can go on, or until its webhook is there."""
+    """Wait until each save that began earlier has ended, or until its webhook is there."""
     while True:
         if save.earlier_save_may_go_on():
             yield "Another process has begun to save this webhook. Waiting for what comes of it."
@@ -167,14 +163,14 @@ def _wait_for_earlier(save: Watch) -> Iterator[str]:
             if look(save.endpoint).matching:
                 return
             time.sleep(_PAUSE)
-        # The row of an earlier one may show only now: it had its number before it committed.
+        # The row of an earlier save may be visible only now: it commits after it has its number.
         if look(save.endpoint).matching or not save.earlier_save_may_go_on():
             return
 
 
-def _settled(endpoint: str) -> Webhook | None:
-    """Return the webhook of a save of which the answer was lost, if it is there."""
-    for wait in SETTLE_WAITS:
+def _saved_without_answer(endpoint: str) -> Webhook | None:
+    """Return the webhook whose save had no answer; None if it is not there."""
+    for wait in LOST_ANSWER_WAITS:
         time.sleep(wait)
         if matching := look(endpoint).matching:
             return matching[0]

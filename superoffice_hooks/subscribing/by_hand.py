@@ -1,4 +1,4 @@
-"""What a person does about a webhook at a page or through the API: test, ping, activate again."""
+"""Actions of a person on a webhook, from a page or the API: test it, ping it, activate it again."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,39 +11,40 @@ from ..superoffice_api.errors import ApiError
 from ..superoffice_api.webhooks import ACTIVE, STOPPED, TOO_MANY_ERRORS, Webhook
 from ..wire.event_names import PING
 from . import arriving, configured, noting, watching
+from .configured import NotPossible
 from .looking import Look, look
 
 SECONDS = 20.0
-"""How long a person waits: less than servers give a request."""
+"""How long a person waits: less than the time-out of a web server."""
 
 STOPPED_STATES = (STOPPED, TOO_MANY_ERRORS)
 """The states from which a webhook is activated again."""
 
 
 class Result(NamedTuple):
-    """What came of it."""
+    """The result of an action."""
 
     is_well: bool
     sentence: str
 
 
 def act(endpoint: str, action: str, *, who: str) -> Result:
-    """Do one of ACTIONS about the webhook of an endpoint, and note what was seen.
+    """Do one of ACTIONS on the webhook of an endpoint, and note what was seen.
 
     Args:
         endpoint: one of WEBHOOKS.
         action: one of ACTIONS.
-        who: the person who wants it.
+        who: the person who does it.
 
     Raises:
-        NotConfigured: it cannot be done, and SuperOffice was left alone.
-        ApiError: it was not done, or it is not known.
+        NotPossible: it cannot be done as things are now; SuperOffice was left as it is.
+        ApiError: it was not done, or it is not known whether it was.
     """
     tenant = configured.wanted_of(endpoint).tenant
     try:
         with patience.limit(SECONDS):
             return ACTIONS[action](look(endpoint), who)
-    except configured.NotConfigured:
+    except NotPossible:
         raise
     except ApiError as error:
         noting.note_unknown(endpoint, tenant, str(error), who=who, action=_NOTED[action])
@@ -76,11 +77,9 @@ def _ping(seen: Look, who: str) -> Result:
     ours = _ours(seen)
     if seen.state != ACTIVE:
         noting.note(seen)
-        raise configured.NotConfigured(
-            f"The webhook is {seen.state}, so SuperOffice would not deliver a ping."
-        )
+        raise NotPossible(f"The webhook is {seen.state}, so SuperOffice would not deliver a ping.")
     if PING not in ours.events:
-        raise configured.NotConfigured(
+        raise NotPossible(
             f"The webhook does not list the event {PING}. Allow the ping in WEBHOOKS, and run"
             " superoffice_subscribe --apply."
         )
@@ -95,8 +94,8 @@ def _reactivate(seen: Look, who: str) -> Result:
     _ours(seen)
     if seen.state not in STOPPED_STATES:
         noting.note(seen)
-        raise configured.NotConfigured(f"The webhook is {seen.state}, so it was left as it is.")
-    # If it is refused from here on, the page shows how the webhook is.
+        raise NotPossible(f"The webhook is {seen.state}, so it was left as it is.")
+    # Noted first: if SuperOffice refuses what follows, the page shows the state of the webhook.
     noting.note(seen)
     after = watching.reactivate(seen, who=who)
     if not after.is_down:
@@ -109,13 +108,13 @@ def _reactivate(seen: Look, who: str) -> Result:
 def _ours(seen: Look) -> Webhook:
     if seen.ours is None:
         noting.note(seen)
-        raise configured.NotConfigured(
+        raise NotPossible(
             f"SuperOffice has {len(seen.matching) or 'no'} webhooks for {seen.wanted.url}, so it is"
             " not clear which one is meant. Compare them with superoffice_subscribe."
         )
     if seen.is_elsewhere:
         noting.note(seen)
-        raise configured.NotConfigured(
+        raise NotPossible(
             f"Webhook {seen.ours.id} delivers to {seen.ours.url}, and not to {seen.wanted.url}."
             " superoffice_subscribe --apply puts that right."
         )

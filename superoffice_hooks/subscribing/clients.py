@@ -22,8 +22,9 @@ def client_of(tenant: str) -> Client:
     """
     connection = configured.connection_of(tenant)
     rate = conf.current().API_RATE
-    # After a fork, the sockets of the parent are not ours.
-    made_for = (os.getpid(), connection, rate, hidden := _hidden(tenant))
+    hidden = _hidden(tenant)
+    # The process is part of it: after a fork, the sockets belong to the parent.
+    made_for = (os.getpid(), connection, rate, hidden)
     with _lock:
         known = _clients.get(tenant)
         if known is None or known[0] != made_for:
@@ -35,7 +36,7 @@ def client_of(tenant: str) -> Client:
 
 
 def _hidden(tenant: str) -> tuple[Secret, ...]:
-    """Return what SuperOffice may quote and nobody is to see: secrets and headers of webhooks."""
+    """Return what must not show, if SuperOffice quotes it: secrets and headers of webhooks."""
     hidden: list[Secret] = []
     for endpoint in configured.endpoints():
         try:
@@ -49,7 +50,7 @@ def _hidden(tenant: str) -> tuple[Secret, ...]:
 
 
 def forget() -> None:
-    """Sign in anew before the next call; for tests, and after a change of credentials."""
+    """Drop all clients, so that the next call signs in again; for tests and changed credentials."""
     with _lock:
         for _made_for, client in _clients.values():
             client.close()

@@ -18,7 +18,7 @@ class Difference(NamedTuple):
 
 
 def differences(wanted: Wanted, actual: Webhook, watched: int | None) -> tuple[Difference, ...]:
-    """Return what differs; ``watched`` is the webhook whose state events it is for."""
+    """Return what differs; ``watched`` is the id of the webhook whose state events are wanted."""
     return tuple(_differences(wanted, actual, watched))
 
 
@@ -76,7 +76,7 @@ def shown(actual: Webhook) -> dict[str, Any]:
 def entity(
     wanted: Wanted, secrets: tuple[Secret, ...], *, number: int = 0, watched: int | None = None
 ) -> dict[str, Any]:
-    """Return what SuperOffice is to save, signed with the secret of this number."""
+    """Return the values for SuperOffice to save; ``number`` is that of the secret to sign with."""
     values: dict[str, Any] = {
         "Name": wanted.name,
         "Events": list(wanted.all_events(watched)),

@@ -14,7 +14,11 @@ from ..superoffice_api.redacting import Secret
 from .wanted import Wanted, WrongWebhook, read
 
 
-class NotConfigured(ApiError):
+class NotPossible(ApiError):
+    """It cannot be done as things are now. SuperOffice was left as it is."""
+
+
+class NotConfigured(NotPossible):
     """The settings lack something."""
 
 
@@ -34,7 +38,7 @@ def wanted_of(endpoint: str) -> Wanted:
     """Return the webhook that is wanted for an endpoint.
 
     Raises:
-        NotConfigured: WEBHOOKS has none, or one that cannot be.
+        NotConfigured: WEBHOOKS has none, or one with wrong values.
     """
     webhooks: Any = conf.current().WEBHOOKS
     if not isinstance(webhooks, Mapping) or endpoint not in webhooks:
@@ -73,7 +77,7 @@ def tenants() -> list[str]:
 
 
 def all_wanted() -> list[Wanted]:
-    """Return the webhooks that are wanted; without those that cannot be."""
+    """Return the webhooks that are wanted, without those whose values are wrong."""
     wanted = []
     for endpoint in endpoints():
         try:
@@ -84,10 +88,10 @@ def all_wanted() -> list[Wanted]:
 
 
 def connection_of(tenant: str) -> Connection:
-    """Return how a tenant is reached.
+    """Return the connection to a tenant.
 
     Raises:
-        NotConfigured: CONNECTIONS does not say.
+        NotConfigured: CONNECTIONS has none that can be used.
     """
     connection, problem = _read(tenant)
     if connection is None:
@@ -100,7 +104,10 @@ def connection_of(tenant: str) -> Connection:
 
 @sensitive_variables()
 def _read(tenant: str) -> tuple[Connection | None, str]:
-    """Return the connection, or why there is none. No error leaves: frames have the secrets."""
+    """Return the connection, or the reason why there is none.
+
+    It raises nothing: the frames of an error would show the secrets.
+    """
     connections: Any = conf.current().CONNECTIONS
     try:
         if isinstance(connections, Mapping):

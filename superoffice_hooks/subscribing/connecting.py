@@ -1,4 +1,4 @@
-"""Whether a tenant can be reached, signed in to and read, in sentences for its administrator."""
+"""Check that a tenant can be reached, signed in to and read; say so to its administrator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Finding:
 
 
 def check(tenant: str) -> Iterator[Finding]:
-    """Yield what works for a tenant and what does not."""
+    """Yield a finding for each thing that works for a tenant, or does not."""
     try:
         client = client_of(tenant)
         state = client.address().state
@@ -75,6 +75,6 @@ def _log(client: Client, table: str, key: str, what: str) -> Finding:
     try:
         archives.rows(client, "dynamic", [f"{table}.{key}"], where=f"{table}.{key} gt 0", limit=1)
     except ApiError as error:
-        # A back-fill would need it; webhooks do not.
+        # No webhook needs the logs, so this is no failure.
         return Finding(f"The log of {what} ({table}) cannot be read. {error}")
     return Finding(f"The log of {what} ({table}) can be read.")

@@ -16,7 +16,7 @@ from .wanted import Wanted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What SuperOffice has for an endpoint."""
+    """The webhook of an endpoint, as it was seen at SuperOffice."""
 
     wanted: Wanted
     client: Client
@@ -28,7 +28,7 @@ class Look:
     ours: Webhook | None
     """The one that is ours; None if there is none, or if it is not clear which one."""
     watched: int | None
-    """The webhook whose state events it is for."""
+    """The id of the webhook whose state events are wanted."""
     differences: tuple[Difference, ...]
 
     @property
@@ -45,19 +45,19 @@ class Look:
 
     @property
     def is_as_wanted(self) -> bool:
-        """Return whether nothing has to be done."""
+        """Return whether nothing has to be changed."""
         return self.ours is not None and not self.differences
 
 
 def look(endpoint: str, *, adopt: int | None = None) -> Look:
-    """Return what SuperOffice has for an endpoint; nothing is written.
+    """Look at the webhook of an endpoint; nothing is written.
 
     Args:
         endpoint: one of WEBHOOKS.
         adopt: the id of the webhook that is ours, even with another address.
 
     Raises:
-        ApiError: it is not known.
+        ApiError: SuperOffice's answer, or a setting, is missing or cannot be used.
     """
     wanted = configured.wanted_of(endpoint)
     secrets = configured.secrets_of(endpoint)

@@ -23,7 +23,7 @@ def note(
     has_arrived: bool | None = None,
     **values: Any,
 ) -> Watch:
-    """Note a look; ``has_arrived`` says so of a ping, if one was sent."""
+    """Store a look. If a ping was sent, ``has_arrived`` says whether it arrived."""
     if has_arrived is None:
         ping = _last_ping(seen)
     else:
@@ -46,7 +46,7 @@ def note(
 
 
 def _last_ping(seen: Look) -> str:
-    """Return what became of the last ping of this webhook, as it was before this look."""
+    """Return the result of the last ping, if the webhook is the same and in the same state."""
     if seen.is_elsewhere:
         return ""
     last = Watch.objects.of(seen.wanted.endpoint).seen().first()
@@ -55,7 +55,7 @@ def _last_ping(seen: Look) -> str:
 
 
 def note_unknown(endpoint: str, tenant: str, reason: str, **values: Any) -> Watch:
-    """Note that the state is not known."""
+    """Store that the state is not known."""
     state = Watch.State.UNKNOWN.value
     return _note(endpoint, tenant=tenant, state=state, reason=reason, **values)
 
@@ -65,7 +65,7 @@ def _note(endpoint: str, **values: Any) -> Watch:
     if watch.state in (Watch.State.UNKNOWN, Watch.State.SAVING) or watch == before:
         return watch
     was_down = before is not None and before.is_down
-    # Before it is made, and after it was deleted on purpose, nobody misses it.
+    # A webhook that was never there, or that was deleted here on purpose, is not reported.
     is_missed = watch.state != Watch.State.MISSING or (before is not None and not watch.action)
     if watch.is_down and not was_down and is_missed:
         announce_stop(watch)

@@ -1,4 +1,4 @@
-"""Recognising our webhook among those that are visible: by its address, or by what was noted."""
+"""Recognise our webhook among the visible ones: by its address, or by what earlier looks saw."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,10 @@ def ours(wanted: Wanted, visible: Sequence[Webhook]) -> Webhook | None:
 
 
 def _moved(wanted: Wanted, visible: Sequence[Webhook]) -> Webhook | None:
-    """Return the webhook that was seen with the wanted address, and has another one now.
+    """Return the webhook that an earlier look saw with the wanted address, and that has moved.
 
-    One that was only seen with another address is not ours: a copy of a project, for tests,
-    has the rows of the first one, and an address of its own.
+    The earlier look must have seen the wanted address. The copy of a project, for tests, wants an
+    address of its own, and its database has the rows of the original's webhook.
     """
     free = {hook.id: hook for hook in visible if not _is_of_another(wanted, hook)}
     rows = Watch.objects.of(wanted.endpoint).seen().filter(tenant=wanted.tenant)

@@ -1,4 +1,4 @@
-"""Putting a new secret in use, in the order in which no delivery is refused."""
+"""Let SuperOffice sign with a new secret, in steps during which no delivery is refused."""
 
 from collections.abc import Iterator
 

@@ -29,7 +29,7 @@ KEYS = (
 
 
 class WrongWebhook(ValueError):
-    """The values describe no webhook that SuperOffice can have."""
+    """The values describe no webhook that SuperOffice could save."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Wanted:
     events: tuple[str, ...] = ()
     """Names, without patterns and without the ping."""
     states_of: str = ""
-    """The endpoint whose webhook's state events it is for."""
+    """An endpoint: the state events of its webhook are sent to this one."""
     error_emails: tuple[str, ...] | None = None
     """None leaves them as they are."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -51,7 +51,7 @@ class Wanted:
     ping: bool = True
 
     def shown(self) -> dict[str, Any]:
-        """Return what may be shown of it: no value of a header or a property."""
+        """Return what may be shown of it: the names of headers and properties, no values."""
         return {
             "name": self.name,
             "url": self.url,
@@ -63,7 +63,7 @@ class Wanted:
         }
 
     def all_events(self, watched: int | None = None) -> tuple[str, ...]:
-        """Return the names to send; ``watched`` is the webhook whose state events it is for."""
+        """Return all event names; ``watched`` is the id of the webhook of ``states_of``."""
         states = [f"webhook{watched}.{action}" for action in STATE_ACTIONS if self.states_of]
         return (*self.events, *states, *([PING] if self.ping else []))
 
@@ -98,7 +98,7 @@ def read(endpoint: str, values: Any) -> Wanted:
         properties=_properties(values.get("properties", {})),
         ping=values.get("ping", True),
     )
-    # Ten digits for the webhook whose states it is for.
+    # The id of the webhook of states_of is not known here. It has up to ten digits.
     if len(",".join(wanted.all_events(10**9))) > MAX_EVENTS_LENGTH:
         raise WrongWebhook(
             f"its event names are longer than {MAX_EVENTS_LENGTH} characters together"
@@ -166,7 +166,7 @@ def _properties(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise WrongWebhook("its 'properties' are no dict")
     try:
-        # As SuperOffice gives them back: a tuple as a list.
+        # In the types that SuperOffice returns: a tuple becomes a list.
         read: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         raise WrongWebhook("its 'properties' cannot be written as JSON") from None

@@ -1,4 +1,4 @@
-"""Keeping watch: one look at each webhook, a ping, and what is done about one that was ended."""
+"""Keep watch: look at each webhook, ping it, and activate it again if SuperOffice has ended it."""
 
 from .. import conf
 from ..models import Watch
@@ -16,9 +16,9 @@ logger = get_logger(__name__)
 
 
 def watch(endpoint: str) -> Watch:
-    """Look at the webhook of an endpoint, and note what was seen; never raises for SuperOffice.
+    """Look at the webhook of an endpoint, and store what was seen; an ApiError is stored, too.
 
-    A webhook that was ended for too many errors is activated again, as REACTIVATE allows.
+    A webhook that was ended for too many errors is activated again, if REACTIVATE allows it.
     """
     tenant = ""
     try:
@@ -47,32 +47,32 @@ def watch(endpoint: str) -> Watch:
 
 
 def watch_due(seconds: float) -> None:
-    """Look at each of WEBHOOKS at which no process has looked for so long."""
+    """Look at each of WEBHOOKS, unless a process has looked at it within these seconds."""
     for endpoint in configured.endpoints():
         if Watch.claim_look(endpoint, seconds):
             watch(endpoint)
 
 
 def reactivate(seen: Look, *, who: str = "") -> Watch:
-    """Activate a webhook again, and return what was seen then.
+    """Activate a webhook again, and return what was seen afterwards.
 
-    It is tested first, and tried at once with an event of our own: before version 12.1, the first
-    failure after it ends the webhook again, so the first delivery must be a success.
+    SuperOffice tests its address first, and a ping follows at once. Before version 12.1 the counter
+    of failures goes on where it was, so the first delivery must be a success.
 
     Raises:
         ApiError: it was not activated.
     """
     if seen.ours is None:
-        raise configured.NotConfigured("There is no webhook to activate.")
+        raise configured.NotPossible("There is no webhook to activate.")
     number = max(seen.ours.secret_number or 0, 0)
     tested, _has_arrived = arriving.test(seen, number)
     if not tested.succeeded:
-        raise configured.NotConfigured(
+        raise configured.NotPossible(
             f"SuperOffice still cannot deliver to {seen.wanted.url}, so the webhook was left as it"
             f" is. SuperOffice wrote: {tested.message or 'nothing'}"
         )
     endpoint = seen.wanted.endpoint
-    # Before it is done: a process that dies meanwhile has used up one of the day's.
+    # Noted before it is done: so it counts for REACTIVATE even if the process dies meanwhile.
     noting.note(seen, action=Watch.Action.REACTIVATED, who=who)
     values = entity(seen.wanted, seen.secrets, number=number, watched=seen.watched)
     seen.webhooks.change(seen.ours.id, values)
@@ -97,7 +97,7 @@ def _counters(seen: Look) -> Counters:
 
 
 def _ping(seen: Look) -> bool | None:
-    """Return whether a ping arrives; None if none can be sent. One may get lost, two do not."""
+    """Return whether one of two pings arrives; None if none can be sent."""
     if seen.ours is None or seen.is_elsewhere:
         return None
     if seen.state != ACTIVE or PING not in seen.ours.events:

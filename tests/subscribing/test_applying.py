@@ -224,7 +224,7 @@ def _only_the_old_one(signature, body, secrets):
 class TestTheAnswerOfASaveIsLost:
     @pytest.fixture(autouse=True)
     def _quickly(self, monkeypatch):
-        monkeypatch.setattr(applying, "SETTLE_WAITS", (0.0, 0.0))
+        monkeypatch.setattr(applying, "LOST_ANSWER_WAITS", (0.0, 0.0))
 
     def test_a_save_that_went_through_is_found(self, superoffice):
         superoffice.fail(r"POST .*/v1/Webhook$", cut="after")

@@ -7,7 +7,7 @@ import pytest
 from superoffice_hooks import signals
 from superoffice_hooks.models import Watch
 from superoffice_hooks.subscribing import by_hand
-from superoffice_hooks.subscribing.configured import NotConfigured
+from superoffice_hooks.subscribing.configured import NotPossible
 from superoffice_hooks.superoffice_api import patience
 from superoffice_hooks.superoffice_api.errors import ApiError
 from superoffice_hooks.testing import FakeSuperOffice
@@ -78,7 +78,7 @@ def test_a_webhook_is_activated_again_by_a_person(superoffice, state):
 
 def test_one_that_is_active_is_left_as_it_is(superoffice):
     before = len(superoffice.writes())
-    with pytest.raises(NotConfigured, match="is Active, so it was left as it is"):
+    with pytest.raises(NotPossible, match="is Active, so it was left as it is"):
         act("reactivate")
     assert len(superoffice.writes()) == before
 
@@ -87,7 +87,7 @@ def test_one_that_superoffice_cannot_deliver_to_is_not_activated(superoffice):
     superoffice.entries()[0].state = "TooManyErrors"
     superoffice.fail("Webhook/Test", times=9, reply=Reply(200, {"Success": False, "Message": "x"}))
     before = len(superoffice.writes())
-    with pytest.raises(NotConfigured, match="still cannot deliver"):
+    with pytest.raises(NotPossible, match="still cannot deliver"):
         act("reactivate")
     assert len(superoffice.writes()) == before
     assert (newest().state, newest().is_down) == ("TooManyErrors", True)
@@ -124,7 +124,7 @@ def test_a_test_does_not_say_that_a_lost_ping_arrives_again(superoffice, connect
 
 def test_a_stopped_webhook_is_not_pinged(superoffice):
     superoffice.entries()[0].state = "Stopped"
-    with pytest.raises(NotConfigured, match="is Stopped"):
+    with pytest.raises(NotPossible, match="is Stopped"):
         act("ping")
     assert newest().state == "Stopped"
 
@@ -132,14 +132,14 @@ def test_a_stopped_webhook_is_not_pinged(superoffice):
 def test_one_without_the_ping_is_not_pinged(superoffice, hooks, live_server):
     hooks(WEBHOOKS={"default": webhook(superoffice, live_server, ping=False)})
     subscribe("--apply")
-    with pytest.raises(NotConfigured, match="does not list the event"):
+    with pytest.raises(NotPossible, match="does not list the event"):
         act("ping")
 
 
 @pytest.mark.parametrize("action", by_hand.ACTIONS)
 def test_one_that_is_gone_is_said_to_be_so(superoffice, action):
     superoffice.webhooks.entries.clear()
-    with pytest.raises(NotConfigured, match="has no webhooks"):
+    with pytest.raises(NotPossible, match="has no webhooks"):
         act(action)
     assert newest().state == "missing"
 

@@ -229,7 +229,7 @@ def quick(monkeypatch, hooks, caplog):
     """Nobody waits: what is waited for is on this machine."""
     monkeypatch.setattr(arriving, "ARRIVAL_SECONDS", 0.1)
     monkeypatch.setattr(calling, "WAITS", (0.0,))
-    monkeypatch.setattr(applying, "SETTLE_WAITS", (0.0,))
+    monkeypatch.setattr(applying, "LOST_ANSWER_WAITS", (0.0,))
     hooks(REACTIVATE=1)
     caplog.set_level(logging.DEBUG, "superoffice_hooks")
 

@@ -105,7 +105,7 @@ def test_it_is_down_and_nothing_is_sent_elsewhere(superoffice, entry, hooks, mon
 def test_a_person_is_told_where_it_delivers(superoffice, entry, action):
     move(entry)
     before = len(superoffice.writes())
-    with pytest.raises(configured.NotConfigured, match=f"delivers to {ELSEWHERE}"):
+    with pytest.raises(configured.NotPossible, match=f"delivers to {ELSEWHERE}"):
         by_hand.act("default", action, who="anna")
     assert len(superoffice.writes()) == before
 
