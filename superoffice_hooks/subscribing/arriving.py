@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import randrange
 
 from ..models import Redelivery, queue
-from ..superoffice_api import patience
+from ..superoffice_api import deadline
 from ..superoffice_api.webhooks import Tested
 from ..wire import event_names
 from ..wire.event_names import PING
@@ -53,7 +53,7 @@ def _newest_test(endpoint: str) -> tuple[int | None, int | None]:
 
 
 def _becomes_true(has_arrived: Callable[[], bool]) -> bool:
-    end = time.monotonic() + patience.left(ARRIVAL_SECONDS)
+    end = time.monotonic() + deadline.left(ARRIVAL_SECONDS)
     while not has_arrived():
         if time.monotonic() > end:
             return False

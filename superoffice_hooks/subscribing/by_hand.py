@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext
 
 from ..models import Watch
-from ..superoffice_api import patience
+from ..superoffice_api import deadline
 from ..superoffice_api.errors import ApiError
 from ..superoffice_api.webhooks import ACTIVE, STOPPED, TOO_MANY_ERRORS, Webhook
 from ..wire.event_names import PING
@@ -42,7 +42,7 @@ def act(endpoint: str, action: str, *, who: str) -> Result:
     """
     tenant = configured.wanted_of(endpoint).tenant
     try:
-        with patience.limit(SECONDS):
+        with deadline.within(SECONDS):
             return ACTIONS[action](look(endpoint), who)
     except NotPossible:
         raise

@@ -1,4 +1,4 @@
-"""SuperOffice's own API: signing in, one careful call, webhooks, rows.
+"""A client of SuperOffice's own API: it signs in, repeats calls where that is safe, reads rows.
 
 Plain Python, without Django. Needs the optional extra ``superoffice``. Only this module and
 ``connection`` can be imported without it.

@@ -1,4 +1,4 @@
-"""What a tenant says of itself: version, who we are in it, time zone, and counters by version."""
+"""Facts about a tenant: its version, our user, its time zone, and the counters of its webhooks."""
 
 import re
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ _USAGE = ("webhook_usage_id", "total_calls", "total_errors", "consecutive_errors
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """As whom we are signed in."""
+    """The user that we are signed in as."""
 
     name: str
     associate_id: int | None
 
 
 def version_of(client: Client) -> str:
-    """Return SuperOffice's version, as 11.10.721.0; empty if it does not say."""
-    said = client.version()
-    value = said.get("NetServerVersion") if isinstance(said, dict) else None
+    """Return SuperOffice's version, as 11.10.721.0; empty if the answer has none."""
+    data = client.version()
+    value = data.get("NetServerVersion") if isinstance(data, dict) else None
     return one_line(value, 50) if isinstance(value, str) else ""
 
 
@@ -35,28 +35,28 @@ def is_at_least(version: str, *wanted: int) -> bool:
 
 
 def principal_of(client: Client) -> Principal:
-    """Return as whom we are signed in. The cheapest call that proves a sign-in."""
-    said = client.call("GET", "User/currentPrincipal")
-    if not isinstance(said, dict):
+    """Return the user that we are signed in as. No cheaper call proves a sign-in."""
+    data = client.call("GET", "User/currentPrincipal")
+    if not isinstance(data, dict):
         raise NotRead("SuperOffice's API does not say as whom we are signed in.")
-    name = said.get("UserName") or said.get("Associate") or ""
-    number: Any = said.get("AssociateId")
+    name = data.get("UserName") or data.get("Associate") or ""
+    number: Any = data.get("AssociateId")
     if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 19:
         number = int(number)
     return Principal(one_line(str(name), 100), number if type(number) is int else None)
 
 
 def base_time_zone(client: Client) -> str:
-    """Return the code of the tenant's base time zone, in which its Service columns are."""
-    said = client.call("GET", "TimeZone/base")
-    if not isinstance(said, dict):
+    """Return the code of the tenant's base time zone, which the columns of Service have."""
+    data = client.call("GET", "TimeZone/base")
+    if not isinstance(data, dict):
         raise NotRead("SuperOffice's API does not say which time zone is the base one.")
-    parts = (said.get("TZLocationCode"), said.get("Name"))
+    parts = (data.get("TZLocationCode"), data.get("Name"))
     return one_line(" ".join(str(part) for part in parts if part), 100)
 
 
 def counters_of(client: Client, webhook: Webhook, version: str) -> Counters:
-    """Return the counters of a webhook, from where this version has them.
+    """Return the counters of a webhook; where they are depends on the version.
 
     Empty if they cannot be read: that says nothing about the webhook.
     """

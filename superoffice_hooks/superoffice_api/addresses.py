@@ -1,4 +1,4 @@
-"""Where a tenant's API is, and whether the tenant runs. It moves, so the address does not last."""
+"""The address of a tenant's API, and whether the tenant runs. SuperOffice may move a tenant."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,18 +41,18 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the API is."""
+    """The address of the API."""
 
     root: str
     """Ends with /v1/."""
     seconds: float
     """How long it may be used."""
     state: str = ""
-    """The tenant's state; empty on site, where nobody says."""
+    """The tenant's state; empty on site, where there is none."""
 
 
 def find(connection: Connection, sender: Sender, now: datetime) -> Address:
-    """Return where the API of a tenant is now.
+    """Return the address that the API of a tenant has now.
 
     Raises:
         NotReached: the login host gives no answer.
@@ -78,13 +78,13 @@ def find(connection: Connection, sender: Sender, now: datetime) -> Address:
 
 def _read(connection: Connection, answer: Answer, now: datetime) -> Address:
     try:
-        said = answer.json()
+        data = answer.json()
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        data = None
+    if not isinstance(data, dict):
         raise NotRead(f"{connection.host} said nothing readable about {connection.tenant}.")
-    state = _state(said.get("State"))
-    if state.lower() not in _WORKING and not (_is_new(state) and said.get("IsRunning") is True):
+    state = _state(data.get("State"))
+    if state.lower() not in _WORKING and not (_is_new(state) and data.get("IsRunning") is True):
         advice = _ADVICE.get(
             state.lower(), "Try again later, and look at SuperOffice's status page."
         )
@@ -92,11 +92,11 @@ def _read(connection: Connection, answer: Answer, now: datetime) -> Address:
             f"The tenant {connection.tenant} is not running ({state or 'no state'}). {advice}",
             state,
         )
-    api = said.get("Api")
+    api = data.get("Api")
     if not isinstance(api, str) or wrong_address(api) or not _is_trusted(api, connection.host):
-        # Secrets are sent there.
+        # Secrets are going to be sent to this address.
         raise NotRead(f"{connection.host} named no address of the API that can be trusted.")
-    return Address(api.rstrip("/") + "/v1/", _seconds(said.get("ValidUntil"), now), state)
+    return Address(api.rstrip("/") + "/v1/", _seconds(data.get("ValidUntil"), now), state)
 
 
 def _state(value: Any) -> str:
@@ -107,12 +107,12 @@ def _state(value: Any) -> str:
 
 
 def _is_new(state: str) -> bool:
-    """Return whether it is a state that was not documented."""
+    """Return whether a state is one that is not documented."""
     return state.lower() not in {known.lower() for known in _STATES.values()}
 
 
 def _is_trusted(url: str, host: str) -> bool:
-    """Return whether an address belongs to those who run the login host."""
+    """Return whether an address has the domain of the login host."""
     if len(url) > MAX_LENGTH:
         return False
     theirs, ours = urlsplit(url), urlsplit(host)
@@ -124,7 +124,7 @@ def _is_trusted(url: str, host: str) -> bool:
 
 def _seconds(valid_until: Any, now: datetime) -> float:
     try:
-        # Seven digits of a second, as .NET writes them.
+        # .NET writes seven digits of a second; Python reads six.
         end = datetime.fromisoformat(str(valid_until)[:26].rstrip("Z"))
     except ValueError:
         return SHORTEST_SECONDS

@@ -10,7 +10,7 @@ from .errors import NotRead
 PAGE = 1000
 """How many rows one call reads."""
 MAX_LINKS = 20
-"""How many links to a next page are followed for one query."""
+"""How many links to a next page one query follows."""
 
 _LONGEST_LINK = 8000
 
@@ -18,10 +18,10 @@ _LONGEST_LINK = 8000
 def rows(
     client: Client, provider: str, columns: Sequence[str], *, where: str = "", limit: int = PAGE
 ) -> list[dict[str, Any]]:
-    """Return rows of an archive; SuperOffice may give fewer than there are.
+    """Return rows of an archive; SuperOffice may return fewer than there are.
 
     Args:
-        client: the tenant's.
+        client: the client of the tenant.
         provider: the archive's name; ``dynamic`` reads tables.
         columns: names as the archive has them.
         where: the filter.
@@ -41,16 +41,16 @@ def rows(
 def pages(
     client: Client, key: str, columns: Sequence[str], *, after: int = 0, where: str = ""
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield pages of a table in the order of its key, until one is empty and names no next one.
+    """Yield pages of a table in the order of its key, until one is empty and links to no other.
 
-    A short page is not the end: rows that we may not see are left out. Rows that come in
-    meanwhile are read as well, and none is read twice.
+    A short page is not the end: rows that we may not see are left out. Rows that are added
+    meanwhile are read, too. No row is read twice.
 
     Args:
-        client: the tenant's.
+        client: the client of the tenant.
         key: the primary key's column, with its table: ``ticket_log_change.id``.
-        columns: further columns, the same way.
-        after: the key after which to begin.
+        columns: further columns, written the same way.
+        after: the key of the last row before the first page.
         where: a further condition.
     """
     while True:
@@ -74,12 +74,12 @@ def pages(
 def _linked(
     client: Client, provider: str, params: Mapping[str, str]
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the page that answers a query, and those to which the answers link."""
+    """Yield the page that answers a query, and the pages that the answers link to."""
     links: set[str] = set()
     while True:
-        said = client.call("GET", f"Archive/{provider}", params=params)
-        yield _read(said)
-        link = said.get("odata.nextLink") if isinstance(said, dict) else None
+        data = client.call("GET", f"Archive/{provider}", params=params)
+        yield _read(data)
+        link = data.get("odata.nextLink") if isinstance(data, dict) else None
         if not link:
             return
         params = _query(link)
@@ -91,7 +91,7 @@ def _linked(
 def _query(link: Any) -> dict[str, str]:
     """Return the query of a link.
 
-    The rest of it is not used: secrets go to no address that an answer names.
+    The rest of the link is not used: secrets are sent to no address that an answer names.
     """
     try:
         query = urlsplit(link).query if len(link) <= _LONGEST_LINK else ""
@@ -111,9 +111,9 @@ def _key(value: Any) -> int:
     raise NotRead("SuperOffice's API gave a row without its key.")
 
 
-def _read(said: Any) -> list[dict[str, Any]]:
-    """Return the rows of an answer. The archives have it in a wrapper; a bare list is taken too."""
-    value = said.get("value") if isinstance(said, dict) else said
+def _read(data: Any) -> list[dict[str, Any]]:
+    """Return the rows of an answer: those in its ``value``, or the answer if that is a list."""
+    value = data.get("value") if isinstance(data, dict) else data
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise NotRead("SuperOffice's API gave no rows that can be read.")
     return value

@@ -1,4 +1,4 @@
-"""One careful call: signed in, at the right address, not too often, repeated where that is safe."""
+"""Call the API: signed in, at the right address, not too often, and again where that is safe."""
 
 import threading
 import time
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from . import patience
+from . import deadline
 from .addresses import Address, find
 from .connection import Connection
 from .errors import NotReached, NotRead, NotSignedIn, Refused
-from .pace import Pace
+from .rate_limit import RateLimit
 from .redacting import Secret, redacted
 from .sending import Answer, NoAnswer, Sender
 from .signing_in import Credentials
@@ -19,20 +19,20 @@ from .signing_in import Credentials
 WAITS = (1.0, 4.0, 16.0)
 """Seconds before the second, third and fourth try."""
 LONGEST_WAIT = 60.0
-"""A longer ``Retry-After`` is not waited for."""
+"""If ``Retry-After`` is longer, the call is not repeated."""
 
 _BUSY = (429, 503)
 
 
 class Client:
-    """Calls the API of one tenant. Threads may share it.
+    """Calls the API of one tenant. Several threads may use it.
 
     Args:
         connection: how to reach and sign in to the tenant.
         rate: the maximum number of requests per second, those of a sign-in included.
-        secrets: what must not show either, if SuperOffice quotes it.
+        secrets: further texts that must not show if SuperOffice quotes them.
         sleep: called with seconds to wait.
-        clock: returns the seconds by which the age of an address is known.
+        clock: a monotonic clock, for the age of an address.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Client:
     ) -> None:
         self.connection = connection
         self._secrets = (*connection.secrets, *secrets)
-        self._sender = Sender(Pace(rate, sleep).wait)
+        self._sender = Sender(RateLimit(rate, sleep).wait)
         self._credentials = Credentials(connection, self._sender, self._secrets)
         self._sleep = sleep
         self._clock = clock
@@ -68,11 +68,11 @@ class Client:
         self._sender.close()
 
     def redacted(self, text: object) -> str:
-        """Return a text of SuperOffice in one line, without secrets."""
+        """Return a text that SuperOffice wrote, in one line and without secrets."""
         return redacted(text, self._secrets)
 
     def address(self) -> Address:
-        """Return where the API is, looking for it if that is not known or too long ago."""
+        """Return the address of the API; look it up if it is not known, or too old."""
         with self._alone():
             age = self._clock() - self._looked_at
             if self._address is None or age > self._address.seconds:
@@ -81,9 +81,9 @@ class Client:
             return self._address
 
     def version(self) -> Any:
-        """Return what the API says of itself, which needs no sign-in."""
+        """Return what the API says about itself. That needs no sign-in."""
         url = self.address().root.removesuffix("/").removesuffix("/v1")
-        return self._read(self._careful("GET", lambda _root: url, {}, None, repeat=True))
+        return self._read(self._answer("GET", lambda _root: url, {}, None, repeat=True))
 
     def call(
         self,
@@ -101,15 +101,15 @@ class Client:
             path: what follows ``/v1/``, quoted.
             params: the query.
             body: returns what is sent as JSON; a callable, so that no frame shows its secrets.
-            repeat: whether the call may be made again where it is not known if it was carried out.
+            repeat: whether to call again even if the first call may have been carried out.
 
         Raises:
-            ApiError: one of its kinds.
+            ApiError: there was no answer, or none that can be used.
         """
-        answer = self._careful(method, lambda root: root + path, params or {}, body, repeat=repeat)
+        answer = self._answer(method, lambda root: root + path, params or {}, body, repeat=repeat)
         return self._read(answer)
 
-    def _careful(
+    def _answer(
         self,
         method: str,
         url: Callable[[str], str],
@@ -137,14 +137,14 @@ class Client:
                 self._credentials.forget()
                 continue
             wait = _wait(answer, next(waits, None)) if _may_repeat(answer, repeat=repeat) else None
-            if wait is None or patience.left(wait) < wait:
+            if wait is None or deadline.left(wait) < wait:
                 raise self._error(answer)
             self._sleep(wait)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let one thread at a time look for the address or sign in."""
-        if not self._lock.acquire(timeout=patience.left(threading.TIMEOUT_MAX)):
+        """Let one thread at a time look up the address or sign in."""
+        if not self._lock.acquire(timeout=deadline.left(threading.TIMEOUT_MAX)):
             raise NotReached(
                 f"Another call waits for SuperOffice's API for {self.connection.tenant}, and has no"
                 " answer yet. Try again later."
@@ -158,7 +158,7 @@ class Client:
         tenant = self.connection.tenant
         if isinstance(answer, NoAnswer):
             return NotReached(f"SuperOffice's API for {tenant} cannot be reached: {answer.reason}.")
-        kind, message = _said(answer)
+        kind, message = _error_of(answer)
         text = f" It wrote: {self.redacted(message)}" if message else ""
         if answer.status == 401:
             return NotSignedIn(
@@ -199,7 +199,7 @@ class Client:
 
 
 def _is_moved(answer: Answer | NoAnswer) -> bool:
-    """Return whether the API may be at another address now, or not run at all."""
+    """Return whether the API may have another address now, or may not be running."""
     return isinstance(answer, NoAnswer) or answer.status in (421, 503)
 
 
@@ -215,8 +215,8 @@ def _may_repeat(answer: Answer | NoAnswer, *, repeat: bool) -> bool:
     if answer.status in (421, 429):
         # It was not carried out.
         return True
-    # An error that SuperOffice names is its answer, as to a save whose test event failed.
-    return repeat and answer.status >= 500 and not _said(answer)[0]
+    # If SuperOffice names the error, the call failed for that reason: a save whose test failed.
+    return repeat and answer.status >= 500 and not _error_of(answer)[0]
 
 
 def _wait(answer: Answer | NoAnswer, usual: float | None) -> float | None:
@@ -230,12 +230,12 @@ def _wait(answer: Answer | NoAnswer, usual: float | None) -> float | None:
     return usual
 
 
-def _said(answer: Answer) -> tuple[str, str]:
-    """Return the kind and the text of an error as SuperOffice wrote them; empty if it did not."""
+def _error_of(answer: Answer) -> tuple[str, str]:
+    """Return the kind and the text of an error, as SuperOffice wrote them; empty if it did not."""
     try:
-        said = answer.json()
+        data = answer.json()
     except ValueError:
         return "", ""
-    if not isinstance(said, dict):
+    if not isinstance(data, dict):
         return "", ""
-    return str(said.get("ErrorType") or ""), str(said.get("ErrorMessage") or "")
+    return str(data.get("ErrorType") or ""), str(data.get("ErrorMessage") or "")

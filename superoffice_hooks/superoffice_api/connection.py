@@ -1,4 +1,4 @@
-"""How to reach and sign in to one tenant, as the settings say."""
+"""The connection to one tenant: how to reach it, and how to sign in."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ ON_SITE_KEYS = ("api", "username", "password")
 
 
 class WrongConnection(ValueError):
-    """The values make no connection. The message names the key, and has no value of a secret."""
+    """The values describe no connection. The message names the key, and shows no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Connection:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Return what must not show."""
+        """Return the texts that must not show."""
         values = (self.client_secret, self.system_user_token, self.private_key, self.password)
         return tuple(value for value in values if value)
 

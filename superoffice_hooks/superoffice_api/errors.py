@@ -1,6 +1,6 @@
-"""What can go wrong with SuperOffice's API, in sentences for an administrator.
+"""Errors of SuperOffice's API. Their messages are sentences for an administrator.
 
-No message has a secret: what SuperOffice wrote is redacted before it gets here.
+No message has a secret: the texts of SuperOffice in it are redacted.
 """
 
 
@@ -40,4 +40,4 @@ class Refused(ApiError):
 
 
 class NotRead(ApiError):
-    """The answer is not what the API documents, so nothing is known."""
+    """The answer is not one that the API documents, so its meaning is not known."""

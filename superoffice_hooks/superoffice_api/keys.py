@@ -1,7 +1,7 @@
 """The private key of an app, as SuperOffice delivers it, and the signed system user token.
 
-Whether the numbers of a key fit together is not checked: that takes a tenth of a second, the key is
-one of our own settings, and SuperOffice refuses what a broken key signs.
+It is not checked whether the numbers of a key fit together. That takes a tenth of a second, the key
+is one of our own settings, and SuperOffice refuses what a broken key signs.
 """
 
 import base64
@@ -25,7 +25,7 @@ def read_key(text: Secret) -> rsa.RSAPrivateKey:
     """Return the key that a PEM text, an RSA-XML text or the file at a path has.
 
     Raises:
-        NotSignedIn: it is none of them.
+        NotSignedIn: there is no such key.
     """
     key, reason = _read(text)
     if key is None:
@@ -34,7 +34,10 @@ def read_key(text: Secret) -> rsa.RSAPrivateKey:
 
 
 def _read(text: Secret) -> tuple[rsa.RSAPrivateKey | None, str]:
-    """Return the key, or why there is none. No error leaves: its frames would show the key."""
+    """Return the key, or the reason why there is none.
+
+    It raises nothing: the frames of an error would show the key.
+    """
     try:
         content = text.reveal().strip()
         if not content.startswith(("-----BEGIN", "<")):

@@ -1,4 +1,4 @@
-"""Secrets that do not show, and texts without them."""
+"""Keep secrets out of what is shown."""
 
 import html
 import json
@@ -9,14 +9,14 @@ from urllib.parse import quote
 from ..wire.values import one_line
 
 MAX_TEXT = 500
-"""How much of a text of SuperOffice is shown, in characters."""
+"""How many characters of a text of SuperOffice are shown."""
 
 SHORTEST_SECRET = 4
-"""Shorter ones are none: a header with the value 1 must not hide each 1."""
+"""Shorter texts are not hidden: a header with the value 1 would hide each 1."""
 
 _HIDDEN = "[hidden]"
-# Tickets, access tokens, JSON web tokens, and headers that carry a secret.
-_TELLTALE = re.compile(
+# Tickets, access tokens, JSON web tokens, and headers that have a secret.
+_LOOKS_SECRET = re.compile(
     r"\b[78]A?T?:[\w.+/=-]{6,}"
     r"|\beyJ[\w.-]{10,}"
     r"|(?:SOTicket|Bearer|Basic)\s+\S+"
@@ -26,7 +26,7 @@ _TELLTALE = re.compile(
 
 
 class Secret:
-    """A text that shows in no repr, log, traceback or error report."""
+    """A text that no repr, log, traceback or error report shows."""
 
     __slots__ = ("_value",)
 
@@ -54,19 +54,19 @@ NO_SECRET = Secret("")
 
 
 def redacted(text: object, secrets: Iterable[Secret] = ()) -> str:
-    """Return a text of SuperOffice in one line, shortened, without secrets."""
+    """Return a text that SuperOffice wrote, in one line, shortened, without secrets."""
     shown = str(text)
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     # The longest first: one may be a part of another.
     for spelling in sorted(spellings, key=len, reverse=True):
         shown = shown.replace(spelling, _HIDDEN)
-    # Not before: half of a secret at the cut would stay.
+    # Cut only now: earlier, the first half of a secret could be left at the end.
     shown = shown[: 20 * MAX_TEXT]
-    return one_line(" ".join(_TELLTALE.sub(_HIDDEN, shown).split()), MAX_TEXT)
+    return one_line(" ".join(_LOOKS_SECRET.sub(_HIDDEN, shown).split()), MAX_TEXT)
 
 
 def _spellings(secret: Secret) -> Iterator[str]:
-    """Yield a secret as it may stand in HTML, in a URL, in JSON, or as it is."""
+    """Yield a secret as it is, and as it is written in HTML, in a URL and in JSON."""
     text = secret.reveal()
     if len(text) < SHORTEST_SECRET:
         return

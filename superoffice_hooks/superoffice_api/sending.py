@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, or why there is none."""
+"""Send one HTTP request; return its answer, or the reason why there is none."""
 
 import json
 import ssl
@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from . import patience
+from . import deadline
 from .redacting import Secret
 
 ANSWER_SECONDS, CONNECT_SECONDS = 60.0, 10.0
@@ -26,7 +26,7 @@ _SECRET_KEYS = {"secret", "token", "ticket", "access_token", "refresh_token", "i
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. Its body and headers show in no repr: they may have a ticket."""
+    """An answer. Its repr does not show the body and the headers: they may have a ticket."""
 
     status: int
     body: bytes = field(repr=False)
@@ -34,10 +34,10 @@ class Answer:
     """By name in lower case."""
 
     def json(self) -> Any:
-        """Return the body as JSON, in which secrets do not show.
+        """Return the body as JSON; its secrets become ``Secret``.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the body is no JSON.
         """
         try:
             return json.loads(self.body, object_hook=_hide)
@@ -45,7 +45,7 @@ class Answer:
             raise ValueError("The answer is no JSON.") from None
 
     def retry_after(self) -> float | None:
-        """Return the seconds that ``Retry-After`` says, as a number or a date; None if none."""
+        """Return the seconds of ``Retry-After``, a number or a date; None if there is none."""
         header = self.headers.get("retry-after", "").strip()
         if header.isdecimal():
             return float(header)
@@ -53,7 +53,7 @@ class Answer:
             seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError, OverflowError):
             return None
-        # A date that is over says nothing: one of the clocks is wrong.
+        # A date in the past says nothing: one of the two clocks is wrong.
         return seconds if seconds > 0 else None
 
 
@@ -63,21 +63,21 @@ class NoAnswer:
 
     reason: str
     was_sent: bool
-    """Whether SuperOffice may have had the request."""
+    """Whether SuperOffice may have received the request."""
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return what verifies certificates: by the authorities that this machine trusts."""
+    """Return the context that verifies certificates, by the authorities of this machine."""
     return ssl.create_default_context()
 
 
 class Sender:
-    """Sends requests. Follows no redirect, and verifies certificates, always.
+    """Sends requests. It always verifies certificates, and never follows a redirect.
 
     Args:
-        wait: waits for the turn of each request.
-        tls: verifies certificates, if not by the authorities that this machine trusts.
+        wait: called before each request; returns when the request may be sent.
+        tls: the context that verifies certificates; None for the authorities of this machine.
         seconds: how long one answer may take as a whole.
         max_bytes: the longest answer.
     """
@@ -110,13 +110,13 @@ class Sender:
     ) -> Answer | NoAnswer:
         """Send a request; ``body`` returns what is sent as JSON.
 
-        No error of the HTTP library leaves: Django's error reports would show the variables of its
-        frames, and so the headers.
+        It raises no error of the HTTP library: Django's error reports would show the variables of
+        its frames, and so the headers.
         """
         self._wait()
-        if patience.is_over():
+        if deadline.is_over():
             return NoAnswer("no answer in time", was_sent=False)
-        with patience.limit(self._seconds):
+        with deadline.within(self._seconds):
             try:
                 return self._send(method, url, headers or {}, params, body)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -156,10 +156,10 @@ class Sender:
 
 
 def _bound(name: str, info: Mapping[str, Any]) -> None:
-    """Let each read of a new connection wait no longer than is left for the whole answer.
+    """Let each read of a new connection wait no longer than until the deadline.
 
-    The time-outs of the HTTP library are for one read each. An answer that comes byte by byte,
-    its headers included, would take for ever.
+    The time-outs of the HTTP library are for one read. An answer that comes byte by byte, its
+    headers included, would never end.
     """
     if not name.endswith(("connect_tcp.complete", "start_tls.complete")):
         return
@@ -167,16 +167,16 @@ def _bound(name: str, info: Mapping[str, Any]) -> None:
     read_on = stream.read
 
     def read(max_bytes: int, timeout: float | None = None) -> bytes:
-        if patience.is_over():
+        if deadline.is_over():
             raise TimeoutError
-        part: bytes = read_on(max_bytes, patience.left(timeout or ANSWER_SECONDS))
+        part: bytes = read_on(max_bytes, deadline.left(timeout or ANSWER_SECONDS))
         return part
 
     stream.read = read
 
 
 def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    """Return the body of an answer. What it unpacks to is bounded, not only what was sent."""
+    """Return the body of an answer. The limit is for the unpacked body."""
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", "gzip"):
         raise httpx.DecodingError("The answer is packed in a way that was not wanted.")
@@ -192,21 +192,21 @@ def _body(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 def _timeout() -> httpx.Timeout:
-    return httpx.Timeout(patience.left(ANSWER_SECONDS), connect=patience.left(CONNECT_SECONDS))
+    return httpx.Timeout(deadline.left(ANSWER_SECONDS), connect=deadline.left(CONNECT_SECONDS))
 
 
-def _hide(said: dict[str, Any]) -> dict[str, Any]:
-    """Return an object of the answer, its secrets as such."""
-    for key, value in said.items():
+def _hide(data: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the answer, with its secrets as ``Secret``."""
+    for key, value in data.items():
         if key.lower() in _SECRET_KEYS and isinstance(value, str):
-            said[key] = Secret(value)
-    return said
+            data[key] = Secret(value)
+    return data
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason why there is no answer, in short and without an address."""
+    """Return in short why there is no answer, without an address."""
     match error:
-        case _ if patience.is_over():
+        case _ if deadline.is_over():
             return "no answer in time"
         case httpx.ConnectTimeout():
             return f"no connection within {CONNECT_SECONDS:.0f} seconds"

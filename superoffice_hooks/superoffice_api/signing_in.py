@@ -1,4 +1,4 @@
-"""Signing in: a ticket for SuperOffice Online, a user name and a password on site."""
+"""Sign in: with a ticket at SuperOffice Online, with a user name and a password on site."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ from .redacting import NO_SECRET, Secret, redacted
 from .sending import Answer, Sender
 
 TICKET_SECONDS = 5 * 3600.0
-"""After how long without a call a ticket is renewed. It lasts for six hours since its last use."""
+"""A ticket that was not used for so long is renewed. It ends six hours after its last use."""
 
 _CLAIM = "http://schemes.superoffice.net/identity/"
 _ISSUER = "SuperOffice AS"
@@ -51,28 +51,52 @@ _UNEXPLAINED = (
 )
 
 
-def credentials(
-    connection: Connection, sender: Sender, *, hidden: tuple[Secret, ...] = ()
-) -> dict[str, str | Secret]:
-    """Return the headers that sign a call in; ``hidden`` must not show, besides its own secrets.
+class Credentials:
+    """The headers that sign a call in. They are kept until they were not used for too long.
 
-    Raises:
-        NotSignedIn: SuperOffice does not accept what CONNECTIONS has.
-        NotReached: the login host gives no answer.
-        NotRead: its answer cannot be read, or is not SuperOffice's.
+    Args:
+        connection: how to sign in.
+        sender: sends the requests.
+        hidden: texts that must not show, if SuperOffice quotes them.
     """
-    if connection.is_online:
-        ticket = _ticket(connection, sender, datetime.now(UTC), hidden)
-        return {
-            "Authorization": Secret(f"SOTicket {ticket.reveal()}"),
-            "SO-AppToken": connection.client_secret,
-        }
-    return {"Authorization": _basic(connection)}
 
+    def __init__(
+        self, connection: Connection, sender: Sender, hidden: tuple[Secret, ...] = ()
+    ) -> None:
+        self._connection = connection
+        self._hidden = hidden
+        self._sender = sender
+        self._headers: dict[str, str | Secret] = {}
+        self._used = 0.0
 
-def _basic(connection: Connection) -> Secret:
-    pair = f"{connection.username}:{connection.password.reveal()}".encode()
-    return Secret(f"Basic {base64.b64encode(pair).decode()}")
+    def headers(self) -> dict[str, str | Secret]:
+        """Return the headers; sign in first, if there are none that can be used.
+
+        Raises:
+            NotSignedIn: SuperOffice does not accept what CONNECTIONS has.
+            NotReached: the login host gives no answer.
+            NotRead: its answer cannot be read, or is not SuperOffice's.
+        """
+        now = time.monotonic()
+        if not self._headers or now - self._used > TICKET_SECONDS:
+            self._headers = self._sign_in()
+        self._used = now
+        return self._headers
+
+    def forget(self) -> None:
+        """Sign in again before the next call."""
+        self._headers = {}
+
+    def _sign_in(self) -> dict[str, str | Secret]:
+        connection = self._connection
+        if connection.is_online:
+            ticket = _ticket(connection, self._sender, datetime.now(UTC), self._hidden)
+            return {
+                "Authorization": Secret(f"SOTicket {ticket.reveal()}"),
+                "SO-AppToken": connection.client_secret,
+            }
+        pair = f"{connection.username}:{connection.password.reveal()}".encode()
+        return {"Authorization": Secret(f"Basic {base64.b64encode(pair).decode()}")}
 
 
 def _ticket(
@@ -105,17 +129,17 @@ def _ticket(
 
 
 def _token_of(answer: Answer) -> tuple[Secret, str]:
-    """Return the token of the answer, or SuperOffice's reason why there is none."""
+    """Return the token in the answer, or SuperOffice's reason for sending none."""
     try:
-        said = answer.json()
+        data = answer.json()
     except ValueError:
         return NO_SECRET, f"an answer {answer.status} that is no JSON"
-    if not isinstance(said, dict):
+    if not isinstance(data, dict):
         return NO_SECRET, f"an answer {answer.status} that is no object"
-    token = said.get("Token")
-    if said.get("IsSuccessful") is True and isinstance(token, Secret):
+    token = data.get("Token")
+    if data.get("IsSuccessful") is True and isinstance(token, Secret):
         return token, ""
-    return NO_SECRET, str(said.get("ErrorMessage") or f"an answer {answer.status}")
+    return NO_SECRET, str(data.get("ErrorMessage") or f"an answer {answer.status}")
 
 
 def _explained(message: str, answer: Answer, now: datetime) -> str:
@@ -141,7 +165,7 @@ def _clock(answer: Answer, now: datetime) -> str:
 def _verified(
     token: Secret, connection: Connection, sender: Sender
 ) -> tuple[Secret, ApiError | None]:
-    """Return the ticket in a token that SuperOffice signed for us, or what is wrong."""
+    """Return the ticket in the token, or the error if SuperOffice has not signed it for us."""
     answer = sender.send("GET", f"{connection.host}/login/.well-known/jwks")
     if not isinstance(answer, Answer) or answer.status != 200:
         return NO_SECRET, NotReached(
@@ -162,10 +186,10 @@ def _verified(
     )
 
 
-def _keys(said: Any, key_id: object) -> list[Any]:
-    """Return the key with this id; all of them, if the token names none of them."""
+def _keys(data: Any, key_id: object) -> list[Any]:
+    """Return the key with this id, in a list; all keys if the token names none."""
     keys = []
-    for key in said["keys"]:
+    for key in data["keys"]:
         try:
             keys.append(jwt.PyJWK.from_dict({"alg": "RS256", **key}))
         except jwt.PyJWTError:
@@ -188,28 +212,3 @@ def _claims(token: Secret, key: Any, connection: Connection) -> str:
     if not isinstance(ticket, str) or not ticket or tenant not in (None, connection.tenant):
         raise ValueError
     return ticket
-
-
-class Credentials:
-    """The headers of a sign-in, kept until they are 5 hours unused or SuperOffice refuses them."""
-
-    def __init__(
-        self, connection: Connection, sender: Sender, hidden: tuple[Secret, ...] = ()
-    ) -> None:
-        self._connection = connection
-        self._hidden = hidden
-        self._sender = sender
-        self._headers: dict[str, str | Secret] = {}
-        self._used = 0.0
-
-    def headers(self) -> dict[str, str | Secret]:
-        """Return the headers, after a sign-in if need be."""
-        now = time.monotonic()
-        if not self._headers or now - self._used > TICKET_SECONDS:
-            self._headers = credentials(self._connection, self._sender, hidden=self._hidden)
-        self._used = now
-        return self._headers
-
-    def forget(self) -> None:
-        """Sign in anew before the next call."""
-        self._headers = {}

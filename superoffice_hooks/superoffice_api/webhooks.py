@@ -1,4 +1,4 @@
-"""Webhooks as SuperOffice's API has them: read with care, saved whole."""
+"""Read webhooks through SuperOffice's API, test them and save them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _NAMES = {name.lower(): name for name in STATES.values()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What SuperOffice counted; None for what it did not say."""
+    """What SuperOffice counted; None for what the answer does not have."""
 
     total_calls: int | None = None
     total_errors: int | None = None
@@ -32,7 +32,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """One webhook as it was read. Never has a secret."""
+    """One webhook as it was read. It has no secret."""
 
     id: int
     name: str
@@ -45,20 +45,20 @@ class Webhook:
     error_emails: tuple[str, ...] | None = None
     """None if this version does not show them."""
     secret_number: int | None = None
-    """Which of our secrets it has, 0 for the newest; -1 for another one; None if it is masked."""
+    """The place of its secret among ours, 0 for the newest; -1 if not there; None if masked."""
     counters: Counters = Counters()
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What came of a test event that SuperOffice sent on request."""
+    """The result of a test event that SuperOffice sent at our request."""
 
     succeeded: bool
     message: str
 
 
 def as_read(value: Any) -> str:
-    """Return a text of a webhook as it is kept and compared; empty if it is none."""
+    """Return a text of a webhook, as it is stored and compared; empty if it is no text."""
     return one_line(value.strip(), MAX_TEXT) if isinstance(value, str) else ""
 
 
@@ -68,33 +68,33 @@ def read(entity: Any, client: Client, secrets: Iterable[Secret] = ()) -> Webhook
     Raises:
         NotRead: it has no id, state, address or event names that can be understood.
     """
-    said = entity if isinstance(entity, Mapping) else {}
-    number, state, events = _int(said.get("WebhookId")), _state(said), _events(said)
-    if number is None or not state or events is None or not isinstance(said.get("TargetUrl"), str):
+    data = entity if isinstance(entity, Mapping) else {}
+    number, state, events = _int(data.get("WebhookId")), _state(data), _events(data)
+    if number is None or not state or events is None or not isinstance(data.get("TargetUrl"), str):
         raise NotRead(
             f"SuperOffice's API for {client.connection.tenant} described a webhook without an id,"
             " a state, an address or event names that can be read."
         )
     return Webhook(
         id=number,
-        name=as_read(said.get("Name")),
+        name=as_read(data.get("Name")),
         events=events,
-        url=one_line(without_password(said["TargetUrl"].strip()), MAX_URL),
+        url=one_line(without_password(data["TargetUrl"].strip()), MAX_URL),
         state=state,
-        kind=as_read(said.get("Type")) or "webhook",
-        headers=_mapping(said.get("Headers")),
-        properties=_mapping(said.get("Properties")),
-        error_emails=_emails(said),
-        secret_number=_number_of(said.get("Secret"), secrets),
-        counters=counters(said, client),
+        kind=as_read(data.get("Type")) or "webhook",
+        headers=_mapping(data.get("Headers")),
+        properties=_mapping(data.get("Properties")),
+        error_emails=_emails(data),
+        secret_number=_number_of(data.get("Secret"), secrets),
+        counters=counters(data, client),
     )
 
 
-def counters(said: Mapping[str, Any], client: Client) -> Counters:
-    """Return the counters of an entity, or of a row with the same names."""
+def counters(data: Mapping[str, Any], client: Client) -> Counters:
+    """Return the counters in an entity, or in a row of an archive."""
     names = {
         str(key).rpartition("/")[2].rpartition(".")[2].replace("_", "").lower(): value
-        for key, value in said.items()
+        for key, value in data.items()
     }
     return Counters(
         total_calls=_int(names.get("totalcalls")),
@@ -115,24 +115,24 @@ class Webhooks:
         """Return all of them, in any state.
 
         Raises:
-            ApiError: the list, or one of it, could not be read.
+            ApiError: the list, or a webhook in it, could not be read.
         """
         return [self._read(entity) for entity in self._list()]
 
     def get(self, number: int) -> Webhook:
-        """Return one of them."""
+        """Return the webhook with this id."""
         return self._read(self._client.call("GET", f"Webhook/{number}"))
 
     def test(self, values: Mapping[str, Any]) -> Tested:
         """Let SuperOffice send a test event to the address in these values; nothing is saved."""
-        said = self._client.call("POST", "Webhook/Test", body=lambda: _revealed(values))
-        succeeded = said.get("Success") if isinstance(said, dict) else None
+        data = self._client.call("POST", "Webhook/Test", body=lambda: _revealed(values))
+        succeeded = data.get("Success") if isinstance(data, dict) else None
         if not isinstance(succeeded, bool):
             raise NotRead("SuperOffice's API did not say whether the test succeeded.")
-        return Tested(succeeded, self._client.redacted(said.get("Message") or ""))
+        return Tested(succeeded, self._client.redacted(data.get("Message") or ""))
 
     def create(self, values: Mapping[str, Any]) -> Webhook:
-        """Save a new webhook. The call is made once: list the webhooks if it gives no answer."""
+        """Save a new webhook. The call is not repeated: list the webhooks if it has no answer."""
         template = self._client.call("GET", "Webhook/default")
         if not isinstance(template, dict):
             raise NotRead("SuperOffice's API shows no new webhook.")
@@ -143,7 +143,7 @@ class Webhooks:
         )
 
     def change(self, number: int, values: Mapping[str, Any]) -> Webhook:
-        """Save a webhook with these values, and all else as it is."""
+        """Save a webhook with these values; its other values stay."""
         path = f"Webhook/{number}"
         there = _Entity(self._client.call("GET", path))
         if self._read(there.values).id != number:
@@ -157,30 +157,30 @@ class Webhooks:
         self._client.call("DELETE", f"Webhook/{number}")
 
     def signal(self, name: str, primary_key: int) -> None:
-        """Raise an event of this name. Every webhook that lists it gets it."""
+        """Raise an event of this name. Each webhook that lists the name gets it."""
         path = f"Webhook/{quote(name, safe='.')}/{primary_key}"
         self._client.call("POST", path, body=dict)
 
     def last_error(self, number: int) -> str:
         """Return the last error, redacted; empty if there is none."""
-        said = self._client.call("GET", f"Webhook/{number}/LastError")
-        return self._client.redacted(said) if isinstance(said, str) else ""
+        data = self._client.call("GET", f"Webhook/{number}/LastError")
+        return self._client.redacted(data) if isinstance(data, str) else ""
 
     def _list(self) -> list[Any]:
-        said = self._client.call("GET", "Webhook", params={"statusFilter": "Unknown"})
-        if not isinstance(said, list):
+        data = self._client.call("GET", "Webhook", params={"statusFilter": "Unknown"})
+        if not isinstance(data, list):
             raise NotRead(
                 f"SuperOffice's API for {self._client.connection.tenant} listed no webhooks that"
                 " can be read."
             )
-        return said
+        return data
 
     def _read(self, entity: Any) -> Webhook:
         return read(entity, self._client, self._secrets)
 
 
 class _Entity:
-    """An entity to be saved again. It does not show: it may have a secret."""
+    """An entity that is to be saved again. It has no repr: it may have a secret."""
 
     __slots__ = ("values",)
 
@@ -189,10 +189,10 @@ class _Entity:
 
 
 def _merged(entity: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entity with these values. Its own secret is never written back."""
+    """Return an entity with these values. The secret that was read is never written back."""
     kept = {key: value for key, value in entity.items() if key not in ("_Links", "Secret")}
     merged = {**kept, **_revealed(values)}
-    # Before 12.0 there was one text for all addresses.
+    # Before 12.0, all e-mail addresses are in one text.
     emails = merged.pop("ErrorEmails", None)
     if "ErrorEmails" in entity:
         merged["ErrorEmails"] = emails
@@ -212,17 +212,17 @@ def _number_of(value: Any, secrets: Iterable[Secret]) -> int | None:
     return known.index(value) if value in known else -1
 
 
-def _state(said: Mapping[str, Any]) -> str:
-    value = said.get("State")
+def _state(data: Mapping[str, Any]) -> str:
+    value = data.get("State")
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = one_line(str(value).strip(), 50)
-    # Our own names of what SuperOffice has no state for begin with a small letter.
+    # States of our own begin with a small letter, so those of SuperOffice begin with a capital.
     return STATES.get(text) or _NAMES.get(text.lower()) or text[:1].upper() + text[1:]
 
 
-def _events(said: Mapping[str, Any]) -> tuple[str, ...] | None:
-    value = said.get("Events")
+def _events(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    value = data.get("Events")
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",") if name.strip()]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
@@ -230,12 +230,12 @@ def _events(said: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(map(as_read, value))
 
 
-def _emails(said: Mapping[str, Any]) -> tuple[str, ...] | None:
-    if "ErrorEmails" in said:
-        value = said["ErrorEmails"]
+def _emails(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if "ErrorEmails" in data:
+        value = data["ErrorEmails"]
         return tuple(map(as_read, value)) if isinstance(value, list) else ()
-    if "ErrorsEmail" in said:
-        return tuple(filter(None, as_read(said["ErrorsEmail"]).replace(";", ",").split(",")))
+    if "ErrorsEmail" in data:
+        return tuple(filter(None, as_read(data["ErrorsEmail"]).replace(";", ",").split(",")))
     return None
 
 

@@ -18,7 +18,7 @@ from .page import Page
 if not find_spec("httpx"):
     pytest.skip("needs the extra superoffice", allow_module_level=True)
 
-from superoffice_hooks.superoffice_api import patience
+from superoffice_hooks.superoffice_api import deadline
 from superoffice_hooks.testing.fake import Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -193,7 +193,7 @@ class TestActing:
     def test_superoffice_that_is_slow_is_not_waited_for(self, subscribed, superoffice, manager):
         superoffice.fail("/v1/", times=99, seconds=4)
         started = time.monotonic()
-        with patience.limit(0.5):
+        with deadline.within(0.5):
             page = do(manager, "Ping")
         assert time.monotonic() - started < 3
         assert "cannot be reached: no answer in time" in page.text

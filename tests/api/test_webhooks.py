@@ -15,7 +15,7 @@ if not find_spec("httpx"):
     pytest.skip("needs the extra superoffice", allow_module_level=True)
 
 from superoffice_hooks.subscribing.applying import apply
-from superoffice_hooks.superoffice_api import patience
+from superoffice_hooks.superoffice_api import deadline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_done_is_a_conflict(entry, manager, monkeypatch):
 
 def test_superoffice_that_gives_no_answer_is_a_bad_gateway(entry, superoffice, manager):
     superoffice.fail("/v1/", times=99, seconds=3)
-    with patience.limit(0.5):
+    with deadline.within(0.5):
         answer = post(manager, "ping")
     assert (answer.status_code, answer["Content-Type"]) == (502, "application/problem+json")
     assert "no answer in time" in answer.json()["detail"]

@@ -15,7 +15,7 @@ from superoffice_hooks.superoffice_api.errors import (
     NotSignedIn,
     Refused,
 )
-from superoffice_hooks.superoffice_api.pace import Pace
+from superoffice_hooks.superoffice_api.rate_limit import RateLimit
 from superoffice_hooks.superoffice_api.sending import ANSWER_SECONDS, CONNECT_SECONDS
 from superoffice_hooks.testing import FakeSuperOffice
 from superoffice_hooks.testing.fake import Reply
@@ -152,7 +152,7 @@ def test_time_outs_are_those_of_the_manners():
 
 def test_calls_keep_their_pace():
     naps: list[float] = []
-    pace = Pace(5, naps.append)
+    pace = RateLimit(5, naps.append)
     for _ in range(4):
         pace.wait()
     assert len(naps) == 3

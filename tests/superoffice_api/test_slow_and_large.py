@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from superoffice_hooks.superoffice_api import patience
+from superoffice_hooks.superoffice_api import deadline
 from superoffice_hooks.superoffice_api.sending import Answer, NoAnswer, Sender
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -80,7 +80,7 @@ def dripping(begin: bytes, drop: bytes) -> Callable[[socket.socket], None]:
 def test_an_answer_that_drips_ends_as_a_whole(begin, drop, is_a_person):
     person, process = (0.5, 60) if is_a_person else (60, 0.5)
     started = time.monotonic()
-    with serving(dripping(begin, drop)) as url, patience.limit(person):
+    with serving(dripping(begin, drop)) as url, deadline.within(person):
         answer = got(url, seconds=process)
         took = time.monotonic() - started
     assert answer == NoAnswer("no answer in time", was_sent=True)

@@ -1,4 +1,4 @@
-"""How long a caller waits for SuperOffice: a command minutes, a person at a page seconds."""
+"""Until when a caller waits for SuperOffice: a command for minutes, a person for seconds."""
 
 import time
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ _end: ContextVar[float | None] = ContextVar("superoffice_hooks_end", default=Non
 
 
 @contextmanager
-def limit(seconds: float) -> Iterator[None]:
-    """Wait no longer than this for all calls within, their repetitions included.
+def within(seconds: float) -> Iterator[None]:
+    """End all calls in the block within these seconds, their repetitions included.
 
-    Within another limit, the shorter one counts.
+    Inside another such block, the earlier deadline counts.
     """
     token = _end.set(time.monotonic() + left(seconds))
     try:
@@ -22,11 +22,11 @@ def limit(seconds: float) -> Iterator[None]:
 
 
 def left(longest: float) -> float:
-    """Return how many seconds to wait: the longest time, or what is left if that is less."""
+    """Return how many seconds to wait: ``longest``, or those until the deadline if that is less."""
     end = _end.get()
     return longest if end is None else max(0.0, min(longest, end - time.monotonic()))
 
 
 def is_over() -> bool:
-    """Return whether nothing is left."""
+    """Return whether the deadline has passed."""
     return left(1.0) == 0.0

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from superoffice_hooks.superoffice_api import patience
+from superoffice_hooks.superoffice_api import deadline
 from superoffice_hooks.superoffice_api.about import principal_of
 from superoffice_hooks.superoffice_api.errors import ApiError, NotReached
-from superoffice_hooks.superoffice_api.pace import Pace
+from superoffice_hooks.superoffice_api.rate_limit import RateLimit
 from superoffice_hooks.testing.fake import Reply
 
 from .conftest import client_of
@@ -17,17 +17,17 @@ ME = r"User/currentPrincipal"
 
 
 def test_without_a_limit_the_longest_time_is_left():
-    assert patience.left(60) == 60
-    assert not patience.is_over()
+    assert deadline.left(60) == 60
+    assert not deadline.is_over()
 
 
 def test_within_a_limit_what_is_left_is_left():
-    with patience.limit(5):
-        assert 4 < patience.left(60) <= 5
-        assert patience.left(1) == 1
-    with patience.limit(0):
-        assert patience.is_over()
-    assert patience.left(60) == 60
+    with deadline.within(5):
+        assert 4 < deadline.left(60) <= 5
+        assert deadline.left(1) == 1
+    with deadline.within(0):
+        assert deadline.is_over()
+    assert deadline.left(60) == 60
 
 
 @pytest.mark.parametrize("path", ["/api/state", "/Login/", "/login/", ME])
@@ -36,7 +36,7 @@ def test_a_slow_answer_is_not_waited_for(superoffice, path):
     started = time.monotonic()
     with (
         client_of(superoffice) as client,
-        patience.limit(0.5),
+        deadline.within(0.5),
         pytest.raises(ApiError, match=r"cannot be reached|does not show its keys"),
     ):
         principal_of(client)
@@ -47,7 +47,7 @@ def test_a_call_that_would_be_repeated_after_the_time_is_given_up(superoffice, n
     superoffice.fail(ME, times=9, reply=Reply(503))
     with (
         client_of(superoffice, naps) as client,
-        patience.limit(3),
+        deadline.within(3),
         pytest.raises(NotReached, match="503"),
     ):
         principal_of(client)
@@ -63,22 +63,22 @@ def test_nobody_waits_for_another_thread_that_waits(superoffice):
         while not superoffice.requests:
             time.sleep(0.01)
         started = time.monotonic()
-        with patience.limit(0.3), pytest.raises(NotReached, match="Another call waits"):
+        with deadline.within(0.3), pytest.raises(NotReached, match="Another call waits"):
             principal_of(client)
         assert time.monotonic() - started < 1
         other.join()
 
 
 def test_once_the_time_is_over_nothing_is_sent(superoffice):
-    with client_of(superoffice) as client, patience.limit(0), pytest.raises(ApiError):
+    with client_of(superoffice) as client, deadline.within(0), pytest.raises(ApiError):
         principal_of(client)
     assert superoffice.requests == []
 
 
 def test_the_pace_waits_no_longer_either():
     naps: list[float] = []
-    pace = Pace(0.1, naps.append)
+    pace = RateLimit(0.1, naps.append)
     pace.wait()
-    with patience.limit(0.5):
+    with deadline.within(0.5):
         pace.wait()
     assert 0 < naps[0] <= 0.5
