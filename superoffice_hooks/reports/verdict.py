@@ -1,12 +1,11 @@
 """The verdict: in one sentence, whether a person is needed, and what for."""
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, ngettext_lazy
 
-from . import webhooks
 from .levels import Level
 from .standing import MAX_COUNTED, MAX_PENDING
 
@@ -88,148 +87,106 @@ class Verdict(NamedTuple):
         return f"{self.level.words}: {parts}."
 
 
+_RULES = (
+    (Topic.DISPATCHER, Level.ACT, "is_dispatcher_missing"),
+    (Topic.OVERDUE, Level.ACT, "overdue"),
+    (Topic.GATHERINGS, Level.ACT, "gatherings"),
+    (Topic.HUNG, Level.ACT, "hung"),
+    (Topic.SET_ASIDE, Level.ACT, "set_aside"),
+    (Topic.SPOOL, Level.ACT, "spooled"),
+    (Topic.WEBHOOK_DOWN, Level.ACT, "webhooks_down"),
+    (Topic.ENDED, Level.ACT, "ended"),
+    (Topic.FAILED, Level.ACT, "failed"),
+    (Topic.STALLED, Level.ACT, "stalled"),
+    (Topic.WEBHOOK_UNKNOWN, Level.LOOK, "webhooks_unknown"),
+    (Topic.WEBHOOK_DIFFERS, Level.LOOK, "webhooks_that_differ"),
+    (Topic.STOPPED, Level.LOOK, "stopped"),
+    (Topic.REPLAYS, Level.LOOK, "unfinished"),
+    # Silence alone is no alarm: nothing may have happened.
+    (Topic.SILENT, Level.LOOK, "silent"),
+)
+"""Each topic, its level, and the fact that it depends on; the most urgent topic is the first."""
+
+_WORDS: dict[Topic, Any] = {
+    Topic.DISPATCHER: _("nobody dispatches"),
+    Topic.OVERDUE: ngettext_lazy(
+        "%(count)d event is overdue", "%(count)d events are overdue", "count"
+    ),
+    Topic.GATHERINGS: ngettext_lazy(
+        "%(count)d gathering is overdue", "%(count)d gatherings are overdue", "count"
+    ),
+    Topic.HUNG: ngettext_lazy("%(count)d lane hangs", "%(count)d lanes hang", "count"),
+    Topic.SET_ASIDE: ngettext_lazy(
+        "%(count)d delivery in the spool can never be stored",
+        "%(count)d deliveries in the spool can never be stored",
+        "count",
+    ),
+    Topic.SPOOL: ngettext_lazy(
+        "%(count)d delivery waits in the spool for the database",
+        "%(count)d deliveries wait in the spool for the database",
+        "count",
+    ),
+    Topic.WEBHOOK_DOWN: ngettext_lazy(
+        "SuperOffice delivers nothing to the endpoint %(names)s",
+        "SuperOffice delivers nothing to the endpoints %(names)s",
+        "count",
+    ),
+    Topic.ENDED: ngettext_lazy(
+        "SuperOffice has ended %(count)d webhook after too many errors",
+        "SuperOffice has ended %(count)d webhooks after too many errors",
+        "count",
+    ),
+    Topic.FAILED: ngettext_lazy(
+        "%(count)d event has failed", "%(count)d events have failed", "count"
+    ),
+    Topic.STALLED: ngettext_lazy(
+        "%(count)d replay is stalled", "%(count)d replays are stalled", "count"
+    ),
+    Topic.WEBHOOK_UNKNOWN: ngettext_lazy(
+        "the state of the webhook of %(names)s could not be read",
+        "the states of the webhooks of %(names)s could not be read",
+        "count",
+    ),
+    Topic.WEBHOOK_DIFFERS: ngettext_lazy(
+        "the webhook of %(names)s is not as it is wanted",
+        "the webhooks of %(names)s are not as they are wanted",
+        "count",
+    ),
+    Topic.STOPPED: ngettext_lazy(
+        "%(count)d webhook was stopped in SuperOffice",
+        "%(count)d webhooks were stopped in SuperOffice",
+        "count",
+    ),
+    Topic.REPLAYS: ngettext_lazy(
+        "%(count)d replay is unfinished", "%(count)d replays are unfinished", "count"
+    ),
+    Topic.SILENT: _("unusually silent: %(names)s"),
+}
+_AT_LIMIT: dict[Topic, tuple[int, Any]] = {
+    Topic.OVERDUE: (MAX_PENDING, _("%(count)s events or more are overdue")),
+    Topic.FAILED: (MAX_COUNTED, _("%(count)s events or more have failed")),
+}
+"""From how many on there may be more, and the words for that."""
+
+
 def verdict(facts: Facts) -> Verdict:
     """Return the verdict on some facts, in the active language."""
     findings = [
-        Finding(topic, level, words)
-        for topic, level, describe in _RULES
-        if (words := describe(facts))
+        Finding(topic, level, _described(topic, value, facts))
+        for topic, level, fact in _RULES
+        if (value := getattr(facts, fact))
     ]
-    findings.sort(key=lambda finding: -finding.level)
     return Verdict(max((f.level for f in findings), default=Level.FINE), findings)
 
 
-def _dispatcher(facts: Facts) -> str:
-    return gettext("nobody dispatches") if facts.is_dispatcher_missing else ""
-
-
-def _overdue(facts: Facts) -> str:
-    if facts.overdue >= MAX_PENDING:
-        return gettext("%(count)s events or more are overdue") % {"count": facts.overdue}
-    words = ngettext("%(count)d event is overdue", "%(count)d events are overdue", facts.overdue)
-    return _if_any(facts.overdue, words)
-
-
-def _failed(facts: Facts) -> str:
-    if facts.failed >= MAX_COUNTED:
-        failed = gettext("%(count)s events or more have failed") % {"count": facts.failed}
-    else:
-        words = ngettext("%(count)d event has failed", "%(count)d events have failed", facts.failed)
-        failed = _if_any(facts.failed, words)
-    if not (failed and facts.groups):
-        return failed
+def _described(topic: Topic, value: int | tuple[str, ...], facts: Facts) -> str:
+    """Return a fact in words: a number of things, or things by their names."""
+    names = value if isinstance(value, tuple) else ()
+    number = value if isinstance(value, int) else len(value)
+    limit, at_limit = _AT_LIMIT.get(topic, (None, ""))
+    words = _WORDS[topic] if limit is None or number < limit else at_limit
+    described = str(words % {"count": number, "names": ", ".join(names)})
+    if topic != Topic.FAILED or not facts.groups:
+        return described
     causes = ngettext("of %(count)d cause", "of %(count)d causes", facts.groups)
-    return f"{failed} {causes % {'count': facts.groups}}"
-
-
-def _silent(facts: Facts) -> str:
-    names = {"names": ", ".join(facts.silent)}
-    return gettext("unusually silent: %(names)s") % names if facts.silent else ""
-
-
-def _some(number: Callable[[Facts], int], words: Callable[[int], str]) -> Callable[[Facts], str]:
-    """Return what describes a number of things; ``words`` returns them in the form for a number."""
-    return lambda facts: _if_any(number(facts), words(number(facts)))
-
-
-def _if_any(count: int, words: str) -> str:
-    return words % {"count": count} if count else ""
-
-
-_RULES: tuple[tuple[Topic, Level, Callable[[Facts], str]], ...] = (
-    (Topic.DISPATCHER, Level.ACT, _dispatcher),
-    (Topic.OVERDUE, Level.ACT, _overdue),
-    (
-        Topic.GATHERINGS,
-        Level.ACT,
-        _some(
-            lambda facts: facts.gatherings,
-            lambda count: ngettext(
-                "%(count)d gathering is overdue", "%(count)d gatherings are overdue", count
-            ),
-        ),
-    ),
-    (
-        Topic.HUNG,
-        Level.ACT,
-        _some(
-            lambda facts: facts.hung,
-            lambda count: ngettext("%(count)d lane hangs", "%(count)d lanes hang", count),
-        ),
-    ),
-    (
-        Topic.SET_ASIDE,
-        Level.ACT,
-        _some(
-            lambda facts: facts.set_aside,
-            lambda count: ngettext(
-                "%(count)d delivery in the spool can never be stored",
-                "%(count)d deliveries in the spool can never be stored",
-                count,
-            ),
-        ),
-    ),
-    (
-        Topic.SPOOL,
-        Level.ACT,
-        _some(
-            lambda facts: facts.spooled,
-            lambda count: ngettext(
-                "%(count)d delivery waits in the spool for the database",
-                "%(count)d deliveries wait in the spool for the database",
-                count,
-            ),
-        ),
-    ),
-    (Topic.WEBHOOK_DOWN, Level.ACT, lambda facts: webhooks.down(facts.webhooks_down)),
-    (
-        Topic.ENDED,
-        Level.ACT,
-        _some(
-            lambda facts: facts.ended,
-            lambda count: ngettext(
-                "SuperOffice has ended %(count)d webhook after too many errors",
-                "SuperOffice has ended %(count)d webhooks after too many errors",
-                count,
-            ),
-        ),
-    ),
-    (Topic.FAILED, Level.ACT, _failed),
-    (
-        Topic.STALLED,
-        Level.ACT,
-        _some(
-            lambda facts: facts.stalled,
-            lambda count: ngettext(
-                "%(count)d replay is stalled", "%(count)d replays are stalled", count
-            ),
-        ),
-    ),
-    (Topic.WEBHOOK_UNKNOWN, Level.LOOK, lambda facts: webhooks.unknown(facts.webhooks_unknown)),
-    (Topic.WEBHOOK_DIFFERS, Level.LOOK, lambda facts: webhooks.differ(facts.webhooks_that_differ)),
-    (
-        Topic.STOPPED,
-        Level.LOOK,
-        _some(
-            lambda facts: facts.stopped,
-            lambda count: ngettext(
-                "%(count)d webhook was stopped in SuperOffice",
-                "%(count)d webhooks were stopped in SuperOffice",
-                count,
-            ),
-        ),
-    ),
-    (
-        Topic.REPLAYS,
-        Level.LOOK,
-        _some(
-            lambda facts: facts.unfinished,
-            lambda count: ngettext(
-                "%(count)d replay is unfinished", "%(count)d replays are unfinished", count
-            ),
-        ),
-    ),
-    # Silence alone is no alarm: nothing may have happened.
-    (Topic.SILENT, Level.LOOK, _silent),
-)
-"""What is looked at, by urgency."""
+    return f"{described} {causes % {'count': facts.groups}}"

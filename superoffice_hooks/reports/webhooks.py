@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db.models import Max, Q
-from django.utils.translation import ngettext
 
 from .. import conf
 from ..models import Watch
@@ -56,40 +55,6 @@ def watched(endpoints: Iterable[str] | None = None) -> list[Watched]:
     keys = {row["endpoint"]: (row["newest"], row["known"]) for row in newest}
     known = Watch.objects.in_bulk({key for pair in keys.values() for key in pair if key})
     return [Watched(name, *(known.get(key) for key in keys.get(name, (0, 0)))) for name in names]
-
-
-def down(names: tuple[str, ...]) -> str:
-    """Return in words that nothing is delivered to these endpoints; empty if there are none."""
-    words = ngettext(
-        "SuperOffice delivers nothing to the endpoint %(names)s",
-        "SuperOffice delivers nothing to the endpoints %(names)s",
-        len(names),
-    )
-    return _of(names, words)
-
-
-def unknown(names: tuple[str, ...]) -> str:
-    """Return in words that the states of their webhooks could not be read."""
-    words = ngettext(
-        "the state of the webhook of %(names)s could not be read",
-        "the states of the webhooks of %(names)s could not be read",
-        len(names),
-    )
-    return _of(names, words)
-
-
-def differ(names: tuple[str, ...]) -> str:
-    """Return in words that their webhooks are not as they are wanted."""
-    words = ngettext(
-        "the webhook of %(names)s is not as it is wanted",
-        "the webhooks of %(names)s are not as they are wanted",
-        len(names),
-    )
-    return _of(names, words)
-
-
-def _of(names: tuple[str, ...], words: str) -> str:
-    return words % {"names": ", ".join(names)} if names else ""
 
 
 def _wanted() -> Iterable[str]:
