@@ -1,6 +1,6 @@
 """The base of the API's views: permissions, known parameters, errors."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -19,8 +19,10 @@ from rest_framework.settings import api_settings
 
 from . import problems
 from .parsers import JSONParser
-from .permissions import MayView
 from .schema import Schema
+
+VIEW = "%(app_label)s.view_%(model_name)s"
+"""The permission to view the model of a view's queryset."""
 
 # These project defaults are skipped: AllowAny adds nothing to ours, and the others would require
 # add_event for a POST.
@@ -33,23 +35,35 @@ _BROWSABLE = "api"
 def renderers() -> list[type[BaseRenderer]]:
     """Return JSON as the OpenAPI document has it, and the project's browsable API.
 
-    The project's other renderers are skipped: they may rename keys, or wrap what is answered.
+    The project's other renderers are skipped: they may rename keys, or wrap the answer.
     """
     project: Any = api_settings.DEFAULT_RENDERER_CLASSES
     return [JSONRenderer, *(one for one in project if one.format == _BROWSABLE)]
 
 
+class ModelPermission(DjangoModelPermissions):
+    """Requires the permission to view the model; for a POST, the permissions that are named.
+
+    Methods without an entry in perms_map are refused.
+    """
+
+    def __init__(self, for_post: Sequence[str]) -> None:
+        self.perms_map = {method: [VIEW] for method in ("GET", "HEAD", "OPTIONS")}
+        if for_post:
+            self.perms_map["POST"] = list(for_post)
+
+
 class View(GenericAPIView[Any]):
     """A view of the API. The model of its queryset says which permission is required."""
 
-    # Not the project's defaults.
+    # These replace the defaults of the project.
     schema = Schema()
     renderer_classes: Any = renderers()
     filter_backends: Any = ()
     pagination_class: Any = None
 
-    may: ClassVar[type[MayView]] = MayView
-    """The permission required besides the project's own."""
+    post_permissions: ClassVar[Sequence[str]] = ()
+    """The permissions that a POST requires, besides the project's own; none if there is no POST."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters of a GET, besides those of filters and pages."""
     repeatable: ClassVar[tuple[str, ...]] = ()
@@ -57,7 +71,7 @@ class View(GenericAPIView[Any]):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Return the view without ATOMIC_REQUESTS, whose rollback would undo receivers' runs."""
+        """Return the view without ATOMIC_REQUESTS: a rollback would undo runs of receivers."""
         view: Any = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(alias)(view)
@@ -70,7 +84,7 @@ class View(GenericAPIView[Any]):
             for permission in super().get_permissions()
             if type(permission) not in _SKIPPED_DEFAULTS
         ]
-        return [*own, self.may()]
+        return [*own, ModelPermission(self.post_permissions)]
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problems.answer
@@ -90,20 +104,18 @@ class View(GenericAPIView[Any]):
             response.content_type = problems.MEDIA_TYPE
         return response
 
-    def understood(self) -> Iterable[str]:
+    def known_parameters(self) -> Iterable[str]:
         """Yield the query parameters of a GET."""
         filterset = getattr(self, "filterset_class", None)
         yield from self.parameters
         yield from filterset.base_filters if filterset else ()
         yield from getattr(self.pagination_class, "parameters", ())
 
-    def _known(self, request: Request) -> list[str]:
-        # A POST has its options in the body: ?dry_run=1 must not start a replay.
-        return sorted(self.understood()) if request.method in ("GET", "HEAD") else []
-
     def _mistakes(self, request: Request) -> Iterator[tuple[str, str]]:
         """Yield the name and the mistake of each wrong parameter."""
-        known, others = self._known(request), _of_framework(request)
+        # A POST has its options in the body: ?dry_run=1 must not start a replay.
+        known = sorted(self.known_parameters()) if request.method in ("GET", "HEAD") else []
+        others = _of_framework(request)
         for name, values in request.query_params.lists():
             if name not in known and name not in others:
                 expected = ", ".join(known) or "none"
@@ -118,7 +130,7 @@ class View(GenericAPIView[Any]):
         return request.accepted_renderer.format == _BROWSABLE
 
 
-class Acting(View):
+class ActionView(View):
     """A view that does something with what the body says; the body must be JSON.
 
     A form cannot tell an empty value from a missing one, which would select more events.

@@ -4,7 +4,7 @@ from ..models import Event
 from ..replay.criteria import offered
 from .filters import EventFilterSet
 from .rows import Detail, List
-from .serializers import EventDetailSerializer, EventSerializer
+from .serializers.events import EventDetailSerializer, EventSerializer
 
 
 class EventList(List):

@@ -13,12 +13,11 @@ from ..models import Event, FailureGroup
 from ..models.paging.pages import Listing
 from ..replay.criteria import Criteria, select
 from ..replay.kinds import Text, Word
-from .base import Acting
-from .filters import Filter, Filtering
-from .permissions import MayHandleGroup, MayTriage, MayView
+from .base import VIEW, ActionView
+from .filters import Filter, FilterBackend
 from .problems import wrong_form
 from .rows import Detail, Pages
-from .serializers import (
+from .serializers.failure_groups import (
     FailureGroupDetailSerializer,
     FailureGroupSerializer,
     HandledSerializer,
@@ -46,7 +45,7 @@ class FailureGroupList(Pages):
 
     queryset = FailureGroup.objects.all()
     serializer_class = FailureGroupSerializer
-    filter_backends = (Filtering,)
+    filter_backends = (FilterBackend,)
     filterset_class = FailureGroupFilterSet
 
     def listing(self) -> Listing:
@@ -65,56 +64,51 @@ class FailureGroupDetail(Detail):
     serializer_class = FailureGroupDetailSerializer
 
 
-class GroupAction(Acting):
+class GroupAction(ActionView):
     """Does something with a failure group."""
 
     queryset: QuerySet[Any] = FailureGroup.objects.all()
     serializer_class: type[Serializer[Any]] = StateSerializer
-    may: ClassVar[type[MayView]] = MayTriage
 
 
-class FailureGroupMute(GroupAction):
-    """Mutes a failure group."""
+class StateAction(GroupAction):
+    """Sets the state of a failure group."""
+
+    post_permissions = (VIEW, "superoffice_hooks.triage_failuregroup")
+    verb: ClassVar[str]
+    """The method of the group."""
+
+    @extend_schema(responses=FailureGroupSerializer)
+    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
+        values = self.body(request)
+        group = self.get_object()
+        getattr(group, self.verb)(who=request.user.get_username(), **values)
+        return shown(group)
+
+
+class FailureGroupMute(StateAction):
+    """Say that its failures are known: none is announced, until a time or for good."""
 
     serializer_class = MuteSerializer
-
-    @extend_schema(responses=FailureGroupSerializer)
-    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
-        """Say that its failures are known: none is announced, until a time or for good."""
-        values = self.body(request)
-        group = self.get_object()
-        group.mute(who=request.user.get_username(), **values)
-        return shown(group)
+    verb = "mute"
 
 
-class FailureGroupResolve(GroupAction):
-    """Resolves a failure group."""
+class FailureGroupResolve(StateAction):
+    """Say that its cause is gone; the next failure opens it again."""
 
-    @extend_schema(responses=FailureGroupSerializer)
-    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
-        """Say that its cause is gone; the next failure opens it again."""
-        values = self.body(request)
-        group = self.get_object()
-        group.resolve(who=request.user.get_username(), **values)
-        return shown(group)
+    verb = "resolve"
 
 
-class FailureGroupReopen(GroupAction):
-    """Reopens a failure group."""
+class FailureGroupReopen(StateAction):
+    """Say that its cause is not gone, or not to be muted."""
 
-    @extend_schema(responses=FailureGroupSerializer)
-    def post(self, request: Request, pk: str, **kwargs: Any) -> Response:
-        """Say that its cause is not gone, or not to be muted."""
-        values = self.body(request)
-        group = self.get_object()
-        group.reopen(who=request.user.get_username(), **values)
-        return shown(group)
+    verb = "reopen"
 
 
 class FailureGroupHandle(GroupAction):
     """Marks the events of a failure group as handled."""
 
-    may = MayHandleGroup
+    post_permissions = (VIEW, "superoffice_hooks.view_event", "superoffice_hooks.replay_event")
 
     @extend_schema(responses=HandledSerializer)
     def post(self, request: Request, pk: str, **kwargs: Any) -> Response:

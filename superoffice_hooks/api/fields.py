@@ -15,9 +15,9 @@ from ..replay.kinds import Text, Time
 from ..reports import field_statistics
 from ..wire import dictionary
 from .base import View
-from .expected import ValueField
+from .form_fields import ValueField
 from .problems import wrong, wrong_form
-from .serializers import CountedSerializer
+from .serializers.figures import CountedSerializer
 
 DAYS = 7
 """The number of days that are counted without ``since``."""

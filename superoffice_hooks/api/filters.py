@@ -1,4 +1,4 @@
-"""The filters of lists. A wrong value is an error, and never ignored."""
+"""The filters of lists. A wrong value is an error: it is never ignored."""
 
 from typing import Any, cast
 
@@ -15,8 +15,7 @@ from ..models.paging.conditions import Narrowed, Where
 from ..models.paging.pages import Listing
 from ..replay.criteria import MAX_NAMES, TABLE, Criteria, narrow, offered
 from ..replay.kinds import Flag, Kind, Text, Time, Word
-from . import expected
-from .expected import NEWEST_FIRST, OLDEST_FIRST, ValueField
+from .form_fields import NEWEST_FIRST, OLDEST_FIRST, EventIdField, Range, ValueField
 from .serializers.criteria import field_of
 
 SEARCH = "An EventId, or at least 4 of the digits it begins with."
@@ -36,9 +35,9 @@ class Filter(django_filters.Filter):
 class SearchFilter(django_filters.Filter):
     """An EventId, or its first digits. Index: superoffice_event_once."""
 
-    field_class = expected.EventIdField
+    field_class = EventIdField
 
-    def narrow(self, rows: QuerySet[Event], value: expected.Range) -> Narrowed:
+    def narrow(self, rows: QuerySet[Event], value: Range) -> Narrowed:
         test = Q(event_id__gte=value.first, event_id__lte=value.last)
         return Where(test, ("event_id", "name", "endpoint")).narrow(rows)
 
@@ -50,7 +49,7 @@ class ReceivedFilterSet(django_filters.FilterSet):
     until = Filter(kind=Time(), label=TABLE["until"].help)
     ordering = Filter(
         kind=Word(((NEWEST_FIRST, "newest first"), (OLDEST_FIRST, "oldest first"))),
-        label=f"`{NEWEST_FIRST}` (newest first, unless said otherwise) or `{OLDEST_FIRST}`.",
+        label=f"`{NEWEST_FIRST}` (newest first, the default) or `{OLDEST_FIRST}`.",
     )
 
     @property
@@ -72,9 +71,11 @@ class ReceivedFilterSet(django_filters.FilterSet):
 
     def narrow(self, rows: QuerySet[Any], values: dict[str, Any]) -> Narrowed:
         """Return the rows with these values, and their keys if an index knows them."""
-        return rows.filter(
-            **{str(self.filters[key].field_name): values[key] for key in values}
-        ), None
+        return rows.filter(**self.by_name(values)), None
+
+    def by_name(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values by the names of columns or criteria, instead of parameters."""
+        return {str(self.filters[key].field_name): value for key, value in values.items()}
 
 
 class EventFilterSet(ReceivedFilterSet):
@@ -90,8 +91,7 @@ class EventFilterSet(ReceivedFilterSet):
         keys: set[int] | None = None
         if "search" in values:
             rows, keys = SearchFilter().narrow(rows, values.pop("search"))
-        criteria = Criteria(**{str(self.filters[key].field_name): values[key] for key in values})
-        rows, known = narrow(criteria, rows)
+        rows, known = narrow(Criteria(**self.by_name(values)), rows)
         return rows, known if keys is None else keys if known is None else keys & known
 
 
@@ -115,7 +115,7 @@ class RejectionFilterSet(ReceivedFilterSet):
         fields: tuple[str, ...] = ()
 
 
-class Filtering(DjangoFilterBackend):
+class FilterBackend(DjangoFilterBackend):
     """Shows the filters of a list in the schema and on pages. The list itself applies them."""
 
     def to_html(self, request: HttpRequest, queryset: QuerySet[Any], view: Any) -> str:

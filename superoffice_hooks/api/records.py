@@ -15,7 +15,7 @@ from ..replay.kinds import Number
 from ..wire.values import storable_text
 from .problems import wrong
 from .rows import FIELDS, Pages
-from .serializers import EventSerializer
+from .serializers.events import EventSerializer
 
 NO_TENANT = "-"
 """Stands in a path for records of no tenant."""

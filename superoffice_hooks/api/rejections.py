@@ -3,7 +3,7 @@
 from ..models import Rejection
 from .filters import RejectionFilterSet
 from .rows import Detail, List
-from .serializers import RejectionDetailSerializer, RejectionSerializer
+from .serializers.rejections import RejectionDetailSerializer, RejectionSerializer
 
 
 class RejectionList(List):

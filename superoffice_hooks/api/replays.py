@@ -18,10 +18,9 @@ from ..models import Event, Replay
 from ..models.paging.pages import Listing
 from ..replay import running
 from ..replay.criteria import Criteria, frozen
-from .base import Acting
-from .permissions import MayReplay
+from .base import ActionView
 from .rows import Detail, Pages
-from .serializers import (
+from .serializers.replays import (
     EventReplaySerializer,
     NewReplaySerializer,
     NothingSerializer,
@@ -40,14 +39,14 @@ class HasEnded(APIException):
     default_code = "has_ended"
 
 
-class ReplayView(Acting):
+class ReplayView(ActionView):
     """Reads or starts replays."""
 
     queryset: QuerySet[Any] = Replay.objects.all()
     serializer_class: type[Serializer[Any]] = ReplayDetailSerializer
     body_serializer: type[Serializer[Any]] = NothingSerializer
     """The serializer of a POST's body."""
-    may = MayReplay
+    post_permissions = ("superoffice_hooks.view_event", "superoffice_hooks.replay_event")
 
     def get_serializer_class(self) -> type[Serializer[Any]]:
         return self.body_serializer if self.request.method == "POST" else self.serializer_class
@@ -55,7 +54,7 @@ class ReplayView(Acting):
     def get_serializer_context(self) -> dict[str, Any]:
         if self.request.method == "POST":
             # Only a GET has chosen fields.
-            return dict(Acting.get_serializer_context(self))
+            return dict(ActionView.get_serializer_context(self))
         return dict(super().get_serializer_context())
 
     def planned(self, request: Request, criteria: Criteria, values: dict[str, Any]) -> Replay:
@@ -70,7 +69,7 @@ class ReplayView(Acting):
         )
 
 
-class Starting(ReplayView):
+class ThrottledReplayView(ReplayView):
     """Starts replays, as often as the project's throttle rate allows."""
 
     def get_throttles(self) -> list[BaseThrottle]:
@@ -78,7 +77,7 @@ class Starting(ReplayView):
         return [*throttles, ReplayThrottle()] if self.request.method == "POST" else throttles
 
 
-class ReplayList(Starting, Pages):
+class ReplayList(ThrottledReplayView, Pages):
     """All replays, the newest first, without their criteria."""
 
     queryset = Replay.objects.all()
@@ -143,7 +142,7 @@ class ReplayCancel(ReplayView):
         return Response(dict(ReplayDetailSerializer(replay).data))
 
 
-class EventReplay(Starting):
+class EventReplay(ThrottledReplayView):
     """Replays one event."""
 
     queryset = Event.objects.only("pk")

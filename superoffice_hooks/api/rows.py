@@ -11,10 +11,10 @@ from rest_framework.serializers import BaseSerializer
 
 from ..models.paging.pages import Listing, Page, page
 from .base import View
-from .filters import Filtering, ReceivedFilterSet
+from .filters import FilterBackend, ReceivedFilterSet
 from .pagination import CursorPagination
 from .problems import wrong, wrong_form
-from .serializers import RowSerializer
+from .serializers.rows import RowSerializer
 
 FIELDS = OpenApiParameter(
     "fields",
@@ -24,7 +24,7 @@ FIELDS = OpenApiParameter(
 )
 
 
-class Choosing(View):
+class FieldsView(View):
     """A view with ``?fields=``; it reads only the chosen fields."""
 
     parameters = (FIELDS.name,)
@@ -54,7 +54,7 @@ class Choosing(View):
         return serializer
 
 
-class Pages(Choosing, ListAPIView[Any]):
+class Pages(FieldsView, ListAPIView[Any]):
     """Rows, a page at a time."""
 
     pagination_class = CursorPagination
@@ -87,7 +87,7 @@ class Pages(Choosing, ListAPIView[Any]):
 class List(Pages):
     """The filtered rows of a table, in the order of receipt."""
 
-    filter_backends = (Filtering,)
+    filter_backends = (FilterBackend,)
     filterset_class: type[ReceivedFilterSet]
 
     def listing(self) -> Listing:
@@ -99,7 +99,7 @@ class List(Pages):
         return filterset.listing()
 
 
-class Detail(Choosing, RetrieveAPIView[Any]):
+class Detail(FieldsView, RetrieveAPIView[Any]):
     """One row."""
 
     @extend_schema(parameters=[FIELDS])

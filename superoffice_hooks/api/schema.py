@@ -1,6 +1,6 @@
 """The schema of the API: OpenAPI by drf-spectacular, with all errors.
 
-A schema of the whole project includes ours. The examples are real answers of the API; a test
+The schema of a whole project includes ours. The examples are real answers of the API: a test
 compares them with new ones.
 """
 
@@ -28,9 +28,9 @@ _MEANINGS = {
     HTTPStatus.UNAUTHORIZED: "Nobody is logged in, or the credentials are wrong.",
     HTTPStatus.FORBIDDEN: "A permission is missing, or nobody is logged in.",
     HTTPStatus.NOT_FOUND: "There is no such row.",
-    HTTPStatus.NOT_ACCEPTABLE: "There is no answer in a media type that is accepted.",
-    HTTPStatus.CONFLICT: "It cannot be done as things are; `detail` says why.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is no JSON.",
+    HTTPStatus.NOT_ACCEPTABLE: "There is no answer in a media type that the request accepts.",
+    HTTPStatus.CONFLICT: "It cannot be done now; `detail` says why.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
     HTTPStatus.TOO_MANY_REQUESTS: "The project's throttle rate is exceeded.",
     HTTPStatus.BAD_GATEWAY: "SuperOffice's API gave no answer, or refused; `detail` says which.",
 }
@@ -67,7 +67,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class Schema(AutoSchema):
-    """Describes our views, independent of the schema class of the project's other views."""
+    """Describes our views. The project's other views keep their own schema class."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)

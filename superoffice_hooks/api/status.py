@@ -14,7 +14,7 @@ from ..reports.situation import situation
 from ..reports.verdict import Verdict
 from ..reports.windows import Window
 from .base import View
-from .serializers import StatusSerializer
+from .serializers.figures import StatusSerializer
 
 
 class Status(View):
@@ -29,13 +29,14 @@ class Status(View):
     @extend_schema(responses=StatusSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         now = timezone.now()
-        # The verdict is in English, as all texts of the API are.
+        # All texts of the API are in English.
         with translation.override("en"):
             state = situation(Window.latest())
+            verdict = _verdict(state.verdict)
         dispatching = state.dispatching
         figures = {
             "at": now,
-            "verdict": _verdict(state.verdict),
+            "verdict": verdict,
             "statuses": list(map(_standing, standing.standings())),
             "oldest_pending": _oldest(dispatching.pending.oldest, now),
             "lately": _lately(),
@@ -48,12 +49,11 @@ class Status(View):
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    with translation.override("en"):
-        return {
-            "level": verdict.level.name.lower(),
-            "sentence": verdict.sentence,
-            "findings": [finding.topic for finding in verdict.findings],
-        }
+    return {
+        "level": verdict.level.name.lower(),
+        "sentence": verdict.sentence,
+        "findings": [finding.topic for finding in verdict.findings],
+    }
 
 
 def _standing(status: standing.Standing) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from ..reports.webhooks import Watched, watched
 from ..subscribing import configured
 from ..superoffice_api.errors import ApiError
 from ..wire.values import storable_text
-from .base import Acting, View
-from .permissions import MayManageWebhooks
-from .serializers import (
-    NothingSerializer,
+from .base import VIEW, ActionView, View
+from .serializers.replays import NothingSerializer
+from .serializers.webhooks import (
     WebhookActionSerializer,
     WebhookDetailSerializer,
     WebhookListSerializer,
@@ -68,17 +67,17 @@ class WebhookDetail(View):
         return Response(self.get_serializer({**described(seen), "history": history}).data)
 
 
-class WebhookAction(Acting):
+class WebhookAction(ActionView):
     """Does something about a webhook at SuperOffice, within 20 seconds."""
 
     queryset = Watch.objects.all()
     serializer_class = NothingSerializer
-    may = MayManageWebhooks
+    post_permissions = (VIEW, "superoffice_hooks.manage_webhooks")
     also_answers = (NotPossible.status_code, Failed.status_code)
-    action: ClassVar[str]
+    verb: ClassVar[str]
 
-    def act(self, request: Request, endpoint: str) -> Response:
-        """Do it, and answer with what came of it and the webhook as it is then."""
+    @extend_schema(request=None, responses=WebhookActionSerializer)
+    def post(self, request: Request, endpoint: str, **kwargs: Any) -> Response:
         self.body(request)
         endpoint = seen_of(endpoint).endpoint
         if not superoffice_api.is_installed():
@@ -87,7 +86,7 @@ class WebhookAction(Acting):
         try:
             # All texts of the API are in English.
             with translation.override("en"):
-                result = subscribing.act(endpoint, self.action, who=who)
+                result = subscribing.act(endpoint, self.verb, who=who)
         except configured.NotPossible as error:
             raise NotPossible(str(error)) from None
         except ApiError as error:
@@ -97,36 +96,21 @@ class WebhookAction(Acting):
 
 
 class WebhookTest(WebhookAction):
-    """Tests a webhook."""
+    """Let SuperOffice send a test event to the wanted address. Nothing is saved there."""
 
-    action = "test"
-
-    @extend_schema(request=None, responses=WebhookActionSerializer)
-    def post(self, request: Request, endpoint: str, **kwargs: Any) -> Response:
-        """Let SuperOffice send a test event to the wanted address. Nothing is saved there."""
-        return self.act(request, endpoint)
+    verb = "test"
 
 
 class WebhookPing(WebhookAction):
-    """Pings a webhook."""
+    """Raise a ping event in SuperOffice, and wait for it. Its name is `superoffice_hooks.ping`."""
 
-    action = "ping"
-
-    @extend_schema(request=None, responses=WebhookActionSerializer)
-    def post(self, request: Request, endpoint: str, **kwargs: Any) -> Response:
-        """Raise the event `superoffice_hooks.ping` in SuperOffice, and await it."""
-        return self.act(request, endpoint)
+    verb = "ping"
 
 
 class WebhookReactivate(WebhookAction):
-    """Activates a webhook again."""
+    """Activate a webhook that was stopped or ended, after a test; a ping follows."""
 
-    action = "reactivate"
-
-    @extend_schema(request=None, responses=WebhookActionSerializer)
-    def post(self, request: Request, endpoint: str, **kwargs: Any) -> Response:
-        """Activate a webhook that was stopped or ended, after a test; a ping follows."""
-        return self.act(request, endpoint)
+    verb = "reactivate"
 
 
 ACTIONS: dict[str, type[WebhookAction]] = {

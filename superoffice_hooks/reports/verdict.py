@@ -105,7 +105,7 @@ _RULES = (
     # Silence alone is no alarm: nothing may have happened.
     (Topic.SILENT, Level.LOOK, "silent"),
 )
-"""Each topic, its level, and the fact that it depends on; the most urgent topic is the first."""
+"""Each topic with its level and the fact that it depends on, by urgency."""
 
 _WORDS: dict[Topic, Any] = {
     Topic.DISPATCHER: _("nobody dispatches"),

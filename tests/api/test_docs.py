@@ -14,8 +14,8 @@ from superoffice_hooks import signals
 from superoffice_hooks.api import throttling, urls
 from superoffice_hooks.api.filters import EventFilterSet, RejectionFilterSet
 from superoffice_hooks.api.schema import examples
-from superoffice_hooks.api.serializers import EventReplaySerializer, NewReplaySerializer
 from superoffice_hooks.api.serializers.criteria import CriteriaSerializer
+from superoffice_hooks.api.serializers.replays import EventReplaySerializer, NewReplaySerializer
 from superoffice_hooks.models import Event, FailureGroup, Rejection, Replay
 from superoffice_hooks.reports.standing import dispatching_problems
 

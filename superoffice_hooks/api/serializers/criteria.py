@@ -7,19 +7,13 @@ from typing import Any, ClassVar
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
+from ...replay import kinds
 from ...replay.criteria import TABLE, Criteria
 from ...replay.criterion import Criterion
-from ...replay.kinds import Flag as FlagKind
-from ...replay.kinds import Guid as GuidKind
-from ...replay.kinds import Kind, Pattern, Time, Word
-from ...replay.kinds import Number as NumberKind
-from ...replay.kinds import Text as TextKind
-from .strict import Flag, Guid, Number, StrictSerializer, Text
-from .strict import Time as Instant
-from .strict import Word as WordField
+from .strict import Flag, Guid, Number, StrictSerializer, Text, Time, Word
 
 
-class TimeField(Instant):
+class TimeField(Time):
     """A date, or a date and time; without an offset, in the project's time zone."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
@@ -29,7 +23,7 @@ class TimeField(Instant):
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
-            return Time().read(value)
+            return kinds.Time().read(value)
         except ValueError:
             self.fail("invalid")
 
@@ -40,7 +34,7 @@ class PatternField(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         try:
-            Pattern(self.max_length or 0).parse(text)
+            kinds.Pattern(self.max_length or 0).parse(text)
         except ValueError as error:
             raise serializers.ValidationError(f"Expected {error}.") from None
         return text
@@ -54,7 +48,7 @@ class Several(serializers.ListField):
 
 
 class SeveralExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Says in the schema of a parameter how many values it may have."""
+    """Writes into the schema of a parameter how many values it may have."""
 
     target_class = Several
 
@@ -107,8 +101,7 @@ def shown(stored: Mapping[str, Any]) -> dict[str, Any]:
         criteria = Criteria.from_json(stored)
     except ValueError:
         return {"stored": stored}
-    shown: dict[str, Any] = CriteriaSerializer(criteria).data
-    return shown
+    return dict(CriteriaSerializer(criteria).data)
 
 
 def _field(row: Criterion) -> Any:
@@ -117,21 +110,21 @@ def _field(row: Criterion) -> Any:
     return field_of(row.kind, row.many, required=False, help_text=row.help, **options)
 
 
-def field_of(kind: Kind, many: int = 0, **options: Any) -> Any:
+def field_of(kind: kinds.Kind, many: int = 0, **options: Any) -> Any:
     """Return a field for a value of a kind, or for up to ``many`` of them."""
     if many:
         return Several(field_of(kind), many, **options)
     match kind:
-        case Pattern(max_length=length):
+        case kinds.Pattern(max_length=length):
             return PatternField(max_length=length, **options)
-        case TextKind(max_length=length):
+        case kinds.Text(max_length=length):
             return Text(max_length=length, **options)
-        case NumberKind(minimum=minimum, maximum=maximum):
+        case kinds.Number(minimum=minimum, maximum=maximum):
             return Number(min_value=minimum, max_value=maximum, **options)
-        case Word(choices=choices):
-            return WordField(choices, **options)
-        case FlagKind():
+        case kinds.Word(choices=choices):
+            return Word(choices, **options)
+        case kinds.Flag():
             return Flag(**options)
-        case GuidKind():
+        case kinds.Guid():
             return Guid(**options)
     return TimeField(**options)

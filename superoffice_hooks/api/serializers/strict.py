@@ -26,7 +26,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Says in the schema that there are no other keys."""
+    """Writes into the schema that there are no other keys."""
 
     target_class = StrictSerializer
     match_subclasses = True
