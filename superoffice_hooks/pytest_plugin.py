@@ -1,7 +1,7 @@
-"""Fixtures for projects that test with pytest; pytest finds them by itself.
+"""Fixtures for projects that test with pytest, which loads them by itself.
 
-They have the names of what they return in ``superoffice_hooks.testing``. pytest loads this before
-Django knows its settings, so the models are imported when a fixture is first used.
+Each returns the function of its name in ``superoffice_hooks.testing``. pytest loads this module
+before Django knows its settings. So the models are imported when a fixture is first used.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-SECRET = "a secret of the tests"  # noqa: S105  (of no webhook)
+SECRET = "a secret of the tests"  # noqa: S105  (no webhook has it)
 
 
-def _kit(name: str) -> Callable[..., Any]:
+def _function(name: str) -> Callable[..., Any]:
     function: Callable[..., Any] = getattr(import_module("superoffice_hooks.testing"), name)
     return function
 
 
 @pytest.fixture
 def superoffice_secret(settings: Any) -> str:
-    """Let each endpoint of the project have a secret of the tests, in front of its own."""
+    """Replace the secrets of each endpoint of the project by the secret of the tests."""
     hooks = getattr(settings, "SUPEROFFICE_HOOKS", {})
     secrets = hooks.get("SECRETS", ())
     if isinstance(secrets, dict):
@@ -35,40 +35,40 @@ def superoffice_secret(settings: Any) -> str:
 @pytest.fixture
 def deliver(client: Any, superoffice_secret: str) -> Callable[..., Any]:
     """Deliver an event: ``deliver("ticket.changed", changes=["priority"])``."""
-    return partial(_kit("deliver"), client)
+    return partial(_function("deliver"), client)
 
 
 @pytest.fixture
 def adeliver(async_client: Any, superoffice_secret: str) -> Callable[..., Any]:
     """Deliver an event with the asynchronous client."""
-    return partial(_kit("adeliver"), async_client)
+    return partial(_function("adeliver"), async_client)
 
 
 @pytest.fixture
 def dispatch_due() -> Callable[..., Any]:
-    """Dispatch what is due: ``dispatch_due(later=timedelta(hours=1))``."""
-    return _kit("dispatch_due")
+    """Dispatch events that are due: ``dispatch_due(later=timedelta(hours=1))``."""
+    return _function("dispatch_due")
 
 
 @pytest.fixture
 def wait_until_dispatched() -> Callable[..., Any]:
     """Wait for the receivers of a live server."""
-    return _kit("wait_until_dispatched")
+    return _function("wait_until_dispatched")
 
 
 @pytest.fixture
 def muted() -> Callable[..., Any]:
-    """Let nobody be called, in a context."""
-    return _kit("muted")
+    """Call no receiver, in a ``with`` statement."""
+    return _function("muted")
 
 
 @pytest.fixture
 def only() -> Callable[..., Any]:
-    """Let nobody but some receivers be called, in a context."""
-    return _kit("only")
+    """Call only some receivers, in a ``with`` statement."""
+    return _function("only")
 
 
 @pytest.fixture
 def superoffice_event() -> Callable[..., Any]:
-    """Store an event that nobody is called for: ``superoffice_event(PrimaryKey=76)``."""
-    return _kit("event")
+    """Store an event for which no receiver is called: ``superoffice_event(PrimaryKey=76)``."""
+    return _function("event")

@@ -1,1 +1,1 @@
-"""For what teams watch their systems with: each optional, one line to switch on, free if absent."""
+"""Integrations with monitoring tools. Each is optional, and one line in the settings adds it."""

@@ -1,14 +1,15 @@
 """A check for django-health-check: ``"superoffice_hooks.contrib.health_check.Dispatching"``.
 
-It says what ``superoffice_dispatch --check`` says. Needs django-health-check 3.20 or newer.
+It checks what ``superoffice_dispatch --check`` checks. Needs django-health-check 3.20 or newer.
 """
 
 import dataclasses
 
-from django.db import Error, connections
+from django.db import Error
 from health_check.exceptions import ServiceUnavailable
 
 from ..models import queue
+from ..models.sessions import closed_if_opened
 from ..reports.stages import OVERDUE_SECONDS
 from ..reports.standing import dispatching_problems
 
@@ -21,31 +22,27 @@ except ImportError:
 
 @dataclasses.dataclass
 class Dispatching(HealthCheck):  # type: ignore[misc]
-    """Whether what is due is dispatched, and the spool drained."""
+    """Checks that due events are dispatched, and that the spool is drained."""
 
     max_age: float = OVERDUE_SECONDS
-    """How many seconds something due may wait."""
+    """How many seconds an event may be due, or a delivery in the spool."""
 
     def run(self) -> None:
-        """Look, and return if all is well.
+        """Check, and return if nothing is wrong.
 
         Raises:
-            ServiceUnavailable: something is not, or the database cannot be read.
+            ServiceUnavailable: something is wrong, or the database cannot be read.
         """
-        connection = connections[queue.using()]
-        was_open = connection.connection is not None
         try:
-            problems = dispatching_problems(self.max_age)
-        except Error as error:
-            # Its text may name the host and the user of the database.
-            raise ServiceUnavailable(f"The database: {type(error).__name__}") from error
-        finally:
             # It may run in a thread of its own, whose connection nobody else closes.
-            if not was_open:
-                connection.close()
+            with closed_if_opened(queue.using()):
+                problems = dispatching_problems(self.max_age)
+        except Error as error:
+            # The text of the error may name the host and the user of the database.
+            raise ServiceUnavailable(f"The database: {type(error).__name__}") from error
         if problems:
             raise ServiceUnavailable(" ".join(problems))
 
     def check_status(self) -> None:
-        """Do the same, by the name that it has before 4.0."""
+        """Do the same, under the name before version 4.0."""
         self.run()

@@ -1,4 +1,4 @@
-"""The fields of our log records, for the records of receivers too."""
+"""Give the log records of receivers the fields that ours have."""
 
 import logging
 
@@ -6,9 +6,9 @@ from ..wire import log_fields
 
 
 class LogFields(logging.Filter):
-    """Adds the fields to each record that is logged while a delivery or an event is worked on.
+    """Adds our fields to each record that is logged during a delivery or a dispatch.
 
-    It is for handlers: the filter of a logger does not see the records of the loggers below it.
+    Add it to handlers: the filter of a logger does not see the records of loggers below it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,13 +1,14 @@
-"""Sessions: whether what is written next on a connection is committed at once.
+"""Sessions of a database: whether one was left in a transaction, and whether to close one.
 
 Code of the project uses our connections: a receiver, or a view in the same thread. If it leaves a
 transaction open, all that is written afterwards becomes part of that, and nobody commits it.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _OPEN = (1, 2, 3)
@@ -32,6 +33,18 @@ def is_begun_unseen(connection: BaseDatabaseWrapper) -> bool:
         return bool(driver.in_transaction)
     # mysqlclient does not know. There, our next transaction commits what was left open.
     return getattr(getattr(driver, "info", None), "transaction_status", None) in _OPEN
+
+
+@contextmanager
+def closed_if_opened(using: str) -> Iterator[None]:
+    """Close this thread's connection to a database after the block, if the block opened it."""
+    connection = connections[using]
+    was_open = connection.connection is not None
+    try:
+        yield
+    finally:
+        if not was_open:
+            connection.close()
 
 
 def renew(connection: BaseDatabaseWrapper) -> None:

@@ -1,1 +1,1 @@
-"""Deleting what is past retention, and what somebody asks to be forgotten."""
+"""Delete what is past retention, and forget what deliveries said of a record."""

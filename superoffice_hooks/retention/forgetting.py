@@ -1,8 +1,8 @@
-"""Forgetting: what deliveries said of a person goes; that something happened stays.
+"""Forget: delete what deliveries said of a person, and keep that something happened.
 
-Of an event stay its identity, its record, its times, the names of its changed fields and what came
-of it. Values, bodies, headers, errors, tracebacks and what people wrote about it go. An unfinished
-event is left alone, because its receivers still need what it says.
+An event keeps its identity, its record, its times, the names of its changed fields and its status.
+Its values, bodies, headers, errors, tracebacks and what people wrote about it are deleted. An
+unfinished event is left alone, because its receivers still need its values.
 """
 
 import re
@@ -18,41 +18,40 @@ from django.utils import timezone
 from ..models import Event, FailureGroup, Handling, ReceiverRun, Redelivery, Rejection, Replay
 from ..receiving import deliveries, spool
 from ..wire.body import identity_of
-from .examples import replace_examples
-from .pruning import Batch, Step
+from .pruning import Batch, Step, replace_examples
 
 FORGOTTEN = "(forgotten)"
-"""Takes the place of an error."""
+"""The text that replaces an error, or what a person wrote."""
 
 NOTE = "What it said was forgotten on request."
-"""Is added to the problems of an event."""
+"""The text that is added to the problems of an event."""
 
 _FINISHED = Q(next_attempt_at=None) & ~Q(status=Event.Status.WAITING)
-"""Finished events: no receiver needs any more what they say."""
+"""Finished events: no receiver needs their values any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be forgotten: of a record, or of everything before a time, or of both."""
+    """What to forget: what deliveries said of a record, or before a time, or both."""
 
     entity: str = ""
     primary_key: int | None = None
     tenant: str = ""
     before: datetime | None = None
-    """Received before this time; None for any."""
+    """Only what was received before this time; None for any time."""
 
     @property
     def is_of_record(self) -> bool:
-        """Return whether it means one record."""
+        """Return whether it is about one record."""
         return self.primary_key is not None
 
     @property
     def until(self) -> datetime:
-        """Return before which time it was received."""
+        """Return the time before which it was received."""
         return self.before or timezone.now()
 
     def steps(self) -> list[Step]:
-        """Return what is to be done in the database."""
+        """Return the steps in the database."""
         until = self.until
         return [
             Step("events", self._finished(), until, act=_empty_events),
@@ -66,14 +65,14 @@ class Request:
         return self._events().filter(received_at__lt=self.until).exclude(_FINISHED).count()
 
     def is_in(self, body: bytes) -> bool:
-        """Return whether a body that made no event may be of the record.
+        """Return whether a body that made no event may be about the record.
 
-        Such a body cannot be read as an event, so it counts if it has the record's number and the
-        name of its entity.
+        Such a body cannot be read as an event. So it counts if it has the number of the record and
+        the name of the entity in it.
         """
         if self.primary_key is None:
             return True
-        # UTF-16 has a NUL in each of these characters.
+        # In UTF-16, each of these characters has a NUL beside it.
         text = body.replace(b"\0", b"").lower()
         has_number = re.search(rb"(?<!\d)%d(?!\d)" % self.primary_key, text)
         return bool(has_number) and self.entity.lower().encode() in text
@@ -85,7 +84,7 @@ class Request:
         return Event.objects.filter(**self._columns())
 
     def _columns(self) -> dict[str, Any]:
-        """Return what the columns of its events are equal to."""
+        """Return the columns that its events have in common, with their values."""
         columns: dict[str, Any] = {}
         if self.is_of_record:
             columns = {"entity": self.entity, "primary_key": self.primary_key}
@@ -95,7 +94,7 @@ class Request:
         """Return the replays of these events alone."""
         selects = Q()
         if self.is_of_record:
-            # A replay without a run is known by what it selects.
+            # A replay without runs counts by its criteria.
             selects = Q(criteria__primary_key=self.primary_key)
             selects &= Q(criteria__entity=self.entity) | Q(criteria__entity__isnull=True)
             if self.tenant:
@@ -110,7 +109,7 @@ class Request:
         return groups.exclude(reason__in=("", FORGOTTEN))
 
     def _has_only(self, column: str) -> Q:
-        """Return whether a row has receiver runs, by this column, and only runs of these events."""
+        """Return the condition: the row has runs, by this column of them, all of these events."""
         runs = ReceiverRun.objects.filter(**{column: OuterRef("pk")})
         of_these = Q(**{f"event__{name}": value for name, value in self._columns().items()})
         of_these &= Q(event__received_at__lt=self.until)
@@ -126,9 +125,9 @@ class Request:
 
 
 def forget(request: Request, batch: int = 500) -> Iterator[Batch]:
-    """Forget it, each batch in a transaction of its own; yield what became of each.
+    """Forget, each batch in a transaction of its own; yield the result of each.
 
-    What is in the spool of this machine is stored first, so that none of it comes in later.
+    First the spool of this machine is drained, so that nothing of the record is stored later.
     """
     for _event in deliveries.drain():
         pass
@@ -138,7 +137,7 @@ def forget(request: Request, batch: int = 500) -> Iterator[Batch]:
 
 
 def set_aside(request: Request) -> list[Path]:
-    """Return the files in the spool of this machine that can never be stored and are meant."""
+    """Return the files to forget among those that are set aside in the spool of this machine."""
     place = spool.folder()
     if place is None or not (place / spool.SET_ASIDE).is_dir():
         return []
@@ -158,12 +157,12 @@ def _forget_set_aside(request: Request) -> Batch:
 
 
 def under_way() -> int:
-    """Return how many replays are under way, which may yet write down an error of it."""
+    """Return how many replays are unfinished: they may still store an error of the record."""
     return Replay.objects.filter(finished_at=None).count()
 
 
 def left_in_spool() -> int:
-    """Return how many deliveries wait in the spool of this machine, which may be of it."""
+    """Return how many deliveries wait in the spool of this machine: they may be of the record."""
     return spool.standing().length
 
 
@@ -172,7 +171,7 @@ def _forget_reasons(rows: QuerySet[Any], _keys: Collection[int]) -> None:
 
 
 def _empty_events(events: QuerySet[Any], keys: Collection[int]) -> None:
-    """Empty events, their redeliveries and their runs of what deliveries and receivers said."""
+    """Delete values, bodies, headers and errors of events, and of their redeliveries and runs."""
     Redelivery.objects.using(events.db).filter(event__in=keys).exclude(body=None).update(body=b"")
     runs = ReceiverRun.objects.using(events.db).filter(event__in=keys)
     replace_examples(runs, keys, otherwise=FORGOTTEN)
@@ -183,7 +182,7 @@ def _empty_events(events: QuerySet[Any], keys: Collection[int]) -> None:
     now = timezone.now()
     emptied = list(events)
     for event in emptied:
-        # None of it says anything of a person but a record's number.
+        # What stays of the payload says nothing of a person, except the number of the record.
         event.payload = identity_of(event.payload)
         event.body, event.headers, event.associate_id = b"", {}, None
         event.handled_reason = FORGOTTEN if event.handled_reason else ""
@@ -194,9 +193,9 @@ def _empty_events(events: QuerySet[Any], keys: Collection[int]) -> None:
 
 
 def _empty_shared(runs: QuerySet[ReceiverRun]) -> None:
-    """Empty the runs of other events that a receiver was called for together with these.
+    """Delete the errors of runs of other events that were in one call with these runs.
 
-    All of them have the error of that one call.
+    All runs of a call have the same error.
     """
     together = runs.exclude(with_event=None).exclude(error="")
     columns = ("receiver", "outcome", "started_at", "with_event")

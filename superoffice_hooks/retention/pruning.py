@@ -1,10 +1,10 @@
-"""Pruning: delete what is past retention, a batch at a time.
+"""Prune: delete what is past retention, a batch at a time.
 
 Of events that are done, first the bodies, headers and tracebacks are deleted, and later the rows,
-with their receiver runs and redeliveries. The payload stays as long as the row: values, differences
-and replays are read from it. Events in the queue, due or claimed, stay. Failed events stay, unless
-they have a period of their own. Change sets stay, and so do rows that cannot be pruned, for example
-because a row of the project protects them.
+with their receiver runs and redeliveries. The payload stays as long as the row, because values,
+differences and replays are read from it. These stay: events in the queue; failed events, unless
+RETENTION has a period for them; change sets; and rows that cannot be pruned, for example because a
+row of the project protects them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -21,12 +21,11 @@ from django.utils import timezone
 from ..models import Event, FailureGroup, ReceiverRun, Redelivery, Rejection, Replay
 from ..models.transactions import in_own_transaction
 from ..wire.logs import get_logger
-from .examples import replace_examples
 
 logger = get_logger(__name__)
 
 _DELETED = "(deleted)"
-"""Takes the place of the error of a failure group that has no run any more."""
+"""The error that a failure group shows once all its runs are deleted."""
 
 
 class Batch(NamedTuple):
@@ -55,7 +54,7 @@ def steps(periods: Mapping[str, timedelta]) -> list["Step"]:
         failed = Event.objects.filter(status=Event.Status.FAILED, next_attempt_at=None)
         planned += [Step("failed", failed, until, act=delete_events)]
     if until := limits.get("events"):
-        # Runs of events that stay keep their replay. Before it ends, a replay has no finished_at.
+        # A replay stays as long as it has runs. An unfinished one has no finished_at, so it stays.
         with_runs = ReceiverRun.objects.filter(replay=OuterRef("pk"))
         replays = Replay.objects.filter(~Exists(with_runs))
         planned += [Step("replays", replays, until, column="finished_at")]
@@ -93,10 +92,30 @@ def delete(rows: QuerySet[Any], _keys: Collection[int]) -> None:
 
 
 def delete_events(events: QuerySet[Any], keys: Collection[int]) -> None:
-    """Delete events; what a receiver raised for them is no example of a failure group any more."""
+    """Delete events. No failure group shows the error of one of their runs any more."""
     runs = ReceiverRun.objects.using(events.db).filter(event__in=keys)
     replace_examples(runs, keys, otherwise=_DELETED)
     delete(events, keys)
+
+
+def replace_examples(runs: QuerySet[ReceiverRun], events: Collection[int], otherwise: str) -> None:
+    """Let no failure group show the error of one of these runs.
+
+    It shows the error of a run of another event instead, or ``otherwise`` if it has none.
+
+    Args:
+        runs: the runs that go.
+        events: the primary keys of their events.
+        otherwise: the text if the group has no other error.
+    """
+    of_group = runs.exclude(group=None).order_by().values_list("group", "error").distinct()
+    for group, error in of_group:
+        shown = FailureGroup.objects.using(runs.db).filter(pk=group, error=error)
+        if not shown.exists():
+            continue
+        others = ReceiverRun.objects.using(runs.db).filter(group=group).exclude(event__in=events)
+        other = others.exclude(error=error).order_by().values_list("error", flat=True)[:1]
+        shown.update(error=next(iter(other), otherwise))
 
 
 def empty(events: QuerySet[Any], keys: Collection[int]) -> None:
@@ -110,7 +129,7 @@ def empty(events: QuerySet[Any], keys: Collection[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Rows that are past retention, and what is done with them."""
+    """One step: rows of one table that are past retention, and the function that prunes them."""
 
     what: str
     """One of RETAINED, or what follows the events: "replays" and "groups"."""
@@ -138,8 +157,8 @@ class Step:
         rows = self.past_retention()
         while ages := dict(rows.values_list("pk", self.column)[:batch]):
             yield self._prune_batch(ages)
-            # Not from the oldest again: deleted rows stay in an index for a while, and kept rows
-            # would come again for ever.
+            # Go on after the last row. From the oldest, the entries of deleted rows, which stay in
+            # an index for a while, would be read again, and rows that are kept would never end.
             pk, age = list(ages.items())[-1]
             later = Q(pk__gt=pk) | Q(**{f"{self.column}__gt": age})
             rows = self.past_retention().filter(later, **{f"{self.column}__gte": age})
@@ -149,7 +168,7 @@ class Step:
         try:
             return Batch(self.what, self._prune_together(ages))
         except Exception as error:
-            # The database may be away or busy: no row is at fault.
+            # The database is away or busy, so no row is at fault.
             if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
                 raise
             if len(ages) == 1:
@@ -172,11 +191,11 @@ class Step:
         return f"{row} cannot be pruned: {type(error).__name__}"
 
     def _prune_together(self, ages: dict[int, datetime]) -> int:
-        """Prune those rows that are still past retention and that nobody else works on.
+        """Prune the rows that are still past retention and that no other process works on.
 
-        They are locked first, so that nobody can claim them; by their keys alone, because MariaDB
-        locks each index entry that it reads. SQLite cannot lock rows: there, nobody else writes
-        between the first read of a transaction and its end.
+        They are locked first, so that no process can claim them. They are locked by their keys
+        alone, because MariaDB locks each index entry that it reads. SQLite cannot lock rows. There,
+        no other process writes between the first read of a transaction and its end.
         """
         using = router.db_for_write(self.rows.model)
         rows = self.rows.model._default_manager.using(using)
@@ -185,7 +204,7 @@ class Step:
         def prune() -> int:
             free = rows.filter(pk__in=ages).order_by("pk").select_for_update(skip_locked=skips)
             locked = list(free.values_list("pk", flat=True))
-            # The range excludes nothing, but it bounds how much of an index is read.
+            # The range leaves no row out. It limits how much of an index is read.
             within = {f"{self.column}__range": (min(ages.values()), max(ages.values()))}
             past = self.past_retention().filter(pk__in=locked, **within)
             if keys := list(past.values_list("pk", flat=True)):

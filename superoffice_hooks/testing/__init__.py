@@ -1,4 +1,4 @@
-"""For the tests of a project: deliver events, dispatch what is due, and play SuperOffice.
+"""For the tests of a project: deliver events, dispatch what is due, and simulate SuperOffice.
 
 ::
 
@@ -24,7 +24,7 @@ from .exporting import export
 from .sender import MAX_ERRORS, RETRY_DELAYS, Attempt, NotSaved, State, SuperOffice, Webhook
 from .waiting import dispatch_due, wait_until_dispatched
 
-# It signs as SuperOffice does, so it needs what the extra installs.
+# It signs tokens as SuperOffice does. That needs the packages of the extra.
 if is_installed():
     from .fake import FakeSuperOffice
 

@@ -1,4 +1,4 @@
-"""Which receivers are called in a test, and what they raise."""
+"""Choose which receivers are called in a test, and collect what they raise."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from ..receivers import EventSignal, Receiver, around_calls, dotted_path
 def muted() -> Any:
     """Return a context manager in which no receiver counts as connected.
 
-    Events are stored as ever, and nobody is called: ``with muted(): deliver(client)``.
+    Events are stored as always, and no receiver is called: ``with muted(): deliver(client)``.
     """
     return only()
 

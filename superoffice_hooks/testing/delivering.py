@@ -18,7 +18,7 @@ from ..wire.samples import headers, notification
 from .calls import raised
 
 _IDLE_SECONDS = 30.0
-"""After how long receivers that are still running are waited for in vain."""
+"""How long to wait for receivers that are still running."""
 
 
 def deliver(
@@ -42,12 +42,12 @@ def deliver(
         name: the event name.
         changes: the names of the changed fields; None for those that SuperOffice would send.
         endpoint: the endpoint to post to, with its newest secret.
-        raises: whether to raise what a receiver raised. Without that, it is only in the runs.
+        raises: whether to raise what a receiver raised. Without it, the error is only in the runs.
         values: keys of the body, spelt as SuperOffice spells them: ``PrimaryKey=76``.
 
     Raises:
         AssertionError: the delivery was refused; the message says why.
-        Exception: what the first receiver that raised raised, if ``raises``.
+        Exception: the first error of a receiver, if ``raises``.
     """
     body, sent = _written(name, changes, _secret(endpoint), values)
     with raised() as errors:
@@ -76,7 +76,7 @@ async def adeliver(
 def event(
     name: str = "ticket.changed", *, changes: Iterable[str] | None = None, **values: Any
 ) -> Event:
-    """Store an event without calling anybody, for a unit test of a receiver.
+    """Store an event for which no receiver is called, for a unit test of a receiver.
 
     ::
 
@@ -116,7 +116,7 @@ def _secret(endpoint: str) -> str:
 
 
 def _path(endpoint: str) -> str:
-    # A test client sends what a server hands over, which is without FORCE_SCRIPT_NAME.
+    # A test client sends a path as a server passes it on: without FORCE_SCRIPT_NAME.
     return f"/{path_of(endpoint).removeprefix(get_script_prefix())}"
 
 

@@ -1,4 +1,4 @@
-"""Make a fixture of a stored event, with personal details replaced."""
+"""Make a fixture of a stored event, without personal details."""
 
 from typing import Any
 
@@ -12,12 +12,11 @@ _KEPT = frozenset(
 
 
 def export(event: Event) -> dict[str, Any]:
-    """Return the body of a stored event, fit for a repository: who and what it was about is gone.
+    """Return the body of a stored event without personal details, fit for a repository.
 
-    Names of fields, numbers, dates and the shape stay, so that a receiver does with it what it did
-    with the event. Each text that SuperOffice sent as a value becomes ``text``. The tenant, the
-    webhook and the associate get other names. ``deliver(client, **export(event))`` is not needed:
-    pass the values on as ``deliver(client, body["Event"], **body)``.
+    Names of fields, numbers, dates and the structure stay, so a receiver treats it as it treated
+    the event. Each text among the values becomes ``text``. The tenant, the webhook and the
+    associate are replaced. To deliver it: ``deliver(client, body["Event"], **body)``.
     """
     return {name: _replaced(name, value) for name, value in event.payload.items()}
 

@@ -1,4 +1,4 @@
-"""The sender: webhooks that are saved, and what SuperOffice sends to them."""
+"""A sender of deliveries that behaves as SuperOffice does."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from ..wire import event_names
 from ..wire.samples import announced, headers, notification
 
 RETRY_DELAYS = (0, 1, 4)
-"""Seconds SuperOffice waits before each attempt of a cycle."""
+"""Seconds that SuperOffice waits before the first, second and third attempt."""
 
 MAX_ERRORS = 9
 """The number of failed attempts in a row that end a webhook."""
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Webhook:
-    """The subscription, as an administrator of SuperOffice defines it.
+    """A webhook, as an administrator defines it in SuperOffice.
 
     Raises:
         ValueError: ``url`` is no http or https address.
@@ -55,7 +55,7 @@ class Webhook:
     """Added to every body."""
     state: State = State.ACTIVE
     errors: int = 0
-    """Attempts that failed since the last one that did not."""
+    """The number of attempts that have failed since the last success."""
 
     def __post_init__(self) -> None:
         target = urlsplit(self.url)
@@ -83,7 +83,7 @@ class Attempt:
     status: int | None
     """The answer's status code; None if there was no answer."""
     elapsed: float
-    """Seconds until the whole answer had come, or the attempt ended without it."""
+    """Seconds until the end of the answer, or until the attempt ended without one."""
     error: str = ""
     """The reason if there was no answer."""
 
@@ -106,10 +106,11 @@ class SuperOffice:
     """The sender. Several threads may use it at once.
 
     Args:
-        sleep: called with seconds before a retry; a test passes something faster.
+        sleep: called with the seconds before a retry; tests need not really wait.
         timeout: seconds of silence after which an attempt has failed.
-        delays: seconds to wait before each attempt of a cycle; ``(0,)`` never retries.
-        counts: what nine failures are: the documentation says attempts here and events there.
+        delays: seconds to wait before each attempt of a delivery; ``(0,)`` never retries.
+        counts: what the nine failures are that end a webhook. SuperOffice's documentation says
+            attempts in one place and events in another.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class SuperOffice:
         return [attempt for webhook in webhooks for attempt in self.deliver(webhook, event)]
 
     def deliver(self, webhook: Webhook, event: Mapping[str, Any] | bytes) -> list[Attempt]:
-        """Try until an attempt succeeds, the webhook ends, or the event is discarded.
+        """Send an event until an attempt succeeds, no retry is left, or the webhook ends.
 
         ``bytes`` are sent as they are. Nothing is sent if the webhook is not active.
         """
@@ -199,7 +200,7 @@ class SuperOffice:
                 response = connection.getresponse()
                 response.read()
                 return response.status, ""
-        # UnicodeError: a host name or path that cannot be sent.
+        # A UnicodeError is raised for a host name or a path that cannot be sent.
         except (OSError, HTTPException, UnicodeError) as error:
             return None, str(error) or type(error).__name__
 

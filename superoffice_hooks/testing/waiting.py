@@ -21,12 +21,12 @@ def dispatch_due(*, later: timedelta = timedelta(), raises: bool = True) -> list
     """Dispatch what is due, in this thread, and return these events in the order of their calls.
 
     Args:
-        later: how far to go ahead first: what is to be retried within this time is due, and so is
-            what settles, or fills a batch, until then.
+        later: how far to move time ahead first. Retries that are due by then come at once, and so
+            do the calls of receivers with ``settle`` or ``batch``.
         raises: whether to raise what a receiver raised.
 
     Raises:
-        Exception: what the first receiver that raised raised, if ``raises``.
+        Exception: the first error of a receiver, if ``raises``.
     """
     known = list(_gatherings().values_list("pk", flat=True))
     newest = queue.events().aggregate(newest=Max("pk"))["newest"] or 0
@@ -35,13 +35,14 @@ def dispatch_due(*, later: timedelta = timedelta(), raises: bool = True) -> list
         _go_ahead(_gatherings(), later, _TIMES)
     with raised() as errors:
         dispatched = [event.pk for event in in_thread.dispatch_due(_AT_A_TIME)]
-        # What nobody had dispatched before has joined only now. What came in meanwhile is newer.
+        # An event that was dispatched for the first time has joined a gathering only now. The
+        # gatherings of events that have come in meanwhile are left alone.
         opened = _gatherings().exclude(pk__in=known).exclude(runs__event__gt=newest)
         if later and _go_ahead(opened, later, _TIMES):
             dispatched += [event.pk for event in in_thread.dispatch_due(_AT_A_TIME)]
     if raises and errors:
         raise errors[0]
-    # One that has joined was dispatched, and comes again with the call.
+    # An event that has joined was dispatched once for that, and again with its gathering.
     keys = list(dict.fromkeys(reversed(dispatched)))
     stored = queue.events().in_bulk(keys)
     return [stored[key] for key in reversed(keys) if key in stored]
@@ -50,7 +51,7 @@ def dispatch_due(*, later: timedelta = timedelta(), raises: bool = True) -> list
 def wait_until_dispatched(seconds: float = 10) -> None:
     """Wait until nothing is due or being dispatched; for tests with a live server.
 
-    What is to be retried later, or still settles, is not waited for.
+    It does not wait for retries that are due later, nor for records that are not quiet yet.
 
     Raises:
         TimeoutError: after so many seconds; the message names what is left.
@@ -64,14 +65,14 @@ def wait_until_dispatched(seconds: float = 10) -> None:
 
 
 def _go_ahead(waiting: QuerySet[Any], later: timedelta, times: Sequence[str]) -> int:
-    """Let what nobody has claimed come sooner; return how many rows that is."""
+    """Let rows that are not claimed be due sooner; return how many."""
     free = waiting.exclude(next_attempt_at=None).filter(claim=None)
     return free.update(**{name: F(name) - later for name in times})
 
 
 def _left() -> list[Event | Gathering]:
-    """Return some of what is due, or what a process has claimed."""
-    # A lane sees nothing of a TestCase's transaction; on SQLite it would wait for its end.
+    """Return some of the rows that are due, or that a process has claimed."""
+    # A lane cannot see the rows of a TestCase's transaction; on SQLite it would wait for its end.
     if not dispatcher.calls_in_this_thread():
         dispatcher.wake()
     is_left = Q(next_attempt_at__lte=NOW) | ~Q(claim=None)

@@ -1,8 +1,8 @@
-"""The spans, with attributes by the semantic conventions for messaging and HTTP.
+"""The spans, with attributes from the semantic conventions for messaging and HTTP.
 
-A delivery puts a message into our queue, and a call of a receiver processes it: perhaps days later,
-perhaps often. So the two are linked, as the conventions want it, and are no parent and child. The
-context of the delivery is stored among the headers of its event.
+A delivery puts a message into our queue, and calls of receivers process it, perhaps days later. So
+the span of a call is linked to that of the delivery, as the conventions want it; it is no child of
+it. The context of the delivery is stored among the headers of its event.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,13 +23,13 @@ from ...wire.notification import TRACEPARENT
 _W3C = TraceContextTextMapPropagator()
 
 _MAX_LINKS = 128
-"""An SDK keeps no more links of a span, unless it is set otherwise."""
+"""By default, an SDK keeps no more links of a span."""
 
 _tracer: trace.Tracer = trace.NoOpTracer()
 
 
 def instrument(tracer_provider: trace.TracerProvider | None = None) -> None:
-    """Make spans from now on, with this provider; None means that of the process."""
+    """Make spans from now on, with this provider; None for the provider of the process."""
     global _tracer  # noqa: PLW0603  (one per process)
     _tracer = trace.get_tracer("superoffice_hooks", __version__, tracer_provider)
     if _delivery not in around_deliveries:
@@ -48,16 +48,16 @@ def uninstrument() -> None:
 
 @contextmanager
 def _delivery(taken: Taking) -> Iterator[None]:
-    """Make the span of a delivery, and let the event keep its context.
+    """Make the span of a delivery, and store its context with the event.
 
-    What comes out of the spool has had its span.
+    A delivery that comes out of the spool had its span when it arrived.
     """
     if taken.is_spooled:
         yield
         return
     attributes = {"messaging.system": "superoffice", "http.request.method": "POST"}
     attributes |= {"messaging.operation.name": "deliver", "messaging.operation.type": "send"}
-    # The name of the event is not known yet, and the URL may be made up.
+    # The name of the event is not known yet, and anybody can invent a URL.
     with _tracer.start_as_current_span(
         "deliver", kind=SpanKind.PRODUCER, attributes=attributes
     ) as span:
@@ -70,7 +70,7 @@ def _delivery(taken: Taking) -> Iterator[None]:
 
 
 def _describe(span: Span, taken: Taking) -> None:
-    """Note in its span what came of a delivery."""
+    """Add the result of a delivery to its span."""
     event = taken.event
     _set(
         span,
@@ -97,7 +97,7 @@ def _describe(span: Span, taken: Taking) -> None:
 
 @contextmanager
 def _run(receiver: Receiver, event: Event) -> Iterator[None]:
-    """Make the span of a call, linked to the span of the first delivery of each of its events."""
+    """Make the span of a call, linked to the first delivery of each of its events."""
     events: Sequence[Event] | None = noted("events")
     attributes = {
         **_attributes(event),
@@ -127,7 +127,7 @@ def _run(receiver: Receiver, event: Event) -> Iterator[None]:
 
 
 def _fail(span: Span, error: BaseException) -> None:
-    """Note in its span what a receiver raised; that it wants to be called later is no error."""
+    """Add to its span what a receiver raised. A call that is postponed is no error."""
     outcome = ReceiverRun.Outcome.of(error)
     span.set_attribute("superoffice.outcome", outcome.value)
     span.record_exception(error)
@@ -138,7 +138,7 @@ def _fail(span: Span, error: BaseException) -> None:
 
 
 def _attributes(event: Event) -> dict[str, Any]:
-    """Return what an event says of its message."""
+    """Return the attributes of the message that an event is."""
     number = event.primary_key
     return {
         "messaging.destination.name": event.name,
@@ -151,14 +151,14 @@ def _attributes(event: Event) -> dict[str, Any]:
 
 
 def _headers(events: Sequence[Event]) -> Iterable[dict[str, Any]]:
-    """Return the headers of the last of these events: those alone are read, in one query."""
+    """Read the headers of the last of these events, up to _MAX_LINKS, in one query."""
     keys = getattr(events, "keys", None) or [event.pk for event in events]
     stored = queue.events().filter(pk__in=list(keys[-_MAX_LINKS:])).order_by("pk")
     return stored.values_list("headers", flat=True)
 
 
 def _links(headers: Iterable[dict[str, Any]]) -> list[Link]:
-    """Return links to the deliveries with these headers, as far as they have a context."""
+    """Return links to the deliveries with these headers, without those that have no context."""
     links = []
     for kept in headers:
         carrier = {TRACEPARENT: str(kept.get(TRACEPARENT, ""))}

@@ -1,7 +1,7 @@
-"""What is counted as it happens, in the process in which it happens.
+"""Count calls and deliveries when they happen, in the process in which they happen.
 
 prometheus_client keeps the numbers: in the memory of the process or, where PROMETHEUS_MULTIPROC_DIR
-is set, in files that all processes of a machine share. No label has text that anybody can make up.
+is set, in files that all processes of a machine share. No label has a text that a sender invented.
 """
 
 from collections.abc import Iterator
@@ -73,14 +73,14 @@ def _count_delivery(taken: Taking) -> Iterator[None]:
     if taken.is_spooled:
         DRAINED.labels(str(taken.result)).inc()
         return
-    # In the URL anybody can name any endpoint.
+    # Anybody can invent an endpoint in the URL.
     endpoint = "" if taken.reason == "unknown endpoint" else taken.endpoint
     DELIVERIES.labels(endpoint, str(taken.result)).inc()
     DELIVERY_SECONDS.observe(monotonic() - began)
 
 
 def _reason(reason: str) -> str:
-    """Return a reason without what differs from one delivery to the next."""
+    """Return a reason without the part that is different in each delivery."""
     if reason in STATUS_CODES:
         return reason
     return "not storable" if reason.startswith("not storable") else "not readable"

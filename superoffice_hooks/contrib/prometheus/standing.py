@@ -1,14 +1,15 @@
-"""What waits now, and who dispatches it: read at each scrape, in a bounded number of rows."""
+"""What waits now, and who dispatches it. Each scrape reads a bounded number of rows."""
 
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import Error, connections
+from django.db import Error
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
 from ...models import Dispatcher, queue
+from ...models.sessions import closed_if_opened
 from ...receiving import spool
 from ...reports.gatherings import MAX_GATHERINGS, Waiting
 from ...reports.gauges import MAX_GAUGED, gauges
@@ -20,28 +21,24 @@ _PREFIX = "superoffice_hooks_"
 
 
 class StandingCollector:
-    """Collects what is true of the whole project, whichever of its processes is scraped.
+    """Collects the figures of the whole project, which are the same in each of its processes.
 
-    The spool is that of the machine.
+    Those of the spool are of one machine.
     """
 
     def describe(self) -> list[Any]:
-        """Describe nothing, so that registering does not ask the database."""
+        """Describe nothing, so that registering runs no query."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from _spooled()
-        connection = connections[queue.using()]
-        was_open = connection.connection is not None
+        metrics: list[GaugeMetricFamily] = []
         try:
-            metrics = list(_stored())
+            # prometheus_client's own server has a new thread for each scrape.
+            with closed_if_opened(queue.using()):
+                metrics = list(_stored())
         except Error:
             logger.warning("A scrape could not read the database", exc_info=True)
-            metrics = []
-        finally:
-            # prometheus_client's own server has a new thread for each scrape.
-            if not was_open:
-                connection.close()
         yield from metrics
         yield _gauge("database_up", "Whether the database could be read", bool(metrics))
 
@@ -50,7 +47,7 @@ COLLECTOR = StandingCollector()
 
 
 def register(registry: CollectorRegistry = REGISTRY) -> None:
-    """Let a registry collect these figures, too, unless it does already."""
+    """Let a registry collect these figures, unless it does so already."""
     if COLLECTOR not in registry._collector_to_names:
         registry.register(COLLECTOR)
 

@@ -25,8 +25,8 @@ def metrics(*, token: str | None) -> Callable[[HttpRequest], HttpResponse]:
     With PROMETHEUS_MULTIPROC_DIR, they are those of all processes that share this directory.
 
     Args:
-        token: what Prometheus has to send as its bearer token. None lets everybody in, where a
-            proxy or the network keeps others out.
+        token: the bearer token that Prometheus has to send. None lets everybody in: use it where
+            a proxy or the network keeps others out.
 
     Raises:
         ValueError: the token is empty, as an environment variable that is not set may be.
@@ -42,7 +42,7 @@ def metrics(*, token: str | None) -> Callable[[HttpRequest], HttpResponse]:
         sent = request.headers.get("Authorization", "")
         if token is not None and not constant_time_compare(sent, f"Bearer {token}"):
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
-        # What is open stays open, as CONN_MAX_AGE says.
+        # The collector leaves a connection open that is open before; CONN_MAX_AGE ends it.
         with suppress(Error):
             connections[queue.using()].ensure_connection()
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -52,7 +52,7 @@ def metrics(*, token: str | None) -> Callable[[HttpRequest], HttpResponse]:
 
 
 def _registry() -> CollectorRegistry:
-    """Return what is exported."""
+    """Return the registry with the metrics that are exported."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     shared = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""A SuperOffice to test with: a real HTTP server with its API, which delivers real webhooks."""
+"""A fake of SuperOffice: a real HTTP server with its API, which delivers webhooks over HTTP."""
 
 from .faults import Fault, Reply, Request
 from .server import FakeSuperOffice

@@ -1,4 +1,4 @@
-"""The fake's rows: tables by the dynamic provider, and filters as far as SuperOffice has them."""
+"""Answer the fake's queries of archives, with the filters that SuperOffice has."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 BASE_ZONE = ZoneInfo("Europe/Oslo")
 """The tenant's base time zone, which is not UTC and has summer time."""
 IN_BASE_ZONE = {"created_at", "last_changed", "log_when", "when_requested", "idle", "when_ended"}
-"""Columns whose times are in the base time zone, as those of Service are. All others are UTC."""
+"""Columns of Service, whose times are in the base time zone. All others are in UTC."""
 
 _DELETED = ".deleteddate"
 _TERM = re.compile(
@@ -35,15 +35,15 @@ def answer(
 
     Args:
         query: as it was sent.
-        rows: all there are. Times are datetimes, and are shown without their offset.
+        rows: all rows. Times are datetimes, and are shown without their offset.
         page: the maximum number of rows in an answer, even if ``$top`` is higher.
-        link: the address with which links to a next page begin; empty for no links.
-        may_see: whether our user may see a row. Those that may not be seen shorten their page.
+        link: the address that links to a next page begin with; empty for no links.
+        may_see: whether our user may see a row. A page is shorter by the rows that it may not.
     """
     lowered = {key.lower(): value for key, value in query.items()}
     try:
         fits = _filter(lowered.get("$filter", ""))
-        # The query that names the date at which rows were deleted gets these as well.
+        # A query that names the date of deletion gets deleted rows, too.
         with_deleted = _DELETED in (lowered.get("$select", "") + lowered.get("$filter", "")).lower()
         shown = [_shown(row) for row in rows if with_deleted or not _is_deleted(row)]
         selected = [row for row in shown if fits(row)]
@@ -71,7 +71,7 @@ def answer(
 
 
 class _Failed(Exception):
-    """The filter is one that SuperOffice fails for."""
+    """A filter for which SuperOffice fails."""
 
 
 def _is_deleted(row: Row) -> bool:
@@ -79,7 +79,7 @@ def _is_deleted(row: Row) -> bool:
 
 
 def _shown(row: Row) -> Row:
-    """Return a row with its times as text, in which filters compare them too."""
+    """Return a row with its times as text, as filters compare them."""
     return {
         name: _as_text(name, value) if isinstance(value, datetime) else value
         for name, value in row.items()

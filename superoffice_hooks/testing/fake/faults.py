@@ -1,4 +1,4 @@
-"""Requests and answers of the fake, and the faults that a test wants."""
+"""Requests and answers of the fake, and the faults that a test sets."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request that the fake got."""
+    """One request that the fake received."""
 
     method: str
     path: str
@@ -18,11 +18,11 @@ class Request:
     """By name in lower case."""
     body: bytes = field(repr=False)
     host: int = 0
-    """Which of the fake's hosts got it."""
+    """The number of the fake's host that received it."""
 
     @property
     def json(self) -> Any:
-        """Return the body as JSON; None if it is none."""
+        """Return the body as JSON; None if it is no JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -31,11 +31,11 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """What the fake answers."""
+    """An answer of the fake."""
 
     status: int = 200
     body: Any = None
-    """Bytes as they are; all else as JSON; None for no content."""
+    """Bytes are sent as they are, all else as JSON; None means no content."""
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,13 +55,13 @@ def error(status: int, kind: str, message: str) -> Reply:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with the next requests that match.
+    """A fault in the answer to the next requests that match.
 
     Args:
         path: a regular expression for "METHOD /path".
         times: how many requests.
         reply: the answer instead of the true one.
-        cut: whether the connection is cut before the request is carried out, or after.
+        cut: cut the connection ``"before"`` the request is carried out, or ``"after"``.
         seconds: how long the answer takes.
     """
 
@@ -72,6 +72,6 @@ class Fault:
     seconds: float = 0
 
     def matches(self, request: Request) -> bool:
-        """Return whether it is this request's turn to go wrong."""
+        """Return whether this request is to go wrong."""
         line = f"{request.method} {request.path}"
         return self.times > 0 and re.search(self.path, line) is not None

@@ -1,4 +1,4 @@
-"""Signing in to the fake: the tenant's state, the system user, tickets."""
+"""The login host of the fake: the tenant's state, the system user, tickets."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ def _base64(number: int) -> str:
 
 
 def signed(claims: dict[str, Any]) -> str:
-    """Return a token with these claims that SuperOffice signed five minutes before its end."""
+    """Return a token with these claims, signed as SuperOffice signs; it lasts five minutes."""
     now = int(datetime.now(UTC).timestamp())
     # As text, as SuperOffice's own samples have it.
     times = {"nbf": now - 60, "exp": str(now + 300)}
@@ -83,15 +83,15 @@ class Login:
         self.state = "Running"
         self.is_revoked = False
         self.valid_for = timedelta(hours=1)
-        """How long an address is said to be valid."""
+        """How long an address is valid, by its ``ValidUntil``."""
         self.clock = timedelta()
         """How far SuperOffice's clock is ahead of this machine's."""
         self.tickets: set[str] = set()
         self.access_tokens: dict[str, float] = {}
-        """Tokens of people, and until when they are valid by the monotonic clock."""
+        """The tokens of people, and when each ends by the monotonic clock."""
 
     def state_of(self, tenant: str, api: str) -> Reply:
-        """Answer where the tenant is, and whether it runs."""
+        """Answer with the address of the tenant, and whether it runs."""
         if tenant != self.tenant:
             return error(404, "NotFound", "Unknown tenant.")
         until = datetime.now(UTC) + self.clock + self.valid_for
@@ -151,7 +151,7 @@ class Login:
         )
 
     def keys(self) -> Reply:
-        """Answer with the keys that tokens are verified with; the first one is an old one."""
+        """Answer with the keys that verify tokens; the first one is out of date."""
         keys = []
         for name, key_id in (("app", "old"), ("login", "new")):
             public = jwt.algorithms.RSAAlgorithm.to_jwk(made_up_key(name).public_key())
@@ -175,5 +175,5 @@ class Login:
 
     @property
     def is_closed(self) -> bool:
-        """Return whether the API answers nobody now."""
+        """Return whether the API is closed, because of the tenant's state."""
         return self.state not in _WORKING

@@ -1,4 +1,4 @@
-"""The tokens endpoint of the fake: a person who has approved the application, by OAuth 2.0."""
+"""The fake's endpoint of OAuth 2.0, for a person who has approved the application."""
 
 import base64
 import time
@@ -27,7 +27,7 @@ class Tokens:
         return code
 
     def answer(self, request: Request, issuer: str) -> Reply:
-        """Answer a form; a code is good for one answer, a refresh token for as many as wanted."""
+        """Answer a form. A code can be used once, a refresh token any number of times."""
         form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         if self._client(request, form) != (self.client_id, self._login.client_secret):
             return Reply(401, {"error": "invalid_client"})
@@ -67,7 +67,7 @@ class Tokens:
         }
 
     def _client(self, request: Request, form: dict[str, str]) -> tuple[str | None, str | None]:
-        """Return what the application says of itself, in the form or in the header."""
+        """Return the id and the secret of the application, from the header or the form."""
         sent = request.headers.get("authorization", "")
         if sent.startswith("Basic "):
             try:

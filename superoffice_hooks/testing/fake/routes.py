@@ -1,4 +1,4 @@
-"""The paths of the fake's API below its root, for those who are signed in."""
+"""The paths of the fake's API below its root."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .server import FakeSuperOffice
 
 PAGE = 5
-"""The longest page of an archive: short, so that everybody has to turn pages."""
+"""The longest page of an archive. It is short, so that each client has to read several."""
 
 
 class Api:
-    """What the API answers."""
+    """Answers the requests to the API."""
 
     def __init__(self, fake: "FakeSuperOffice") -> None:
         self._fake = fake
@@ -33,9 +33,9 @@ class Api:
         self.unreadable: set[str] = set()
         """Tables that our user may not read."""
         self.may_see: Callable[[archives.Row], bool] = lambda row: True
-        """Whether our user may see a row; one that may not be seen shortens its page."""
+        """Whether our user may see a row; a page is shorter by the rows that it may not."""
         self.links_pages = False
-        """Whether a page names the next one, which SuperOffice does sometimes."""
+        """Whether a page links to the next one, as SuperOffice's sometimes do."""
 
     @property
     def _webhooks(self) -> FakeWebhooks:
@@ -139,7 +139,7 @@ def _patched(values: dict[str, Any], said: Any) -> dict[str, Any] | None:
     """Return an entity after a JSON Patch or a merge patch; None if a test of the patch fails."""
     if not isinstance(said, list):
         return {**values, **said} if isinstance(said, dict) else values
-    # Names are known without regard to case.
+    # The case of names does not count.
     names = {name.lower(): name for name in values}
     for step in said:
         path = str(step.get("path", "")).strip("/")

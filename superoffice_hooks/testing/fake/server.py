@@ -1,4 +1,4 @@
-"""The fake as a whole: its hosts, its switches, and which request is for whom."""
+"""The fake as a whole: its hosts, its switches, and which part answers a request."""
 
 import re
 import socket
@@ -24,11 +24,11 @@ class FakeSuperOffice:
     """A SuperOffice with one tenant, on this machine. Use it in a ``with`` statement.
 
     Args:
-        version: which of SuperOffice's versions it is.
-        is_on_site: whether it is signed in to with a user name and a password.
+        version: the version of SuperOffice.
+        is_on_site: whether one signs in with a user name and a password.
         counts: what the nine failures are that end a webhook.
         masks_secret: whether the API hides the secrets of webhooks.
-        zeroes: whether re-activation zeroes the counter of failures; None as the version does.
+        zeroes: whether activation sets the counter of failures to 0; None: as the version does.
         delays: seconds before each attempt of a delivery.
         tenant: its ContextIdentifier.
     """
@@ -50,7 +50,7 @@ class FakeSuperOffice:
         self.number: tuple[int, int] = (major, minor)
         self.login = Login(tenant, is_on_site=is_on_site)
         self.tokens = Tokens(self.login)
-        # Who tests does not wait.
+        # Tests do not wait.
         sender = SuperOffice(sleep=lambda seconds: None, delays=delays, counts=counts)
         self.webhooks = FakeWebhooks(
             tenant,
@@ -64,7 +64,7 @@ class FakeSuperOffice:
         self.requests: list[Request] = []
         """All requests, in order."""
         self.mangle: Callable[[Request, Reply], Reply] | None = None
-        """Changes each answer, for tests with answers that nobody documents."""
+        """Changes each answer, for tests of answers that are not documented."""
         self._hosts: list[_Host] = []
         self._current = 0
 
@@ -89,7 +89,7 @@ class FakeSuperOffice:
         return f"{self._hosts[self._current].url}/{part}/api"
 
     def connection(self, *, as_rsa_xml: bool = False) -> dict[str, str]:
-        """Return what CONNECTIONS needs for its tenant."""
+        """Return the connection of its tenant, for CONNECTIONS."""
         if self.login.is_on_site:
             return {
                 "api": f"{self.root}/v1/",
@@ -118,18 +118,18 @@ class FakeSuperOffice:
         self._open()
 
     def expire_tickets(self) -> None:
-        """Let every ticket and every access token that it gave out end."""
+        """Let every ticket and every access token end."""
         self.login.tickets.clear()
         self.login.access_tokens.clear()
 
     def fail(self, path: str = "", **values: Any) -> Fault:
-        """Let the next requests go wrong; see ``Fault``."""
+        """Let the next requests go wrong. The arguments are those of ``Fault``."""
         fault = Fault(path=path, **values)
         self.faults.append(fault)
         return fault
 
     def calls(self, pattern: str) -> list[Request]:
-        """Return the requests whose "METHOD /path" has this regular expression."""
+        """Return the requests whose "METHOD /path" matches this regular expression."""
         return [r for r in list(self.requests) if re.search(pattern, f"{r.method} {r.path}")]
 
     def writes(self) -> list[Request]:
@@ -137,7 +137,7 @@ class FakeSuperOffice:
         return self.calls(r"^(PUT|PATCH|DELETE) |^POST .*/v1/Webhook$")
 
     def answer(self, request: Request) -> tuple[Reply | None, float]:
-        """Return the answer to a request, None to cut the connection, and how long it takes."""
+        """Return the answer and how many seconds it takes; None cuts the connection."""
         self.requests.append(request)
         fault = next((fault for fault in self.faults if fault.matches(request)), None)
         if fault is None:
@@ -186,7 +186,7 @@ class _Host:
     def __init__(self, fake: FakeSuperOffice, number: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Head and body in one packet: the second of two would wait for an acknowledgement.
+            # Sends head and body in one packet: a second one would wait for an acknowledgement.
             wbufsize = 65536
 
             def answer(self) -> None:

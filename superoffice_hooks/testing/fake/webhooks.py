@@ -23,7 +23,7 @@ class Entry:
 
     id: int
     application: str
-    """Whose it is: others do not see it."""
+    """The application that it belongs to: others do not see it."""
     values: dict[str, Any] = field(repr=False)
     hook: Webhook = field(repr=False)
     total_calls: int = 0
@@ -61,7 +61,7 @@ class FakeWebhooks:
         self._ids = itertools.count(17)
         self._lock = threading.Lock()
         self.save_gate: threading.Event | None = None
-        """A save waits for it, if there is one, between its test event and the row."""
+        """If set, a save waits for it, after the test event and before it stores the webhook."""
 
     def default(self) -> Reply:
         """Answer with a new entity."""
@@ -152,7 +152,7 @@ class FakeWebhooks:
         return attempts
 
     def announce(self, entry: Entry, action: str) -> None:
-        """Tell other webhooks of this one's new state."""
+        """Send the new state of a webhook as an event to those that list it."""
         self.send(notification(f"webhook.{action}", PrimaryKey=entry.id))
 
     def shown(self, entry: Entry) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _name(event: Mapping[str, Any]) -> str:
 
 
 def _read(values: Mapping[str, Any]) -> tuple[str, Webhook | None]:
-    """Return the webhook that is to be saved, or why it cannot be."""
+    """Return the webhook that is to be saved, or the reason why it cannot be saved."""
     events = values.get("Events")
     if not isinstance(events, list) or not events or len(",".join(map(str, events))) > 4000:
         return "Events are missing, or longer than 4000 characters.", None
