@@ -117,7 +117,7 @@ def _key(event: Event | Due, receiver: Receiver) -> _Key:
     """Return the key of the gathering: see the columns of Gathering."""
     if receiver.options.batch is not None:
         return _Key(receiver.path, "", "", 0)
-    if event.primary_key is None or not event.entity:
+    if event.primary_key is None:
         return _Key(receiver.path, "", "", -event.pk)
     return _Key(receiver.path, event.tenant, event.entity, event.primary_key)
 

@@ -98,6 +98,7 @@ class Notification:
     entity: str
     action: str
     primary_key: int | None
+    """The number of its record; None if it is of none, as an event without an entity."""
     tenant: str
     associate_id: int | None
     webhook_name: str
@@ -119,13 +120,18 @@ class Notification:
         if not name:
             body.problems.append("The body names no event.")
         entity, action = event_names.split(name)
+        number = body.integer("PrimaryKey")
+        if number is not None and not entity:
+            # One rule for all: an event that has a number is of a record.
+            number = None
+            body.problems.append("PrimaryKey counts for nothing: it is not known of which entity.")
         return cls(
             # Not the header's: it is not signed, so one body could be made many events.
             event_id=body.guid("EventId") or _id_of(delivery),
             name=name,
             entity=entity,
             action=action,
-            primary_key=body.integer("PrimaryKey"),
+            primary_key=number,
             tenant=body.text("ContextIdentifier", 100),
             associate_id=body.integer("ChangedByAssociateId"),
             webhook_name=body.text("WebhookName", 255),

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db
             {"PrimaryKey": 18, "ChangedByAssociateId": None},
             "Somebody caused sale.sold of sale 18 on",
         ),
-        ("", {}, "Associate 37201 caused an event without a name of 527331 on"),
+        ("", {}, "Associate 37201 caused an event without a name of a record on"),
     ],
 )
 def test_the_page_begins_with_what_happened_in_one_sentence(event, page_of, name, values, sentence):

@@ -187,6 +187,13 @@ class TestOddValues:
         assert parse({}).name == ""
         assert parse({}).problems == ("The body names no event.",)
 
+    @pytest.mark.parametrize("name", [{}, {"Event": ""}, {"Event": ".changed"}])
+    def test_a_number_without_an_entity_is_of_no_record(self, name):
+        notification = parse({**name, "PrimaryKey": 7})
+        assert notification.primary_key is None
+        assert "PrimaryKey counts for nothing" in notification.problems[-1]
+        assert notification.payload["PrimaryKey"] == 7
+
     @pytest.mark.parametrize("sent", [b"NaN", b"[Infinity, -Infinity]", b"1e999"])
     def test_numbers_json_does_not_know(self, sent):
         notification = parse(b'{"Event": "a.b", "x": %s}' % sent)
