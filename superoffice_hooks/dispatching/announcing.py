@@ -9,22 +9,25 @@ from ..models import Event, ReceiverRun
 from ..signals import event_failed, receiver_ran
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
+from .lending import Lent
 
 logger = get_logger(__name__)
 
 
 def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any) -> None:
     """Send a plain signal; nothing is recorded of it, and errors are logged."""
+    key = event.pk
     try:
-        for receiver, error in signal.send_robust(sender=sender, event=event, **arguments):
-            if isinstance(error, Exception):
-                logger.error(
-                    "%r raised for %s",
-                    receiver,
-                    event,
-                    exc_info=error,
-                    extra=fields(event=event),
-                )
+        with Lent():
+            for receiver, error in signal.send_robust(sender=sender, event=event, **arguments):
+                if isinstance(error, Exception):
+                    logger.error(
+                        "%r raised for %s",
+                        receiver,
+                        event,
+                        exc_info=error,
+                        extra=fields(event=event),
+                    )
     # Django catches no SystemExit and no cancellation.
     except BaseException as error:
         if ends_the_process(error):
@@ -36,6 +39,9 @@ def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any
             exc_info=error,
             extra=fields(event=event),
         )
+    finally:
+        # One that deletes the event takes its key away.
+        event.pk = key
 
 
 def announce_run(run: ReceiverRun, stored: ReceiverRun) -> ReceiverRun:

@@ -31,7 +31,6 @@ from .lending import Lent
 from .recording import (
     Conclude,
     Fail,
-    has_ended,
     nothing,
     on_a_live_connection,
     outcome_may_ride,
@@ -104,9 +103,9 @@ def _call(
     rides = atomic and (conclude is nothing or outcome_may_ride(connection))
     committed: list[bool] = []
     connection.ensure_connection()
-    session = connection.connection
+    lent = Lent()
     try:
-        with Lent(), _own_transaction(connection, committed) if atomic else nullcontext():
+        with lent, _own_transaction(connection, committed) if atomic else nullcontext():
             # In the project's own language and time zone, not those of a request.
             zone = timezone.override(timezone.get_default_timezone())
             with translation.override(settings.LANGUAGE_CODE), zone:
@@ -125,7 +124,7 @@ def _call(
         if ends_the_process(error):
             raise
         if not committed:
-            return _not_committed(error, run, conclude, session, fail)
+            return _not_committed(error, run, conclude, lent, fail)
         with suppress(DatabaseError, InterfaceError):
             on_a_live_connection(partial(run.note, error))
         logger.exception(
@@ -158,7 +157,7 @@ def _is_partial(failed: Failed, run: ReceiverRun, connection: BaseDatabaseWrappe
 
 
 def _not_committed(
-    error: BaseException, run: ReceiverRun, conclude: Conclude, session: Any, fail: Fail
+    error: BaseException, run: ReceiverRun, conclude: Conclude, lent: Lent, fail: Fail
 ) -> ReceiverRun:
     """Store what came of a call that raised.
 
@@ -167,9 +166,8 @@ def _not_committed(
     """
     if isinstance(error, BrokenOff):
         raise error
-    connection = own_connection()
-    if has_ended(session, connection, error):
-        connection.close()
+    if lent.is_lost:
+        own_connection().close()
         if committed := on_a_live_connection(run.success_elsewhere):
             return committed
         raise SessionLost from error

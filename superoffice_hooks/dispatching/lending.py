@@ -1,11 +1,16 @@
 """Lending: a receiver uses the connections of this thread, and leaves them as they were."""
 
+import threading
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from ..exceptions import SuperOfficeHooksError, ends_the_process
-from ..models import sessions
+from ..models import queue, sessions
 
 
 class LeftOpen(SuperOfficeHooksError):
@@ -22,17 +27,27 @@ class Lent:
     """A block in which the connections of this thread are lent to a receiver.
 
     If one is left in a transaction, that is undone, because the receivers that come next would
-    write into it.
+    write into it. If its session was changed, it gets a new one.
 
     Raises:
-        LeftOpen: one was.
+        LeftOpen: one was left in a transaction.
     """
 
-    def __enter__(self) -> None:
+    def __init__(self) -> None:
+        self._own = connections[queue.using()]
+        self._changed: dict[str, Any] = {}
+        self.is_lost = False
+        """Whether the session of our own connection ended, which may have caused the error."""
+
+    def __enter__(self) -> "Lent":
+        self._outer, _current.lent = getattr(_current, "lent", None), self
+        self._lent = connections.all(initialized_only=True)
         # What surrounds us is not the receiver's.
-        self._surrounded = {
-            c.alias for c in connections.all(initialized_only=True) if c.in_atomic_block
-        }
+        self._surrounded = {c.alias for c in self._lent if c.in_atomic_block}
+        self._session = self._own.connection
+        for connection in self._lent:
+            connection.execute_wrappers.append(self._look)
+        return self
 
     def __exit__(
         self,
@@ -40,12 +55,51 @@ class Lent:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        left = [
+        _current.lent = self._outer
+        for connection in self._lent:
+            connection.execute_wrappers.remove(self._look)
+        lent = [
             connection
             for connection in connections.all(initialized_only=True)
-            if connection.alias not in self._surrounded and sessions.is_left_open(connection)
+            if connection.alias not in self._surrounded
         ]
-        for connection in left:
-            sessions.renew(connection)
+        left = [connection for connection in lent if sessions.is_left_open(connection)]
+        if error and not left:
+            self.is_lost = sessions.has_ended(self._session, self._own, error)
+        for connection in lent:
+            if connection in left or self._is_changed(connection):
+                sessions.renew(connection)
         if left and not (error and ends_the_process(error)):
             raise LeftOpen(left[0].alias) from error
+
+    def _look(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        """Execute a statement of the receiver; note whether it changes the session."""
+        if sessions.is_changed_by(sql):
+            connection = context["connection"]
+            self._changed[connection.alias] = connection.connection
+        return execute(sql, params, many, context)
+
+    def _is_changed(self, connection: BaseDatabaseWrapper) -> bool:
+        session = connection.connection
+        if session is None:
+            return False
+        # The statements of one that is used for the first time were not looked at.
+        return connection not in self._lent or self._changed.get(connection.alias) is session
+
+    def forget(self, connection: BaseDatabaseWrapper) -> None:
+        """Note that a session has begun: what was executed in it is how the project wants it."""
+        self._changed.pop(connection.alias, None)
+
+
+_current = threading.local()
+
+
+def _begin_session(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Leave out what the project sets in each session, in receivers of the same signal."""
+    if lent := getattr(_current, "lent", None):
+        lent.forget(connection)
+
+
+connection_created.connect(_begin_session)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import (
     DatabaseError,
@@ -13,7 +13,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..models import ReceiverRun, errors, updating
+from ..models import ReceiverRun, errors, sessions, updating
 from ..models.transactions import in_own_transaction, reads_committed
 from ..models.updating import Update
 from .announcing import announce_run
@@ -104,22 +104,13 @@ def on_a_live_connection(write: Callable[[], _T]) -> _T:
         except (DatabaseError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise
-            if not has_ended(session, connection, error):
+            if not sessions.has_ended(session, connection, error):
                 if is_new or not errors.wants_fresh_connection(error):
                     raise
                 is_new = True
-            connection.close()
+            sessions.end(connection)
             time.sleep(wait)
     return write()
-
-
-def has_ended(session: Any, connection: BaseDatabaseWrapper, error: BaseException) -> bool:
-    """Return whether a session of a connection has ended since; it may have caused the error."""
-    if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
-        return False
-    # Django connects anew as a transaction ends whose rollback failed.
-    now = connection.connection
-    return now is None or now is not session or not connection.is_usable()
 
 
 def own_connection() -> BaseDatabaseWrapper:

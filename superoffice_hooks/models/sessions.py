@@ -1,9 +1,11 @@
-"""Sessions of a database: whether one was left in a transaction, and whether to close one.
+"""Sessions of a database: what other code has left in one, and when to end one.
 
 Code of the project uses our connections: a receiver, or a view in the same thread. If it leaves a
-transaction open, all that is written afterwards becomes part of that, and nobody commits it.
+transaction open, all that is written afterwards becomes part of that, and nobody commits it. If it
+changes a setting, a time-out for example, it does so for all that come next.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,6 +15,31 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 _OPEN = (1, 2, 3)
 """libpq's states of a session in a transaction: active, idle in it, failed in it."""
+
+_STATEMENT = re.compile(
+    r"(?:^|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS|STATEMENT)\b)|RESET|DISCARD|USE|PRAGMA|ATTACH"
+    r"|LOCK\s+TABLES|CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_FUNCTIONS = ("set_config(", "advisory_lock", "get_lock(")
+_OF_A_TRANSACTION = re.compile(r"\bset_config\([^()]*,\s*true\s*\)", re.IGNORECASE)
+
+
+def is_changed_by(sql: Any) -> bool:
+    """Return whether a statement leaves something in the session: a setting, a lock, a table.
+
+    It may do so in other ways, in a function of the database for example.
+    """
+    # psycopg composes statements of its own kind.
+    text = sql if isinstance(sql, str) else sql.as_string() if hasattr(sql, "as_string") else ""
+    if _STATEMENT.match(text) or (";" in text and _STATEMENT.search(text)):
+        return True
+    lower = text.lower()
+    if not any(name in lower for name in _FUNCTIONS):
+        return False
+    rest = _OF_A_TRANSACTION.sub("", lower)
+    return any(name in rest for name in _FUNCTIONS)
 
 
 def is_left_open(connection: BaseDatabaseWrapper) -> bool:
@@ -47,10 +74,27 @@ def closed_if_opened(using: str) -> Iterator[None]:
             connection.close()
 
 
+def has_ended(session: Any, connection: BaseDatabaseWrapper, error: BaseException) -> bool:
+    """Return whether a session of a connection has ended since; it may have caused the error."""
+    if not (isinstance(error, DatabaseError | InterfaceError) or connection.errors_occurred):
+        return False
+    # Django connects anew as a transaction ends whose rollback failed.
+    now = connection.connection
+    return now is None or now is not session or not connection.is_usable()
+
+
+def end(connection: BaseDatabaseWrapper) -> None:
+    """End the session of a connection. A pool would keep it as it is, and give it to others."""
+    driver: Any = connection.connection
+    if driver is not None and getattr(connection, "pool", None):
+        driver.pgconn.finish()
+    connection.close()
+
+
 def renew(connection: BaseDatabaseWrapper) -> None:
-    """Undo what was left open on a connection, and connect again; later if that fails now."""
+    """Undo what was left in the session of a connection, and connect again; later if that fails."""
     with suppress(DatabaseError, InterfaceError):
-        connection.close()
+        end(connection)
     # It also forgets Django's blocks that were not left.
     with suppress(DatabaseError, InterfaceError):
         connection.connect()

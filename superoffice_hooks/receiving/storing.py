@@ -89,7 +89,7 @@ def _has_new_connection(error: BaseException, connection: BaseDatabaseWrapper) -
         return False
     # A pool may have more dead connections, after a restart of the server.
     for _ in range(_MAX_DEAD_CONNECTIONS):
-        connection.close()
+        sessions.end(connection)
         try:
             connection.ensure_connection()
         except Exception:

@@ -132,6 +132,103 @@ def test_a_receiver_may_take_the_key_from_its_event(post, connect):
     assert committed() == {"groups": 1, "statuses": ["succeeded"], "outcomes": ["succeeded"]}
 
 
+@pytest.mark.parametrize("leave", [turns_autocommit_off, leaves_a_block_open])
+def test_what_a_receiver_of_a_plain_signal_leaves_open_harms_no_event(post, connect, leave):
+    connect(signals.receiver_ran, lambda run, event, **kwargs: leave(event))
+    connect(signals.ticket_changed, write_group)
+    post(body())
+    post(body())
+    list(dispatch_due(5))
+    seen = {"groups": 2, "statuses": ["succeeded"] * 2, "outcomes": ["succeeded"] * 2}
+    assert committed() == seen
+
+
+def test_a_receiver_of_a_plain_signal_may_delete_the_event(post, connect):
+    connect(signals.receiver_ran, lambda run, event, **kwargs: event.delete())
+    connect(signals.ticket_changed, write_group)
+    connect(signals.any_event, lambda event, **kwargs: None)
+    post(body())
+    post(body("contact.changed"))
+    list(dispatch_due(5))
+    assert committed() == {"groups": 1, "statuses": [], "outcomes": []}
+
+
+SETTINGS = {
+    "postgresql": [
+        "SET statement_timeout TO 100",
+        "/* mine */ set default_transaction_read_only to on",
+        "SELECT 1; SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SELECT set_config('search_path', 'pg_catalog', false)",
+        "CREATE TEMPORARY TABLE auth_group (id int)",
+        "SELECT pg_advisory_lock(1)",
+    ],
+    "mysql": ["SET max_statement_time = 0.01", "SET SESSION TRANSACTION READ ONLY"],
+    "sqlite": ["PRAGMA query_only = on"],
+}
+SLEEPS = {"postgresql": "SELECT pg_sleep(0.3)", "mysql": "SELECT sleep(0.3)", "sqlite": "SELECT 1"}
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest.mark.parametrize("statement", SETTINGS[connection.vendor])
+def test_what_a_receiver_changes_in_its_session_ends_with_its_call(
+    post, connect, statement, atomic
+):
+    def changes(event, **kwargs):
+        connection.cursor().execute(statement)
+
+    def works(event, **kwargs):
+        connection.cursor().execute(SLEEPS[connection.vendor])
+        write_group(event)
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+                assert cursor.fetchone() == (0,)
+
+    connect(signals.ticket_changed, changes, atomic=atomic)
+    connect(signals.contact_changed, works)
+    post(body())
+    post(body("contact.changed"))
+    list(dispatch_due(5))
+    assert committed()["groups"] == 1
+    assert Event.objects.get(name="contact.changed").status == "succeeded"
+    # Before its own outcome is stored in its transaction, some settings keep that from it.
+    assert atomic or Event.objects.get(name="ticket.changed").status == "succeeded"
+
+
+@on_postgresql
+def test_the_error_of_a_receiver_that_has_changed_its_session_is_its_failure(post, connect):
+    def changes(event, **kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout TO 50")
+            cursor.execute("SELECT pg_sleep(1)")
+
+    connect(signals.ticket_changed, changes, atomic=False)
+    post(body())
+    list(dispatch_due(5))
+    assert committed() == {"groups": 0, "statuses": ["failed"], "outcomes": ["failed"]}
+    assert "statement timeout" in ReceiverRun.objects.get().error
+
+
+@on_postgresql
+def test_a_session_is_kept_if_nothing_was_changed_in_it(post, connect):
+    sessions_of = []
+
+    def local(event, **kwargs):
+        sessions_of.append(connection.connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout TO 5000")
+            cursor.execute("SELECT set_config('my.tenant', %s, true)", ["x"])
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        write_group(event)
+        sessions_of.append(connection.connection)
+
+    connect(signals.ticket_changed, local)
+    post(body())
+    post(body())
+    list(dispatch_due(5))
+    assert len({id(session) for session in sessions_of}) == 1
+
+
 @on_postgresql
 @pytest.mark.parametrize(
     "setting",
