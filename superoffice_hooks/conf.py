@@ -1,6 +1,6 @@
-"""The settings: one dict SUPEROFFICE_HOOKS, read once, when it is first needed.
+"""The settings: one dict, SUPEROFFICE_HOOKS, which is read once, when it is first needed.
 
-Values are not validated here; ``checks`` reports what is wrong with them.
+Values are not validated here; ``checks`` reports wrong ones.
 """
 
 import itertools
@@ -44,12 +44,12 @@ class HooksSettings:
     """The longest body that is read, in bytes. The longest documented one has 2 000."""
 
     MAX_AGE_SECONDS: int | None = None
-    """How long after its Timestamp an event may arrive to be dispatched; None for any time. A later
-    one is stored and skipped: a captured signed body could be sent again years later."""
+    """An event that arrives later after its Timestamp is stored and skipped: somebody could send a
+    captured body again years later. None: no event is too late."""
 
     DISPATCH: Literal["in_process", "task", "worker"] = "in_process"
-    """Which process calls the receivers: each web process, in threads of its own; the worker of a
-    task queue, with a Django task for each event; or ``superoffice_dispatch`` alone."""
+    """Where receivers are called: in threads of each web process; by the workers of a task queue,
+    with a Django task for each event; or by ``superoffice_dispatch`` alone."""
 
     LANES: int = 2
     """How many threads of a process call receivers, each with a database connection of its own; one
@@ -60,8 +60,8 @@ class HooksSettings:
     in which they occurred."""
 
     LEASE_SECONDS: int = 300
-    """After how long other processes dispatch the events of a process that has died. A living one
-    renews its claims. Also how long ``superoffice_dispatch`` leaves an event to the task queue."""
+    """After how long other processes dispatch the events that a dead process had claimed. A living
+    process renews its claims. Also how long an event is left to the task queue."""
 
     CALL_SECONDS: int = 900
     """A call of a receiver that takes longer hangs: it is reported, and the claim on its event is
@@ -79,22 +79,21 @@ class HooksSettings:
     answered 503 and SuperOffice has to send them again."""
 
     RETENTION: Mapping[str, float | timedelta | None] = field(default_factory=dict)
-    """{what: days} for ``superoffice_prune``, see ``RETAINED``.
-    What has no key, or None, is kept for ever."""
+    """{one of RETAINED: days} for ``superoffice_prune``. Without a key, or with None: for ever."""
 
     NOISE_FIELDS: Mapping[str, Iterable[str]] = field(
         default_factory=lambda: {
             "*": ("updated", "updated_associate_id", "updatedCount", "last_changed", "soundEx")
         }
     )
-    """{entity: names of fields} that change along with every other; both may be patterns. A value
-    for "*" replaces the default, one for an entity is added to it. A record's own key is always
+    """{entity: names of fields} that change with any other field; both may be patterns. A value for
+    "*" replaces the default; one for an entity is added to it. The record's own key is always
     noise."""
 
     OWN_ASSOCIATES: Mapping[str, Iterable[int]] | Callable[[str], Iterable[int] | None] | str = (
         field(default_factory=dict)
     )
-    """{tenant: associate ids} under which we write to SuperOffice ourselves; or a callable, or its
+    """{tenant: associate ids} with which this project writes to SuperOffice; or a callable, or its
     dotted path, that takes a tenant and returns them."""
 
     REDACT: Sequence[str] = ()
@@ -104,6 +103,7 @@ class HooksSettings:
     FAILURE_FINGERPRINT: Callable[..., str | None] | str | None = None
     """A callable ``(error, event, receiver) -> str | None``, or its dotted path: failures of a
     receiver with the same text are one group. None: our own fingerprint."""
+
     CONNECTIONS: Mapping[str, Mapping[str, Any]] | Callable[[str], Any] | str = field(
         default_factory=dict, repr=False
     )
@@ -116,7 +116,7 @@ class HooksSettings:
     """The maximum number of calls per second to the API of one tenant, for each process."""
 
     REACTIVATE: int | Literal[False] = False
-    """How often a day a webhook that failed too often is activated again; False for never."""
+    """How often a day a webhook that was ended for too many errors is activated again."""
 
     WATCH_EVERY: float | None = None
     """Seconds between two looks of a dispatcher at each of WEBHOOKS; None for no look."""
@@ -148,14 +148,14 @@ class HooksSettings:
                 secrets = of_default if endpoint == DEFAULT_ENDPOINT else None
         if secrets is None:
             raise UnknownEndpoint
-        # A lone string is one secret, not one secret a character.
+        # A single string is one secret, and not a secret for each character.
         return (secrets,) if isinstance(secrets, str) else tuple(secrets)
 
     def periods(self) -> dict[str, timedelta]:
-        """Return how long each thing in RETAINED is kept that is not kept for ever.
+        """Return how long things are kept, by the keys in RETAINED; without what is kept for ever.
 
         Raises:
-            ValueError: RETENTION has a wrong key or value. To guess a period could delete too much.
+            ValueError: RETENTION has a wrong key or value. A wrong guess could delete too much.
         """
         retention: Any = self.RETENTION
         if not isinstance(retention, Mapping) or set(retention) - set(RETAINED):
@@ -174,7 +174,7 @@ RETAINED = ("bodies", "events", "failed", "rejections")
 events themselves; failed events; rejections."""
 
 LONGEST = timedelta(days=36_500)
-"""The longest period, so that dates do not overflow."""
+"""The longest period. With a longer one, dates could overflow."""
 
 KEYS = frozenset(key.name for key in fields(HooksSettings))
 
@@ -196,7 +196,7 @@ def noise_of(entity: str) -> Names:
 
 
 def is_own(tenant: str, associate_id: int | None) -> bool:
-    """Return whether we ourselves write to a tenant as this associate."""
+    """Return whether this project writes to a tenant as this associate."""
     if associate_id is None:
         return False
     own = current().OWN_ASSOCIATES
@@ -205,7 +205,7 @@ def is_own(tenant: str, associate_id: int | None) -> bool:
             return associate_id in own.get(tenant, ())
         find = import_string(own) if isinstance(own, str) else own
         return associate_id in (find(tenant) or ())
-    # An error of the project's callable must not lose the event.
+    # An error of the project's callable must not keep the event from being stored.
     except Exception:
         extra = fields_of_a_record(tenant=tenant)
         logger.exception("%s['OWN_ASSOCIATES'] raised for tenant %r", SETTING, tenant, extra=extra)
@@ -220,7 +220,7 @@ def is_positive(value: Any) -> bool:
 def is_late(occurred_at: datetime | None, received_at: datetime) -> bool:
     """Return whether an event was received more than MAX_AGE_SECONDS after it occurred."""
     max_age = current().MAX_AGE_SECONDS
-    # A check reports a wrong value.
+    # A check reports a wrong value; here, it counts as None.
     if occurred_at is None or max_age is None or not is_positive(max_age):
         return False
     return (received_at - occurred_at).total_seconds() > max_age
@@ -228,7 +228,7 @@ def is_late(occurred_at: datetime | None, received_at: datetime) -> bool:
 
 def _period(value: Any) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        # Not timedelta(days=value) at once: it overflows.
+        # Compared first, because timedelta(days=value) can overflow.
         value = timedelta(days=value) if 0 < value <= LONGEST.days else None
     if isinstance(value, timedelta) and timedelta() < value <= LONGEST:
         return value
@@ -236,7 +236,7 @@ def _period(value: Any) -> timedelta:
 
 
 def has_tasks() -> bool:
-    """Return whether Django has Tasks, as since 6.0, or django-tasks is installed."""
+    """Return whether Django has Tasks, which came with 6.0, or django-tasks is installed."""
     return bool(find_spec("django.tasks") or find_spec("django_tasks"))
 
 

@@ -1,6 +1,6 @@
-"""Why a delivery was not taken in, what a receiver can raise, and what a warning says of old names.
+"""Reasons to refuse a delivery, exceptions for receivers to raise, and the warning for old names.
 
-The sender of a delivery that was not taken in gets the status code and nothing else.
+The sender of a delivery that was refused or not stored gets the status code and nothing else.
 """
 
 import sys
@@ -12,17 +12,18 @@ from typing import Any
 
 
 def ends_the_process(error: BaseException) -> bool:
-    """Return whether an error is Ctrl-C, and no failure of the receiver that it came out of.
+    """Return whether an error is Ctrl-C, which is no failure of the receiver that was running.
 
     Everything else that a receiver raises is its failure, cancellations included. Python raises
-    Ctrl-C in the main thread alone; in a lane, it would end the lane and not the process.
+    Ctrl-C in the main thread only. A KeyboardInterrupt in a lane would end the lane and not the
+    process, so there it is a failure.
     """
     is_main = threading.current_thread() is threading.main_thread()
     return is_main and isinstance(error, KeyboardInterrupt)
 
 
 class SuperOfficeHooksError(Exception):
-    """Base of all errors this app raises."""
+    """The base of the exceptions in this module."""
 
 
 STATUS_CODES = {
@@ -37,7 +38,7 @@ STATUS_CODES = {
 
 
 class Refused(SuperOfficeHooksError):
-    """A delivery that was not let in; kept as a Rejection with this ``reason``."""
+    """A delivery was refused. It is kept as a Rejection with this ``reason``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -53,7 +54,7 @@ class UnknownEndpoint(Refused):
 
 
 class NotStored(SuperOfficeHooksError):
-    """A delivery that could not be stored now; SuperOffice should try again."""
+    """A delivery could not be stored now. SuperOffice should send it again."""
 
     status_code = 503
 
@@ -64,7 +65,7 @@ class RetryLater(SuperOfficeHooksError):
     It counts as one of the MAX_ATTEMPTS.
     """
 
-    # Of subclasses that do not call ours, too.
+    # Subclasses that do not call our __init__ have it, too.
     seconds: float | None = None
 
     def __init__(self, seconds: float) -> None:
@@ -73,7 +74,7 @@ class RetryLater(SuperOfficeHooksError):
 
     @property
     def wait(self) -> float | None:
-        """Return how many seconds to wait; None if that is no number, as for any failure."""
+        """Return how many seconds to wait; None if that is no number: then RETRY_DELAYS counts."""
         seconds = self.seconds
         if not isinstance(seconds, int | float) or seconds != seconds:  # NaN
             return None
@@ -81,7 +82,7 @@ class RetryLater(SuperOfficeHooksError):
 
 
 class GiveUp(SuperOfficeHooksError):
-    """Raised by a receiver that will never succeed with this event, to be called no more.
+    """Raised by a receiver that will never succeed with this event. It is not called again.
 
     The event has failed, even if its other receivers succeed. The admin shows ``reason``.
     """
@@ -94,9 +95,10 @@ class GiveUp(SuperOfficeHooksError):
 
 
 class Failed(SuperOfficeHooksError):
-    """Raised by a receiver that was called for a batch, to say which of its events failed.
+    """Raised by a receiver that was called for a batch: it says which of its events failed.
 
-    What it did for the others is committed. Each of these is tried again alone, as its error says.
+    What the receiver did for the other events is committed. Each of these is tried again alone, as
+    its error says.
     """
 
     errors: Mapping[Any, BaseException] = MappingProxyType({})

@@ -8,9 +8,9 @@ Receivers of an event signal are called with
   connected with ``fields``, those of them that match,
 * ``replay``: None, or the Replay that this call is part of,
 
-once per event, after SuperOffice has its answer, each inside a transaction of its own together with
-the record that it ran (unless connected with ``atomic=False``). One that raises is called again
-later; it can raise ``RetryLater`` or ``GiveUp`` to say when, or that it is no use.
+once per event, after SuperOffice has its answer. Each call and the record that the receiver ran are
+one transaction, unless the receiver is connected with ``atomic=False``. A receiver that raises is
+called again later. With ``RetryLater`` it says when; with ``GiveUp`` it says never.
 """
 
 from django.dispatch import Signal
@@ -26,8 +26,8 @@ receivers_of = receivers.receivers_of
 judged = receivers.judged
 calls_for = receivers.calls_for
 
-# All events, those of unknown names included, but neither the test event, which has webhook_tested
-# alone, nor our own ping.
+# All events, also those with unknown names; but not the test event, which has webhook_tested, and
+# not our own ping.
 any_event = on("*")
 
 activity_created = on("activity.created")
@@ -81,31 +81,33 @@ ticket_changed = on("ticket.changed")
 # A webhook was started, stopped, or ended by too many errors (webhook.started, .stopped, .errors).
 webhook_state_changed = on("webhook.*")
 
-# A registration's test event came in and was answered. Arguments: sender (Event), event.
+# The test event came in that SuperOffice sends to test a webhook. Arguments: sender (Event), event.
 # Plain signal: nothing is recorded, errors are logged.
 webhook_tested = Signal()
 
-# An event failed for good: a receiver gave up, or MAX_ATTEMPTS were not enough. Arguments: sender
+# An event has failed for good: a receiver gave up, or MAX_ATTEMPTS have failed. Arguments: sender
 # (Event), event. Plain signal: nothing is recorded, errors are logged.
 event_failed = Signal()
 
-# Failures have a cause that no failure had before, or one that was resolved or muted. Arguments:
+# A failure has a new cause, or one whose group was resolved, or whose mute has ended. Arguments:
 # sender (FailureGroup), group, event, run, reopened. Plain signal: nothing is recorded, errors are
 # logged.
 failure_group_opened = Signal()
 
 # A call of a receiver was recorded, whatever its outcome. Arguments: sender (ReceiverRun), event,
-# run. The event's other receivers wait meanwhile, so it must be cheap. Plain signal: nothing is
+# run. The event's next receiver waits for it, so it must be quick. Plain signal: nothing is
 # recorded, errors are logged.
 receiver_ran = Signal()
 
 # A delivery was refused. Arguments: sender (Rejection), rejection. Anybody on the internet can
-# cause it, so receivers must be cheap. Plain signal: nothing is recorded, errors are logged.
+# cause it, so receivers must be quick. Plain signal: nothing is recorded, errors are logged.
 delivery_rejected = Signal()
 
-# A webhook at SuperOffice delivers nothing any more: stopped, ended, missing, or its ping is lost.
-# Arguments: sender (Watch), watch. Plain signal: nothing is recorded, errors are logged.
+# A webhook at SuperOffice delivers nothing any more: it was stopped, ended or deleted, has another
+# address, or its ping is lost. Arguments: sender (Watch), watch. Plain signal: nothing is recorded,
+# errors are logged.
 webhook_stopped = Signal()
 
-# It delivers again. Arguments: sender (Watch), watch. Plain signal, as above.
+# A webhook delivers again. Arguments: sender (Watch), watch. Plain signal: nothing is recorded,
+# errors are logged.
 webhook_restored = Signal()

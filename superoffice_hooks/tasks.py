@@ -1,4 +1,4 @@
-"""Django Tasks: with DISPATCH = "task", each event is one task of the project's queue.
+"""Django Tasks: with DISPATCH = "task", each event is a task in the project's task queue.
 
 ``django.tasks`` is part of Django from 6.0 on; before, the package django-tasks provides the same.
 """
@@ -26,7 +26,7 @@ logger = get_logger(__name__)
 
 @task()
 def dispatch_event(pk: int) -> None:
-    """Dispatch the event with this primary key, unless another process has begun to."""
+    """Dispatch the event with this primary key, unless another process has begun it."""
     event = queue.events().filter(pk=pk).first()
     if event is not None and queue.hurry(event):
         dispatch_now(event)
@@ -41,10 +41,12 @@ def carry_on_replay(pk: int) -> None:
 
 
 class Pause:
-    """The time after a failure in which this process enqueues nothing."""
+    """The time after a failure in which this process enqueues nothing.
+
+    So deliveries need not wait for a task queue that is out of reach.
+    """
 
     seconds = 5.0
-    """How long it lasts, so that senders need not wait for a queue that is out of reach."""
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -63,17 +65,17 @@ pause = Pause()
 
 
 def enqueue(event: Event) -> None:
-    """Hand an event to the queue; never raises.
+    """Put an event into the task queue; never raises.
 
-    If the queue is out of reach, ``superoffice_dispatch`` claims the event after a lease.
+    If the task queue is out of reach, ``superoffice_dispatch`` claims the event after a lease.
     """
     _enqueue(dispatch_event.enqueue, event, fields(event=event))
 
 
 def enqueue_replay(replay: Replay) -> None:
-    """Hand a replay to the queue; never raises.
+    """Put a replay into the task queue; never raises.
 
-    If the queue is out of reach, ``superoffice_dispatch`` carries it on.
+    If the task queue is out of reach, ``superoffice_dispatch`` carries the replay on.
     """
     _enqueue(carry_on_replay.enqueue, replay, fields(replay=replay.pk))
 
@@ -81,7 +83,7 @@ def enqueue_replay(replay: Replay) -> None:
 def _enqueue(
     enqueue: Callable[[int], object], row: Event | Replay, extra: dict[str, object]
 ) -> None:
-    """Enqueue a task for a row, unless the queue was out of reach seconds ago."""
+    """Enqueue the task of a row, unless the task queue was out of reach some seconds ago."""
     if not pause.is_over():
         said = "%s waits for superoffice_dispatch: the queue was out of reach"
         logger.warning(said, row, extra=extra)

@@ -1,4 +1,4 @@
-"""Receivers: the connected functions, the signals they are connected to, and who is called."""
+"""Receivers: the functions, the signals they are connected to, and which of them are called."""
 
 from .event_signals import EventSignal, calls_for, connected, judged, on, receivers_of
 from .options import SIGNIFICANT, Fields, Options, read_fields

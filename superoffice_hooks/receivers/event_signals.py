@@ -55,8 +55,8 @@ class EventSignal(Signal):
     ) -> None:
         """Connect a receiver, as with every Django signal.
 
-        A function that is connected again with another filter is called if any of its filters lets
-        the event pass, once for each event.
+        A function can be connected several times, with different filters. It is called once for
+        each event that one of them lets pass.
 
         Args:
             receiver: the function to call.
@@ -66,25 +66,24 @@ class EventSignal(Signal):
             atomic: whether to call it inside a transaction that also records that it ran, so that
                 its database work is done once. ``False`` suits receivers that wait for a network:
                 they run without a transaction, at least once.
-            fields: call it only if one of these fields changed, and pass it those alone. Names
-                compare without case; ``*`` stands for any characters (``"x_*"``);
-                ``"significant"`` means all that is no noise. Or a callable that takes the event
-                and returns one of these. None: call it for any change.
+            fields: call it only if one of these fields changed, and pass it only those. The case
+                of names does not count; ``*`` stands for any characters (``"x_*"``);
+                ``"significant"`` means all fields that are no noise. Or a callable that takes the
+                event and returns one of these. None: call it for any change.
             unknown_changes: with ``fields``, whether to ``"call"`` or ``"skip"`` it for events
                 whose list of changed fields is empty, which means unknown.
-            ignore_own: leave out events that OWN_ASSOCIATES says we caused ourselves.
-            settle: call it once per record, for all events that it would be called for, when none
-                has come for so many seconds. It also gets ``events``, the oldest first.
-            at_most: with ``settle``, how many seconds after the first of them it is called at the
-                latest; ten times ``settle`` unless set.
-            batch: call it for up to so many events at once, of any record: ``events``.
-            within: with ``batch``, how many seconds to wait for that many; 5 unless set.
+            ignore_own: do not call it for events that one of the OWN_ASSOCIATES caused.
+            settle: call it once for several events of a record, when none has come for so many
+                seconds. It also gets ``events``, the oldest first.
+            at_most: with ``settle``, call it at the latest so many seconds after the first of
+                these events; ten times ``settle`` unless set.
+            batch: call it once for up to so many events, of any records. It also gets ``events``.
+            within: with ``batch``, how many seconds to wait for so many events; 5 unless set.
 
         Raises:
             TypeError: ``fields`` has something other than text.
             ValueError: an option makes no sense, or another function with the same dotted path is
-                connected already. The path says in the database who ran, so each receiver needs
-                its own.
+                connected. The database knows receivers by their paths, so each needs its own.
         """
         if unknown_changes not in ("call", "skip"):
             raise ValueError(f"unknown_changes is 'call' or 'skip', not {unknown_changes!r}.")
@@ -105,7 +104,7 @@ class EventSignal(Signal):
                 " dotted path, so give each function a name of its own in its module."
             )
         if all(live.path != path for live in self.live_receivers()):
-            # What is left of a function that is gone.
+            # A function of this path was connected before, and is gone.
             self._options.pop(path, None)
         super().connect(receiver, sender=sender, weak=weak, dispatch_uid=dispatch_uid)
         if sender is not None:
@@ -117,7 +116,7 @@ class EventSignal(Signal):
     def disconnect(
         self, receiver: Any = None, sender: object = None, dispatch_uid: Any = None
     ) -> bool:
-        """Disconnect a receiver with all filters that it was connected with, as in Django."""
+        """Disconnect a receiver, with all its filters, as in Django."""
         sender = _none_if_event(sender)
         disconnected = super().disconnect(receiver, sender=sender, dispatch_uid=dispatch_uid)
         if disconnected and sender is None:
@@ -129,10 +128,11 @@ class EventSignal(Signal):
     def live_receivers(self) -> list[Receiver]:
         """Return the receivers connected now, in the order in which they were connected.
 
-        One that is connected with several filters comes once with each of them.
+        A function that is connected with several filters is in it once with each of them.
         """
         live: list[Receiver] = []
-        # Each needs a transaction of its own, and Django has no public way to call one by one.
+        # Private, because each receiver needs a transaction of its own, and Django has no public
+        # way to call them one by one.
         sync, asynchronous = self._live_receivers(None)
         for functions, is_async in ((sync, False), (asynchronous, True)):
             # One function may be connected under several uids.
@@ -154,7 +154,7 @@ def _none_if_event(sender: object) -> object:
 
 
 def _is_ordered() -> bool:
-    """Return whether the settings have ORDERED; ``conf`` stands above the receivers."""
+    """Return whether ORDERED is set; ``conf`` cannot be imported here, as it stands above."""
     return settings.configured and bool(
         getattr(settings, "SUPEROFFICE_HOOKS", {}).get("ORDERED", False)
     )
@@ -163,8 +163,8 @@ def _is_ordered() -> bool:
 def on(pattern: str) -> EventSignal:
     """Return the signal of all events whose names match: ``on("list.*.softdeleted")``.
 
-    ``*`` stands for any characters, case does not count, and the same pattern always gives the same
-    signal: ``on("ticket.changed") is ticket_changed``.
+    ``*`` stands for any characters, and case does not count. The same pattern always returns the
+    same signal: ``on("ticket.changed") is ticket_changed``.
     """
     pattern = pattern.strip().lower()
     signals = _patterns if "*" in pattern else _exact
@@ -173,15 +173,15 @@ def on(pattern: str) -> EventSignal:
 
 
 def connected() -> Iterator[Receiver]:
-    """Yield the receivers of all event signals; one that is connected twice comes twice."""
+    """Yield the receivers of all event signals; twice what is connected twice."""
     for signal in [*_exact.values(), *_patterns.values()]:
         yield from signal.live_receivers()
 
 
 def receivers_of(name: str) -> list[Receiver]:
-    """Return the receivers of events of this name; one that is connected twice comes twice.
+    """Return the receivers of events of this name; twice what is connected twice.
 
-    The test event has none. The ping has those that are connected to its very name.
+    The test event has none. The ping has those that are connected to its exact name.
     """
     if name == event_names.TEST:
         return []
@@ -195,8 +195,8 @@ def receivers_of(name: str) -> list[Receiver]:
 def judged(event: EventLike, receivers: Iterable[Receiver] | None = None) -> list[Receiver]:
     """Return each receiver of the event's name once, with the reason why it is called or not.
 
-    One that is connected several times is called if any of its filters lets the event pass.
-    ``receivers`` are those of the event's name, if they are known.
+    A receiver that is connected several times is called if one of its filters lets the event pass.
+    ``receivers`` are those of the event's name, if the caller knows them.
     """
     by_path: dict[str, Receiver] = {}
     for receiver in receivers_of(event.name) if receivers is None else receivers:

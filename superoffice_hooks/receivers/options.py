@@ -1,4 +1,4 @@
-"""Options: what a receiver was connected with."""
+"""The options that a receiver was connected with."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from ..wire.event_names import Names
 
 SIGNIFICANT: Literal["significant"] = "significant"
-"""``fields="significant"``: any field that is no noise."""
+"""``fields="significant"`` means any field that is no noise."""
 
 Fields = str | Iterable[str] | None
 """Names of fields and patterns of names; ``"significant"``; None for all events."""
@@ -17,7 +17,7 @@ ReadFields = Names | Literal["significant"] | None
 """Fields as read."""
 
 LONGEST_SETTLES = 10
-"""``at_most`` is so many times ``settle`` unless it is set."""
+"""``at_most`` is this number times ``settle``, unless it is set."""
 
 WITHIN = 5.0
 """``within``, in seconds, unless it is set."""
@@ -27,20 +27,20 @@ _MAX_SECONDS = 366 * 24 * 3600.0
 
 
 class Options(NamedTuple):
-    """What a receiver was connected with; see ``EventSignal.connect``."""
+    """The options that a receiver was connected with; see ``EventSignal.connect``."""
 
     atomic: bool = True
     fields: ReadFields | Callable[[Any], Fields] = None
     unknown_changes: Literal["call", "skip"] = "call"
     ignore_own: bool = False
     settle: float | None = None
-    """After so many seconds without a further event of the record it is called for all of them."""
+    """It is called for several events of a record, after so many seconds without a further one."""
     at_most: float | None = None
-    """It is called so many seconds after the first of them at the latest; set if ``settle`` is."""
+    """It is called at the latest so many seconds after the first of them; set if ``settle`` is."""
     batch: int | None = None
-    """It is called for so many events at once."""
+    """It is called for up to so many events at once."""
     within: float | None = None
-    """How many seconds it waits for that number; set if ``batch`` is."""
+    """How many seconds to wait for so many events; set if ``batch`` is."""
 
     @property
     def is_gathered(self) -> bool:
@@ -49,7 +49,7 @@ class Options(NamedTuple):
 
     @property
     def has_code(self) -> bool:
-        """Return whether the filter is code of the project, so that an attempt begins before it."""
+        """Return whether the filter is a callable of the project: an attempt begins before it."""
         return callable(self.fields)
 
     @property
@@ -58,7 +58,7 @@ class Options(NamedTuple):
         return self.fields if isinstance(self.fields, Names) else None
 
     def may_want(self, name: str, noise: Names) -> bool:
-        """Return whether a change of this field can make a call; with a callable, any may."""
+        """Return whether it may be called because this field changed; always with a callable."""
         if self.fields is None or self.has_code:
             return True
         return name in self.fields if isinstance(self.fields, Names) else name not in noise
@@ -70,7 +70,7 @@ def read_together(
     """Return the options of a receiver that is called for several events together.
 
     Raises:
-        ValueError: they make no sense, alone or together.
+        ValueError: one of them makes no sense, or they exclude each other.
     """
     _check_together(settle, at_most, batch, within)
     for name, seconds in (("settle", settle), ("at_most", at_most), ("within", within)):
@@ -120,7 +120,7 @@ def read_fields(fields: Any) -> ReadFields:
 
 @lru_cache(maxsize=1000)
 def _names(names: frozenset[str]) -> Names:
-    # Remembered, so that the same names are the same object and options can be compared.
+    # Cached: the same names are then the same object, so that options can be compared.
     read = Names(names)
     if not list(read):
         raise ValueError("fields names nothing, so the receiver would never be called.")

@@ -1,4 +1,4 @@
-"""Receivers: the connected functions, and which events each of them is called for."""
+"""One receiver: judge whether it is called for an event, and call it."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EventLike(Protocol):
-    """What decides which receivers are called; an Event has it."""
+    """The attributes of an Event that decide which receivers are called."""
 
     name: Any
     """The event name; a column of the Event."""
@@ -55,7 +55,7 @@ CALLED = (Reason.EVERY, Reason.CHANGED, Reason.SIGNIFICANT, Reason.UNKNOWN, Reas
 
 
 class Receiver(NamedTuple):
-    """A connected function; and why it is called for an event, or passed over, once judged."""
+    """A connected function. Once judged, also the reason why it is called or passed over."""
 
     path: str
     """The dotted path that identifies it in the database."""
@@ -64,13 +64,13 @@ class Receiver(NamedTuple):
     options: Options
     signal: "Signal"
     pattern: str
-    """The pattern of the names of the events that it is connected to."""
+    """The pattern of event names that it is connected to."""
     reason: Reason | None = None
     """Why it is called for an event, or passed over; None until it is judged."""
     changes: tuple[str, ...] = ()
     """The names of the changed fields that it is called with, as sent."""
     error: BaseException | None = None
-    """What its filter raised: a failure of the receiver like any other, raised by ``call``."""
+    """What its filter raised. ``call`` raises it again, as a failure of the receiver."""
 
     @property
     def entity(self) -> str:
@@ -84,13 +84,13 @@ class Receiver(NamedTuple):
 
     @property
     def deciding_fields(self) -> Iterable[str]:
-        """Return the fields that made the call, or those that would have made it."""
+        """Return the fields because of which it is called, or because of which it would be."""
         if self.reason == Reason.UNCHANGED:
             return self.options.names or ()
         return self.changes if self.reason == Reason.CHANGED else ()
 
     def judged(self, event: EventLike) -> Self:
-        """Return it with the reason why it is called for an event of its signal, or passed over."""
+        """Return a copy with the reason why it is called for an event, or passed over."""
         options = self.options
         if options.ignore_own and event.is_own:
             return self._replace(reason=Reason.OWN)
@@ -102,7 +102,7 @@ class Receiver(NamedTuple):
         if callable(fields):
             try:
                 fields = read_fields(fields(event))
-            # Cancellations and time-outs of libraries are no Exception.
+            # BaseException, because cancellations and time-outs of some libraries are no Exception.
             except BaseException as error:
                 if ends_the_process(error):
                     raise
@@ -117,9 +117,9 @@ class Receiver(NamedTuple):
         return self._replace(reason=reason, changes=event.significant_changes)
 
     def call(self, **arguments: Any) -> None:
-        """Call the function for the event that it was judged for, and wait for it.
+        """Call the function for the event that it was judged for, and wait until it returns.
 
-        One that is meant for several events gets one, in a replay, and after it failed in a batch.
+        In a replay, and for an event that failed in a batch, a gathered receiver gets one event.
         """
         if self.options.is_gathered:
             arguments.setdefault("events", [arguments["event"]])
@@ -133,9 +133,9 @@ class Receiver(NamedTuple):
 
 
 around_calls: list[Callable[[Receiver, Any], AbstractContextManager[object]]] = []
-"""Returns, for a receiver and its event, what each call is made in: for tracing, measuring, tests.
+"""Functions that return a context for each call, by receiver and event: for traces, figures, tests.
 
-What it raises counts as raised by the receiver.
+What such a context raises counts as raised by the receiver.
 """
 
 
