@@ -112,14 +112,18 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
 
     def _write(self, key: int, entity: str, names: tuple[str, ...], using: str) -> None:
         """Write fields, set and links in an order in which two writers cannot deadlock."""
+        fields = ChangedField.objects.using(using)
+        links = self.model.fields.through
         with own_transaction(using):
-            fields = ChangedField.objects.using(using)
             fields.bulk_create(
                 [ChangedField(entity=entity, name=name) for name in names], ignore_conflicts=True
             )
-            change_set, created = self.using(using).get_or_create(pk=key)
-            if created:
-                change_set.fields.set(fields.filter(entity=entity, name__in=names))
+            self.using(using).bulk_create([self.model(pk=key)], ignore_conflicts=True)
+            linked = fields.filter(entity=entity, name__in=names).values_list("pk", flat=True)
+            links.objects.using(using).bulk_create(
+                [links(changeset_id=key, changedfield_id=field) for field in linked],
+                ignore_conflicts=True,
+            )
 
 
 class ChangeSet(models.Model):

@@ -93,6 +93,7 @@ def assert_all_is_as_after_one_call() -> None:
     assert not FailureGroup.objects.exists()
 
 
+@pytest.mark.first("gathers")
 @pytest.mark.parametrize(
     ("module", "name"),
     [(members, "read"), (members, "lock"), (members, "finish"), (rounds, "called")],
@@ -132,6 +133,7 @@ def test_a_failure_of_a_gathered_call_counts_once_if_its_transaction_is_undone(
     assert outcomes().count("failed") == 1
 
 
+@pytest.mark.first("gathers")
 @pytest.mark.parametrize("times", TIMES)
 def test_an_event_that_joins_while_its_transaction_is_undone(post, gathers, undo, times):
     undone = undo(joining, "_open", times)

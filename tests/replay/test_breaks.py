@@ -361,12 +361,12 @@ class TestHanging:
             Replay.objects.update(finished_at=timezone.now())
 
     def test_one_that_is_slow_keeps_it(self, events, hanging):
-        with hooks(LEASE_SECONDS=0.9, CALL_SECONDS=60):
+        with hooks(LEASE_SECONDS=0.6, CALL_SECONDS=60):
             hanging.start()
             end = time.monotonic() + 30
             while not Replay.objects.exclude(claim=None).exists():
                 assert time.monotonic() < end
-            end = time.monotonic() + 2
+            end = time.monotonic() + 1
             while time.monotonic() < end:
                 assert next_waiting() is None
                 time.sleep(0.05)

@@ -78,7 +78,7 @@ def dripping(begin: bytes, drop: bytes) -> Callable[[socket.socket], None]:
     ids=["headers", "interim answers", "body", "length of a chunk"],
 )
 def test_an_answer_that_drips_ends_as_a_whole(begin, drop, is_a_person):
-    person, process = (0.5, 60) if is_a_person else (60, 0.5)
+    person, process = (0.2, 60) if is_a_person else (60, 0.2)
     started = time.monotonic()
     with serving(dripping(begin, drop)) as url, deadline.within(person):
         answer = got(url, seconds=process)
@@ -93,7 +93,7 @@ def test_interim_answers_without_a_pause_end_too():
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
     with serving(flood) as url:
-        assert got(url, seconds=0.5) == NoAnswer("no answer in time", was_sent=True)
+        assert got(url, seconds=0.2) == NoAnswer("no answer in time", was_sent=True)
 
 
 def packed(body: bytes, coding: bytes = b"gzip") -> Callable[[socket.socket], None]:
