@@ -1,1 +1,1 @@
-"""Replays: their criteria, the preview, and carrying them out."""
+"""Replays: select events by criteria, preview what a replay would do, and carry it out."""

@@ -1,4 +1,4 @@
-"""Batches of a replay: call the receivers of some events, and save the progress once for all.
+"""A batch of a replay: call the receivers of some events, and save the progress once for all.
 
 No event is claimed, and none is changed before its receivers have been called. A call and its run
 are committed together, as in a dispatch. If the process dies before the batch is saved, its events
@@ -31,10 +31,10 @@ logger = get_logger(__name__)
 MAX_EVENTS = 50
 """The number of events in a batch."""
 MAX_SECONDS = 0.5
-"""A batch ends after so long. So little is repeated after a process died, and a replay ends soon
-after it was cancelled, even if receivers are slow."""
+"""A batch ends after so many seconds. So not much is repeated after a process died, and a replay
+that was cancelled ends soon, even if receivers are slow."""
 
-_MENDABLE = (Event.Status.FAILED, Event.Status.HANDLED)
+_FAILED = (Event.Status.FAILED, Event.Status.HANDLED)
 
 
 class ReplayBatch:
@@ -43,9 +43,9 @@ class ReplayBatch:
     Args:
         keys: their primary keys, in the order of the replay.
         planned: the replay, which this process has claimed.
-        newest: chooses among its events.
-        calling: is kept up to date.
-        seconds: it is saved after so long, and after one event at the earliest.
+        newest: chooses the newest events, if the replay is for these alone.
+        calling: is told which call is running.
+        seconds: after how many the batch ends; it tries at least one event.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class ReplayBatch:
         self._seconds = seconds
         self._counts = Counter[str]()
         self._position = planned.position
-        self._mended = list[int]()
+        self._to_mark = list[int]()
         on_a_live_connection(self._read)
 
     def __iter__(self) -> Iterator[Event]:
-        """Try one event or more, and yield each, until it is time to save."""
+        """Try events, at least one, and yield each, until the batch ends."""
         enough = time.monotonic() + self._seconds
         while self.left and not (self.tried and time.monotonic() > enough):
             if not self._planned.keep():
@@ -80,7 +80,7 @@ class ReplayBatch:
                 yield event
 
     def save(self) -> bool:
-        """Save the counts and the position; return whether the replay goes on."""
+        """Save the counts and the position; return whether the replay is to go on."""
         return on_a_live_connection(self._save)
 
     def _read(self) -> None:
@@ -92,33 +92,33 @@ class ReplayBatch:
 
     def _save(self) -> bool:
         if self._planned.keep():
-            self._mend()
+            self._mark_succeeded()
         return self._planned.advance(self._position, self._counts)
 
-    def _mend(self) -> None:
+    def _mark_succeeded(self) -> None:
         """Mark failed events as succeeded if the last run of each of their receivers succeeded.
 
-        Not in the transaction of a call: there, two replays for two receivers of one event would
-        not see each other's success.
+        The transaction of a call would be too early. There, two replays for two receivers of one
+        event would not see each other's success.
         """
-        if not self._mended:
+        if not self._to_mark:
             return
-        latest = runs().filter(event__in=self._mended).latest_by_event()
+        latest = runs().filter(event__in=self._to_mark).latest_by_event()
         keys = [
             key
-            for key in self._mended
+            for key in self._to_mark
             if all(o == ReceiverRun.Outcome.SUCCEEDED for o in latest.get(key, {}).values())
         ]
         finished = "next_attempt_at IS NULL AND status IN (%s, %s)"
-        update(Event, {"status": Event.Status.SUCCEEDED}, keys, finished, _MENDABLE)
+        update(Event, {"status": Event.Status.SUCCEEDED}, keys, finished, _FAILED)
 
     def _try(self, event: Event) -> tuple[str, ...]:
         """Replay one event; return the counters to increase.
 
-        An unfinished event is left to its ordinary dispatch.
+        An unfinished event is not replayed: it is dispatched anyway.
 
         Raises:
-            BrokenOff: the event must be tried again; no receiver is at fault.
+            BrokenOff: the event has to be tried again; no receiver is at fault.
             DatabaseError: the database is away.
         """
         if not event.is_finished:
@@ -143,7 +143,7 @@ class ReplayBatch:
             self._calling.end()
 
     def _call(self, event: Event) -> tuple[str, ...]:
-        """Call the receivers, without those that have finished in this replay already."""
+        """Call the receivers of an event that need a call in this replay."""
         if event.is_test:
             if self._planned.receivers is None and not self._planned.only_failed:
                 announce(webhook_tested, event)
@@ -163,12 +163,12 @@ class ReplayBatch:
             outcomes[run.receiver] = run.outcome
         if any(outcome != ReceiverRun.Outcome.SUCCEEDED for outcome in outcomes.values()):
             return Replay.FAILED
-        if event.status in _MENDABLE:
-            self._mended.append(event.pk)
+        if event.status in _FAILED:
+            self._to_mark.append(event.pk)
         return Replay.SUCCEEDED
 
     def _wants(self, receiver: Receiver, event: Event) -> bool:
-        """Return whether the replay is for this receiver of an event."""
+        """Return whether the replay is to call this receiver for an event."""
         if self._planned.only_newest and receiver.path not in self._chosen[event.pk]:
             return False
         return self._past.wants(receiver.path, event.pk)
@@ -176,7 +176,8 @@ class ReplayBatch:
     def _give_up(self, event: Event, left: list[Receiver]) -> ReceiverRun:
         """Store a failed run for the receiver in whose call the process died each time.
 
-        Runs are stored when calls end, so it is the first receiver with the lowest number of runs.
+        That is the first receiver with the lowest number of runs, because a run is stored when its
+        call ends.
         """
         paths = runs().filter(replay=self._planned, event=event).values_list("receiver", flat=True)
         ended = Counter(paths)

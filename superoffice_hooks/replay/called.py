@@ -1,7 +1,7 @@
 """The receivers that a replay would call, judged once for each kind of event.
 
-Filters depend on the event's name, its changed fields and whether it is our own, so they are tried
-with one event of each kind. That can be wrong if a callable depends on anything else.
+Filters depend on the event's name, its changed fields and whether it is our own. So one event of
+each kind is judged. That can be wrong if a filter is a callable that depends on anything else.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ from ..receivers import calls_for, receivers_of
 
 
 class Kind(NamedTuple):
-    """What decides which receivers are called for an event."""
+    """The values of an event that decide which receivers are called."""
 
     name: str
     change_set: int | None
@@ -34,7 +34,7 @@ class Named(NamedTuple):
 
 
 class Called:
-    """The kinds of some events, and the receivers that are called for each."""
+    """The kinds of the selected events, and the receivers that are called for each kind."""
 
     def __init__(self, events: EventQuerySet) -> None:
         kinds = events.order_by("name").values_list("name", "change_set", "is_own")
@@ -63,7 +63,7 @@ class Called:
 
     @property
     def undecided(self) -> list[str]:
-        """Return the receivers whose filter is a callable: it decides for each event."""
+        """Return the receivers whose filter is a callable: it decides for each event anew."""
         return sorted(
             {
                 receiver.path
@@ -74,7 +74,7 @@ class Called:
         )
 
     def kinds(self, paths: Collection[str] | None = None) -> frozenset[Kind]:
-        """Return the kinds of events for which one of the receivers is called; None means any."""
+        """Return the kinds of events for which one of these receivers is called; None: any."""
         return frozenset(
             kind
             for kind, receivers in self._receivers.items()
@@ -82,7 +82,10 @@ class Called:
         )
 
     def condition(self, kinds: Collection[Kind], prefix: str = "") -> Q | None:
-        """Return the condition for these kinds; None for all. ``prefix`` leads to the event."""
+        """Return the condition for events of these kinds; None if they are all kinds.
+
+        ``prefix`` is the look-up of the event, as ``event__`` for runs.
+        """
         if len(kinds) == len(self._counts):
             return None
         names = {kind.name for kind in kinds}

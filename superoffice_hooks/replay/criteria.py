@@ -1,4 +1,4 @@
-"""The table of criteria: one row for each, from which all doors are made."""
+"""The table of criteria. The command, the admin and the API are made from its rows."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -33,7 +33,7 @@ MAX_IDS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """Which events are meant: those that meet all criteria. No criteria mean all events."""
+    """Select the events that meet all of these criteria; without any criteria, all events."""
 
     ids: tuple[int, ...] = row(
         Number(1), "The key of an event.", label=_("event"), many=MAX_IDS, test="pk__in",
@@ -136,7 +136,7 @@ class Criteria:
     )  # fmt: skip
 
     def values(self) -> dict[str, Any]:
-        """Return the criteria that have a value; empty if all events are meant."""
+        """Return the criteria that have a value; none of them means all events."""
         values = ((field, getattr(self, field.name)) for field in fields(self))
         return {field.name: value for field, value in values if value != field.default}
 
@@ -146,11 +146,11 @@ class Criteria:
 
     @classmethod
     def from_json(cls, stored: Any) -> Self:
-        """Return the criteria of which ``as_json`` made this.
+        """Return the criteria that ``as_json`` has made this from.
 
         Raises:
-            ValueError: it was not made by ``as_json``. An unknown criterion is refused, too:
-                ignoring it would select more events.
+            ValueError: it was not made by ``as_json``, or has an unknown criterion: without that,
+                more events would be selected.
         """
         try:
             return cls(**{name: _read(TABLE[name], value) for name, value in stored.items()})
@@ -184,18 +184,18 @@ def selects(criteria: Criteria) -> bool:
 
 
 def selects_records(criteria: Criteria) -> bool:
-    """Return whether all events of a record are selected, or none, except those after ``up_to``."""
+    """Return whether, up to ``up_to``, all events of a record are selected or none."""
     values = criteria.values()
     name = values.pop("name", ".*")
-    # What stands before the last dot is the same in all events of a record.
+    # The entity stands before the last dot. It is the same in all events of a record.
     is_of_entity = name.endswith(".*") and name.count("*") == 1
     return is_of_entity and values.keys() <= {"entity", "tenant", "primary_key", "up_to"}
 
 
 def narrow(criteria: Criteria, events: QuerySet[Event]) -> Narrowed:
-    """Return those of the events that meet the criteria, and their keys if an index knows them.
+    """Return those of the events that meet the criteria, and their keys if an index has them.
 
-    The limit is left to the caller.
+    The caller applies the limit.
     """
     keys: set[int] | None = None
     for condition in _conditions(criteria):
@@ -214,8 +214,8 @@ def select(criteria: Criteria) -> EventQuerySet:
 
 
 def frozen(criteria: Criteria) -> Criteria:
-    """Return criteria of the same events and no later ones: ``up_to`` instead of ``limit``."""
-    # Without a limit, the newest event of all serves, and need not be searched for.
+    """Return criteria that select the same events later, too: with ``up_to``, without ``limit``."""
+    # Without a limit, the newest of all events will do: it takes no search.
     events = select(criteria) if criteria.limit else queue.events()
     last = events.aggregate(last=Max("pk"))["last"] or 0
     if criteria.up_to is not None:

@@ -15,30 +15,30 @@ class Criterion:
     """A row of the table: what a criterion means, and how each door names it."""
 
     name: str = ""
-    """In Python and in what is stored with a replay."""
+    """The name in Python, and in the criteria that a replay stores."""
     kind: Kind
     help: str
     label: Any
     many: int = 0
     """How many values it may have; 0 means that it is no list."""
     test: str | Callable[[Any], list[Condition]]
-    """The look-up of a column, or the conditions."""
+    """The look-up of a column, or a function that returns conditions."""
     index: tuple[str, ...] = ()
-    """The columns of an index that finds rows with one value."""
+    """The columns of an index that finds the events with one value."""
     key: str = ""
-    """In the API: the key in JSON and the parameter of the URL. Default: the name."""
+    """The key in JSON and the URL parameter of the API. Default: the name."""
     option: str = ""
-    """Of the command. Default: the key."""
+    """The option of the command. Default: the key."""
     parameters: tuple[str, ...] = ()
-    """Of the admin's list, the preferred one first. Default: the name."""
+    """The URL parameters of the admin's list, the preferred one first. Default: the name."""
     words: Any = None
-    """A sentence with ``%(when)s`` or ``%(count)d``. Of a flag: those for true and for false."""
+    """A sentence with ``%(when)s`` or ``%(count)d``. Of a flag: the words for true and false."""
     selects: bool = True
-    """Whether it selects events, and does not only exclude some that others select."""
+    """Whether it selects events. If not, it only leaves out some that other criteria select."""
     default: Any = None
-    """The value that means that there is no such criterion."""
+    """The value that means that the criterion is not set."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """The reason for which a door (``admin``, ``api``, ``command``) does not offer it."""
+    """The doors (``admin``, ``api``, ``command``) that do not offer it, each with the reason."""
 
     def conditions(self, criteria: Any) -> list[Condition]:
         """Return the conditions on events."""

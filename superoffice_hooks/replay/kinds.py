@@ -120,7 +120,7 @@ class Number(Kind):
 
 
 class RecordNumber(Number):
-    """The number of a record. Stored ones may have more than 64 bits; then no record has it."""
+    """The number of a record. A stored one may have more than 64 bits; then it selects no event."""
 
     def read(self, value: Any) -> int:
         return _of(int, value)

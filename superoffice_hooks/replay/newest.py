@@ -1,9 +1,9 @@
-"""Choosing the newest event of each record, for each receiver of a replay.
+"""Choose the newest event of each record, for each receiver of a replay.
 
-The newest is meant among the events of the replay that the receiver would be called for. The choice
-is not stored, for each process that carries the replay on makes the same one: later events are no
-part of the replay, and an event that the replay has tried stays a part of it, though it may not
-meet the criteria any more.
+It is the newest of those events of the replay that the receiver would be called for. The choice is
+not stored, because each process that carries the replay on makes the same one. Later events are no
+part of the replay. An event that the replay has tried stays a part of it, even if it does not meet
+the criteria any more.
 """
 
 from collections import defaultdict
@@ -36,9 +36,9 @@ class Newest:
     Args:
         planned: the replay.
         selected: the events that meet its criteria.
-        max_records: the choices for so many records are remembered.
-        keys_at_once: so many events of a record are looked up in one query.
-        events_at_once: so many of them are read and judged together.
+        max_records: for how many records the choices are remembered.
+        keys_at_once: how many events are looked up in one query.
+        events_at_once: how many events are read and judged together.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Newest:
         self._chosen = defaultdict[Record, dict[str, int]](dict)
 
     def choose(self, events: Iterable[Event], past: Past) -> dict[int, set[str]]:
-        """Return the receivers for which each event is the newest of its record; by primary key.
+        """Return, by primary key of the event, the receivers for which it is the newest one.
 
-        An event without a record counts as the newest one for each receiver. ``past`` has the runs
-        of the events.
+        An event without a record is the newest one for each receiver. ``past`` has the runs of the
+        events.
         """
         if len(self._chosen) > self._max_records:
             self._chosen.clear()
@@ -84,7 +84,8 @@ class Newest:
         """Find the newest event for the receivers that are left of each record."""
         records = {record for record in left if left[record]}
         candidates = iter(sorted(self._candidates(records, own), reverse=True))
-        while chunk := list(islice(_of(left, candidates), self._events_at_once)):
+        wanted = (candidate for candidate in candidates if left[candidate.record])
+        while chunk := list(islice(wanted, self._events_at_once)):
             keys = [candidate.pk for candidate in chunk]
             events = queue.events().defer("body", "headers").in_bulk(keys)
             past = Past(self._planned, keys)
@@ -112,17 +113,12 @@ class Newest:
             yield from (candidate for candidate in chunk if candidate.pk in parts)
 
 
-def _of(left: Mapping[Record, set[str]], candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
-    """Yield the candidates whose record has receivers left."""
-    return (candidate for candidate in candidates if left[candidate.record])
-
-
 def _called(event: Event, past: Past) -> set[str]:
     """Return the dotted paths of the receivers that the replay would call for an event."""
     try:
         receivers = calls_for(event)
     except Exception:
-        # It counts as failed when it is its turn.
+        # It fails again, and is counted as failed, when the batch calls its receivers.
         return set()
     return {receiver.path for receiver in receivers if past.wants(receiver.path, event.pk)}
 

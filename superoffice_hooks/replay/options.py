@@ -1,4 +1,4 @@
-"""The flags of a replay besides its criteria: one row for each, which all doors are made from."""
+"""The flags of a replay besides its criteria. The doors are made from these rows."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Option(NamedTuple):
-    """A flag of a replay, by the name that Replay, ``plan`` and ``Preview`` have for it."""
+    """A flag of a replay. Its name is that in Replay, ``plan`` and ``Preview``."""
 
     name: str
     label: Any

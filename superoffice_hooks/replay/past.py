@@ -1,4 +1,4 @@
-"""The runs that events had before, and what a replay makes of them."""
+"""The earlier runs of events, and which receivers a replay is to call because of them."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from ..models.run_queryset import ReceiverRunQuerySet
 
 
 def runs() -> ReceiverRunQuerySet:
-    """Return all runs, from the database that they are written to."""
+    """Return all runs, read from the database that they are written to."""
     return ReceiverRun.objects.using(router.db_for_write(ReceiverRun))
 
 
@@ -17,7 +17,7 @@ class Past:
     """The earlier runs of some events.
 
     Args:
-        planned: the replay that wants to know.
+        planned: the replay.
         keys: the primary keys of the events.
     """
 
@@ -30,13 +30,14 @@ class Past:
             self._latest = runs().filter(event__in=keys).latest_by_event()
 
     def settled(self, key: int) -> dict[str, str]:
-        """Return the outcomes of the receivers that this replay need not call again."""
+        """Return the outcomes of the receivers that this replay need not call again, by path."""
         return self._settled.get(key, {})
 
     def wants(self, path: str, key: int) -> bool:
-        """Return whether the replay is for this receiver of an event.
+        """Return whether the replay is to call this receiver for an event.
 
-        What the replay itself did makes no difference, so that any process decides the same.
+        The replay's own runs make no difference. So each process that carries it on decides the
+        same.
         """
         if not self._planned.concerns(path):
             return False

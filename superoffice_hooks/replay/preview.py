@@ -1,6 +1,6 @@
-"""The preview of a replay: what it would do, in figures. Nothing is written.
+"""The preview of a replay: figures of what it would do. Nothing is written.
 
-It reads from the database to which the replay will write, so that both see the same events.
+It reads from the database that the replay will write to, so that both see the same events.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from .past import runs
 from .records import Records, count_by_receiver, count_records
 
 MAX_EVENTS = 100_000
-"""The number of events that are counted, the oldest ones."""
+"""How many events are counted, the oldest ones."""
 
 
 class Preview:
@@ -59,19 +59,17 @@ class Preview:
     @cached_property
     def is_cut(self) -> bool:
         """Return whether more than MAX_EVENTS events are selected."""
-        if self.criteria.ids or self.criteria.event_ids:
-            return False
         return self._last_counted is not None
 
     def oldest(self, number: int) -> EventQuerySet:
-        """Return the first of the selected events."""
+        """Return the oldest of the selected events."""
         return self._selected.order_by("pk")[:number]
 
     @property
     def receivers(self) -> dict[str, int]:
         """Return for how many events each receiver would be called, by its dotted path.
 
-        That is with no choice of receivers; ``calls`` is with it.
+        These are all receivers; ``calls`` has the chosen ones.
         """
         total = Counter[str]()
         for named in self.names:
@@ -96,21 +94,21 @@ class Preview:
 
     @cached_property
     def calls(self) -> dict[str, int]:
-        """Return for how many events each receiver would be called, with all that is chosen."""
+        """Return for how many events each chosen receiver would be called, with all options."""
         if self.only_failed and self.only_newest:
-            meant = self._meant(self.failed)
-            counts = count_by_receiver(self._failed_runs(meant)) if self.failed else {}
+            condition = self._runs_of(self.failed)
+            counts = count_by_receiver(self._failed_runs(condition)) if self.failed else {}
         elif self.only_failed:
             counts = self.failed
         elif self.only_newest:
-            counts = self._newest
+            counts = self._newest_by_receiver
         else:
             counts = self.receivers
         return {path: counts[path] for path in sorted(counts) if self._is_chosen(path)}
 
     @property
     def joining(self) -> list[str]:
-        """Return the receivers to be called that are called for several events in a dispatch.
+        """Return the gathered receivers that would be called.
 
         A replay calls them for each event by itself.
         """
@@ -119,29 +117,29 @@ class Preview:
 
     @property
     def called_events(self) -> int:
-        """Return how many of the events a chosen receiver would be called for.
+        """Return for how many of the events a chosen receiver would be called.
 
-        That is without ``only_newest``, which leaves one of each record and receiver.
+        It is counted without ``only_newest``, which leaves one event of each record and receiver.
         """
-        return self._of_meant.events
+        return self._called_counts.events
 
     @property
     def called_records(self) -> int:
-        """Return how many records these events are of."""
-        return self._of_meant.records
+        """Return how many records these events have."""
+        return self._called_counts.records
 
     @property
     def superseded_records(self) -> int:
-        """Return of how many of these records each event is superseded, by any newer event.
+        """Return how many of these records have a newer event than all of these events.
 
-        Criteria with ``unsuperseded`` would leave out all events of these records.
+        With ``unsuperseded``, all events of these records would be left out.
         """
-        return self._of_meant.superseded
+        return self._called_counts.superseded
 
-    @property
+    @cached_property
     def records(self) -> int:
-        """Return how many records the selected events are of."""
-        return self._of_selected.records
+        """Return how many records the selected events have."""
+        return count_records(self._selected, newer_than=self._newer_than).records
 
     @cached_property
     def superseded(self) -> int:
@@ -166,7 +164,7 @@ class Preview:
         up_to = self._limited.up_to
         if first is None or (up_to is not None and up_to - first < MAX_EVENTS):
             return None
-        # In the order of the key: the database need not read more than it passes over.
+        # In the order of the key, so that the database reads no more events than it passes over.
         keys = self._all.values_list("pk", flat=True)
         last_and_next = list(keys[MAX_EVENTS - 1 : MAX_EVENTS + 1])
         return last_and_next[0] if len(last_and_next) == 2 else None
@@ -188,60 +186,56 @@ class Preview:
         return Called(self._selected)
 
     @cached_property
-    def _of_selected(self) -> Records:
-        return count_records(self._selected, newer_than=self._newer_than)
-
-    @cached_property
-    def _of_meant(self) -> Records:
-        """Count the records of the events that a chosen receiver would be called for."""
+    def _called_counts(self) -> Records:
+        """Count the events that a chosen receiver would be called for, and their records."""
         kinds = self._called.kinds(self.chosen)
         condition = self._called.condition(kinds)
         events, newer_than = self._selected, self._newer_than
         if self.only_failed:
             newer_than = 0
-            failed = self._failed_runs(self._meant(filter(self._is_chosen, self.failed)))
+            failed = self._failed_runs(self._runs_of(filter(self._is_chosen, self.failed)))
             events = events.filter(pk__in=failed.values("event"))
         elif condition is not None:
             newer_than = 0
             events = events.filter(condition)
         conditions: list[Q | None] = []
         if self.only_newest and not self.only_failed:
-            conditions = [self._called.condition(kinds) for kinds in self._sorts]
+            conditions = [self._called.condition(kinds) for kinds in self._paths_by_kinds]
         return count_records(events, conditions, newer_than)
 
     @property
     def _newer_than(self) -> int:
-        """Return the key above which events can be newer than those of their records.
+        """Return the primary key after which an event can supersede a record's selected events.
 
-        0 stands for any. It is ``up_to`` if all events of a record up to there are selected.
+        It is ``up_to`` if all events of a record up to there are selected, and otherwise 0.
         """
         return (self._counted.up_to or 0) if selects_records(self._counted) else 0
 
     @cached_property
-    def _sorts(self) -> dict[frozenset[Kind], list[str]]:
+    def _paths_by_kinds(self) -> dict[frozenset[Kind], list[str]]:
         """Return the chosen receivers, by the kinds of events that they are called for."""
-        sorts: dict[frozenset[Kind], list[str]] = {}
+        paths: dict[frozenset[Kind], list[str]] = {}
         for path in filter(self._is_chosen, self.receivers):
-            sorts.setdefault(self._called.kinds([path]), []).append(path)
-        return sorts
+            paths.setdefault(self._called.kinds([path]), []).append(path)
+        return paths
 
     @property
-    def _newest(self) -> dict[str, int]:
-        counts = zip(self._sorts.values(), self._of_meant.newest, strict=True)
+    def _newest_by_receiver(self) -> dict[str, int]:
+        counts = zip(self._paths_by_kinds.values(), self._called_counts.newest, strict=True)
         return {path: count for paths, count in counts for path in paths}
 
     def _is_chosen(self, path: str) -> bool:
         return self.chosen is None or path in self.chosen
 
     def _failed_runs(self, condition: Q) -> ReceiverRunQuerySet:
-        """Return the last runs of receivers that were no success and meet the condition."""
+        """Return the last runs of receivers, if they are no success and meet the condition."""
         selected = runs().filter(condition, event__in=self._selected.values("pk"))
         return selected.still_failed(self._selected.filter(status=Event.Status.HANDLED))
 
-    def _meant(self, paths: Iterable[str]) -> Q:
-        """Return the condition of runs: of these receivers, for events that they are called for."""
-        meant = Q(pk__in=())
+    def _runs_of(self, paths: Iterable[str]) -> Q:
+        """Return the condition for runs of these receivers, for events that they are called for."""
+        condition = Q(pk__in=())
         for path in paths:
             kinds = self._called.condition(self._called.kinds([path]), "event__")
-            meant |= Q(receiver=path) if kinds is None else Q(receiver=path) & kinds
-        return meant
+            condition |= Q(receiver=path) if kinds is None else Q(receiver=path) & kinds
+        return condition

@@ -1,7 +1,7 @@
-"""Counting the records of events, in one statement that reads the events once.
+"""Count the records of events, in one statement that reads the events once.
 
-Django's querysets have no subquery in FROM. With one, a database can join all records at once;
-with Django's subqueries, PostgreSQL looks up the events of one record after the other.
+Django's querysets have no subquery in FROM. With one, a database can join all records at once. With
+the subqueries that Django has, PostgreSQL looks up the events of one record after the other.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
-from django.db.models import Case, Count, Max, Q, QuerySet, Sum, Value, When
+from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from ..models import Event
@@ -26,9 +26,9 @@ class Records(NamedTuple):
     superseded: int
     """The number of records that have a newer event than all of these."""
     newest: list[int]
-    """For each condition, the number of records that have an event that meets it.
+    """For each condition, the number of records with an event that meets it.
 
-    An event without a record counts as one."""
+    An event without a record counts as a record."""
 
 
 def count_records(
@@ -36,11 +36,13 @@ def count_records(
 ) -> Records:
     """Count the records of the events, and those of the events that meet each condition.
 
-    Events with a higher key than ``newer_than`` are looked through for newer ones; 0 means all.
-    Where two events occurred at the same time and were received out of order, a newer one may be
-    overlooked.
+    Only events with a higher key than ``newer_than`` count as newer ones; 0 means all events. If
+    two events occurred at the same time and were received out of order, one may be overlooked.
     """
-    sums = {f"c{n}": Count("pk") if q is None else _sum(q) for n, q in enumerate(conditions)}
+    sums = {
+        f"c{n}": Count("pk") if condition is None else Count("pk", filter=condition)
+        for n, condition in enumerate(conditions)
+    }
     of_record = (
         events.order_by()
         .values(*_RECORD)
@@ -80,7 +82,10 @@ def count_records(
 
 
 def count_by_receiver(runs: QuerySet[Any]) -> dict[str, int]:
-    """Count the records of the events of some runs, by receiver; an event without one counts."""
+    """Count the records of the events of some runs, by receiver.
+
+    An event without a record counts as a record.
+    """
     columns = ("receiver", *(f"event__{name}" for name in _RECORD))
     counts = runs.order_by().values(*columns).annotate(events=Count("pk"))
     rows = _rows(
@@ -90,10 +95,6 @@ def count_by_receiver(runs: QuerySet[Any]) -> dict[str, int]:
         " FROM rows_of GROUP BY receiver",
     )
     return {path: int(count) for path, count in rows}
-
-
-def _sum(condition: Q) -> Sum:
-    return Sum(Case(When(condition, then=Value(1)), default=Value(0)))
 
 
 def _rows(queryset: QuerySet[Any], columns: Sequence[str], statement: str) -> list[Any]:

@@ -1,7 +1,7 @@
-"""Replays: select events, store the plan, call the receivers again.
+"""Plan a replay, and carry it on: call the receivers of the selected events again.
 
 One process at a time carries a replay on: the one that planned it, or a dispatcher. It claims no
-event, so a replay that dies leaves every event as it was. ``Preview`` says what a replay would do,
+event. So if the process dies, each event is as it was. ``Preview`` says what a replay would do,
 before it is planned.
 """
 
@@ -40,7 +40,7 @@ __all__ = [
 
 logger = get_logger(__name__)
 
-# What ends ``batch``, by the first that is reached: other work waits for the same thread.
+# ``batch`` ends at the first of these two limits, because other work waits for its thread.
 BATCH_EVENTS = 100
 BATCH_SECONDS = 2.0
 
@@ -106,7 +106,7 @@ def batch(
 def begin(planned: Replay) -> None:
     """Carry a new replay on for a short time; never raises.
 
-    The replay is stored, and dispatchers carry it on. After an error, people would plan it again.
+    The replay is stored, and dispatchers carry it on. Who saw an error would plan it a second time.
     """
     try:
         for _ in batch(planned):
@@ -120,7 +120,7 @@ def begin(planned: Replay) -> None:
 
 
 def next_waiting(after: int = 0) -> Replay | None:
-    """Return a replay that no process works on: the next one by primary key, or else the first."""
+    """Return a replay that waits: the next one by primary key, or else the first."""
     waiting = Replay.objects.using(router.db_for_write(Replay)).waiting().order_by("pk")
     return waiting.filter(pk__gt=after).first() or waiting.first()
 
@@ -128,15 +128,15 @@ def next_waiting(after: int = 0) -> Replay | None:
 def carry_on(
     planned: Replay, calling: Calling | None = None, *, save_seconds: float = MAX_SECONDS
 ) -> Generator[Event, None, None]:
-    """Carry a replay on from its position, unless another process does or it has ended.
+    """Carry a replay on from its position, unless another process does so or it has ended.
 
     It yields each event after it was tried. Closing the generator releases the claim. After an
     error the replay rests for a lease, so that the same error does not occur again at once.
 
     Args:
         planned: the replay.
-        calling: is kept up to date.
-        save_seconds: the progress is saved after so long.
+        calling: is told which call is running.
+        save_seconds: after how many seconds the progress is saved.
 
     Raises:
         BrokenOff: this process ends.
@@ -162,7 +162,7 @@ def carry_on(
 
 
 def _carry_on(planned: Replay, calling: Calling, save_seconds: float) -> Iterator[Event]:
-    """Try the events in batches; the first one alone, because it may have ended a process."""
+    """Try the events in batches. The first event is tried alone: it may have ended a process."""
     limit = 1
     criteria = replace(Criteria.from_json(planned.criteria), limit=None)
     selected = select(criteria).filter(pk__lte=planned.up_to)
@@ -191,7 +191,7 @@ def _carry_on(planned: Replay, calling: Calling, save_seconds: float) -> Iterato
 
 
 def keys_ahead(planned: Replay, events: EventQuerySet, limit: int = BATCH_EVENTS) -> Iterator[int]:
-    """Yield the primary keys of the events that are left, of which ``limit`` are read at first."""
+    """Yield the primary keys of the events that are left; ``limit`` is for the first query."""
     position = planned.position
     while keys := _keys(events.filter(pk__gt=position)[:limit]):
         yield from keys
