@@ -44,7 +44,7 @@ class ReplayBatch:
         keys: their primary keys, in the order of the replay.
         planned: the replay, which this process has claimed.
         newest: chooses the newest events, if the replay is for these alone.
-        calling: is told which call is running.
+        calling: shows which call is running.
         seconds: after how many the batch ends; it tries at least one event.
     """
 

@@ -135,7 +135,7 @@ def carry_on(
 
     Args:
         planned: the replay.
-        calling: is told which call is running.
+        calling: shows which call is running.
         save_seconds: after how many seconds the progress is saved.
 
     Raises:
