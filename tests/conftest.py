@@ -222,7 +222,7 @@ def rejected(post) -> Callable[..., Rejection]:
 def living_dispatcher(db) -> Dispatcher:
     """A dispatcher that was seen just now."""
     seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
-    seen.say()
+    seen.note_seen()
     return seen
 
 

@@ -32,7 +32,7 @@ class Keeper(watching.Keeper):
         super().look()
         if time.monotonic() - self._seen_at > SEEN_EVERY_SECONDS:
             self._seen_at = time.monotonic()
-            self._lanes.row.say()
+            self._lanes.row.note_seen()
 
     def _renew_claims(self) -> bool:
         """Renew the claims; SQLite, which cannot skip locked rows, waits for up to a second."""

@@ -124,7 +124,7 @@ class Lanes:
         """Give back what was claimed and not begun."""
         try:
             self._claimed.give_back()
-            self.row.leave()
+            self.row.note_end()
         except DatabaseError as error:
             logger.warning("Events could not be given back; their claims will lapse: %s", error)
         finally:

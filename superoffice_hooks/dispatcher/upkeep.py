@@ -90,7 +90,7 @@ class Upkeep:
 
     def _drain(self) -> int:
         if self._row and not self._row.pk:
-            self._row.say()
+            self._row.note_seen()
         drained = 0
         for event in deliveries.drain(_SPOOLED_AT_ONCE):
             self.enqueue(event)

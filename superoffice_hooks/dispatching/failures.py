@@ -10,12 +10,12 @@ from .. import conf
 from ..exceptions import GiveUp, ends_the_process
 from ..models import FailureGroup, ReceiverRun
 from ..models.failure_group import Seen
-from ..models.fingerprint import fingerprint
 from ..models.inserting import savepoint
 from ..signals import failure_group_opened
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 from .announcing import announce
+from .fingerprint import fingerprint
 
 logger = get_logger(__name__)
 

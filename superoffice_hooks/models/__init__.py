@@ -1,6 +1,6 @@
 """The rows: what arrived, which fields it says changed, and what came of it."""
 
-from . import apart  # noqa: F401  (connects itself to the end of a migration)
+from . import wide_columns  # noqa: F401  (connects itself to the end of a migration)
 from .changed_fields import ChangedField, ChangeSet
 from .delivery import Redelivery, Rejection
 from .dispatcher import Dispatcher

@@ -73,7 +73,7 @@ class Dispatcher(models.Model):
         """Return a row for a loop of this process, not stored yet."""
         return cls(kind=kind, host=host(), pid=os.getpid(), lanes=lanes)
 
-    def say(self) -> None:
+    def note_seen(self) -> None:
         """Note that the loop lives; the first time, forget those that are long gone."""
         rows = type(self).objects.using(router.db_for_write(type(self)))
         seen: dict[str, datetime | InSeconds | int] = {"seen_at": NOW, "hung": self.hung}
@@ -90,7 +90,7 @@ class Dispatcher(models.Model):
             seen_at=NOW,
         ).pk
 
-    def leave(self) -> None:
+    def note_end(self) -> None:
         """Delete the row: the loop ends."""
         if self.pk:
             type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk).delete()

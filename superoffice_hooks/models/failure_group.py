@@ -11,14 +11,29 @@ from django.utils.translation import gettext_lazy as _
 
 from .clock import InSeconds
 from .fields import IdentifierField
-from .fingerprint import MAX_LENGTH, Fingerprint
 from .inserting import savepoint
 
 SEEN_EVERY_SECONDS = 10
 """``last_seen`` lags behind by no more, so that a thousand failures do not wait for one row."""
 
+MAX_LENGTH = 255
+"""How many characters are stored of an exception's name, and of a frame."""
+
 _WHO_LENGTH = 255
 _ERROR_LENGTH = 500
+
+
+class Fingerprint(NamedTuple):
+    """The cause of a failure of one receiver."""
+
+    receiver: str
+    """The dotted path."""
+    exception: str
+    """The exception's type: ``KeyError``, ``requests.exceptions.ConnectionError``."""
+    frame: str
+    """``helpdesk/receivers.py:escalate``; empty if no code of the project was running."""
+    key: str
+    """A hash of the whole names. Failures with the same key are in the same group."""
 
 
 class Seen(NamedTuple):

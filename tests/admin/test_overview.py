@@ -314,7 +314,7 @@ class TestStillFailed:
         handled.handle(who="anna", reason="Called")
         assert len(rows(Page.get(viewer, OVERVIEW), "failures")) == 1
         replay(plan(Criteria(status="failed"), who="anna", reason="It is mended"))
-        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4).say()
+        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4).note_seen()
         page = Page.get(viewer, OVERVIEW)
         assert "No event of this time is still failed." in page.text
         assert "All is well." in page.text

@@ -77,7 +77,7 @@ def test_that_nobody_dispatches_is_said_while_a_replay_waits(many, calls, replay
     page = begin(replayer)
     assert "No dispatcher has ever been seen. Run superoffice_dispatch --watch" in page.text
     one = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2)
-    one.say()
+    one.note_seen()
     assert "No dispatcher" not in page.click("Look again").text
     Dispatcher.objects.update(seen_at=timezone.now() - timedelta(hours=1))
     page = page.click("Look again")

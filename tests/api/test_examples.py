@@ -106,7 +106,7 @@ def answers(post, connect, replayer, superuser, settings, webhook) -> dict[str, 
         post(documented("ticket-events-02-ticket.changed"))
     post(documented("ticket-events-01-ticket.created"), secret=None)
     small = Event.objects.latest("pk")
-    Dispatcher.of_this_process(Dispatcher.Kind.WEB, 2).say()
+    Dispatcher.of_this_process(Dispatcher.Kind.WEB, 2).note_seen()
 
     events = replayer.read("events/", event="ticket.*", status="failed", search="1fc5", page_size=1)
     detail = replayer.read(f"events/{small.pk}/")

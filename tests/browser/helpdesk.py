@@ -130,7 +130,7 @@ class HelpDesk:
         self.deliver(notification("contact.deleted"), secret="the secret of last year")
         self.sale_is_replayed()
         self.let_time_pass()
-        Dispatcher(kind=Dispatcher.Kind.WEB, host="web1", pid=4711, lanes=2).say()
+        Dispatcher(kind=Dispatcher.Kind.WEB, host="web1", pid=4711, lanes=2).note_seen()
 
     def sale_is_replayed(self) -> None:
         """In vain: the exchange rate is missing still."""

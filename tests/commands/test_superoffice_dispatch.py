@@ -193,7 +193,7 @@ class TestCheck:
 
     @WORKER
     def test_all_is_well_while_a_dispatcher_is_seen_and_nothing_waits_too_long(self, post):
-        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
+        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).note_seen()
         post(body())
         assert run("--check").startswith("Nothing due has waited too long")
         assert Event.objects.due().count() == 1
@@ -205,7 +205,7 @@ class TestCheck:
 
     @WORKER
     def test_something_due_has_waited_too_long(self, post):
-        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
+        Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).note_seen()
         post(body())
         Event.objects.update(next_attempt_at=InSeconds(-100))
         assert run("--check", "--max-age=200").startswith("Nothing due")

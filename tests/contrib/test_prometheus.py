@@ -194,7 +194,7 @@ class TestStanding:
         assert gauge("dispatcher_missing") == 1
         seen = Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 4)
         seen.hung = 1
-        seen.say()
+        seen.note_seen()
         assert gauge("dispatchers", kind="command") == 1
         assert gauge("dispatchers", kind="web") == 0
         assert (gauge("lanes"), gauge("lanes_hung"), gauge("dispatcher_missing")) == (4, 1, 0)

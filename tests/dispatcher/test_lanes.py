@@ -465,24 +465,24 @@ class TestDispatchersAreSeen:
 
     def test_it_says_that_it_lives_and_leaves(self):
         row = Dispatcher.of_this_process("web", 2)
-        row.say()
-        row.say()
+        row.note_seen()
+        row.note_seen()
         stored = Dispatcher.objects.living().get()
         assert (stored.kind, stored.lanes, stored.hung) == ("web", 2, 0)
         Dispatcher.objects.update(seen_at=InSeconds(-1000))
         assert not Dispatcher.objects.living().exists()
-        row.say()
+        row.note_seen()
         assert Dispatcher.objects.living().count() == 1
-        row.leave()
+        row.note_end()
         assert not Dispatcher.objects.exists()
 
     def test_one_that_somebody_deleted_comes_back_and_old_ones_are_forgotten(self):
         gone = Dispatcher.of_this_process("web", 1)
-        gone.say()
+        gone.note_seen()
         Dispatcher.objects.update(seen_at=InSeconds(-200_000))
         row = Dispatcher.of_this_process("command", 1)
-        row.say()
+        row.note_seen()
         assert Dispatcher.objects.get().kind == "command"
         Dispatcher.objects.all().delete()
-        row.say()
+        row.note_seen()
         assert Dispatcher.objects.count() == 1

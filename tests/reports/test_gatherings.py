@@ -72,7 +72,7 @@ def test_it_has_the_stages_of_an_event(event, due_in, columns, expected):
 
 
 def test_the_check_of_the_command_says_what_is_overdue(event):
-    Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).say()
+    Dispatcher.of_this_process(Dispatcher.Kind.COMMAND, 2).note_seen()
     gathering(SYNC, event(), due_in=-200)
     call_command("superoffice_dispatch", check=True, stdout=StringIO())
     with pytest.raises(CommandError, match=r"1 gathering is due, the oldest for 2\d\d seconds\."):

@@ -293,7 +293,7 @@ class TestDispatching:
 
     def test_lanes_that_hang_are_a_problem(self, dispatcher):
         dispatcher.hung = 1
-        dispatcher.say()
+        dispatcher.note_seen()
         (problem,) = standing.dispatching_problems()
         assert problem.startswith(f"{dispatcher} has 1 of 4 lanes in a call")
 

@@ -5,10 +5,11 @@ import json
 import pytest
 from django.test import override_settings
 
-from superoffice_hooks.models.fingerprint import Fingerprint, fingerprint
+from superoffice_hooks.dispatching.fingerprint import fingerprint
+from superoffice_hooks.models.failure_group import Fingerprint
 
-RECEIVER = "tests.models.test_fingerprint.receiver"
-HERE = "tests/models/test_fingerprint.py"
+RECEIVER = "tests.dispatching.test_fingerprint.receiver"
+HERE = "tests/dispatching/test_fingerprint.py"
 
 
 def of(function, *arguments, receiver=RECEIVER) -> Fingerprint:

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from superoffice_hooks.models import Event
-from superoffice_hooks.models.apart import keep_wide_columns_apart
+from superoffice_hooks.models.wide_columns import keep_wide_columns_apart
 
 from ..conftest import body
 

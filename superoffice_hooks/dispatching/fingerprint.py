@@ -1,7 +1,7 @@
-"""The fingerprint of a failure: what tells one cause of failures from another.
+"""Make the fingerprint of a failure. Failures with the same fingerprint have the same cause.
 
-It is made of the exception's type and of the frame of the project's own code in which it came up:
-the file and the function, not the line, which changes with every edit above it.
+It has the type of the exception and the frame of the project's own code in which it was raised: the
+file and the function, but not the line, which changes with each edit above it.
 """
 
 import hashlib
@@ -11,35 +11,20 @@ import sysconfig
 import traceback
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils.module_loading import import_string
 
 from .. import conf
 from ..exceptions import ends_the_process
+from ..models.failure_group import MAX_LENGTH, Fingerprint
 from ..wire.logs import get_logger
 from ..wire.values import storable_text
 
 logger = get_logger(__name__)
 
-MAX_LENGTH = 255
-"""Characters that are kept of an exception's name, and of a frame. All count for the key."""
-
 _LIBRARY_PARTS = {"site-packages", "dist-packages"}
 _OURS = Path(__file__).parent.parent
-
-
-class Fingerprint(NamedTuple):
-    """The cause of a failure of one receiver."""
-
-    receiver: str
-    """The dotted path."""
-    exception: str
-    """The exception's type: ``KeyError``, ``requests.exceptions.ConnectionError``."""
-    frame: str
-    """``helpdesk/receivers.py:escalate``; empty if no code of the project was running."""
-    key: str
-    """A hash. Failures with the same key are in the same group."""
 
 
 def fingerprint(error: BaseException, event: Any, receiver: str) -> Fingerprint:
@@ -57,14 +42,14 @@ def fingerprint(error: BaseException, event: Any, receiver: str) -> Fingerprint:
 
 
 def _by_setting(error: BaseException, event: Any, receiver: str) -> str | None:
-    """Return what FAILURE_FINGERPRINT makes of a failure; None if it leaves that to us."""
+    """Return the text of FAILURE_FINGERPRINT for a failure; None for our own fingerprint."""
     chosen = conf.current().FAILURE_FINGERPRINT
     if chosen is None:
         return None
     try:
         function = import_string(chosen) if isinstance(chosen, str) else chosen
         text = function(error=error, event=event, receiver=receiver)
-    # Whatever the project's code raises, the failure itself is what has to be recorded.
+    # An error of the project's function must not keep the failure from being recorded.
     except BaseException as raised:
         if ends_the_process(raised):
             raise
@@ -89,7 +74,7 @@ def _by_setting(error: BaseException, event: Any, receiver: str) -> str | None:
 
 
 def _name_of(error: BaseException) -> str:
-    """Return the name of an exception's type, without the module of Python's own ones."""
+    """Return the name of an exception's type; without a module if it is one of Python's own."""
     kind = type(error)
     return (
         kind.__qualname__
@@ -101,8 +86,8 @@ def _name_of(error: BaseException) -> str:
 def _own_frame(error: BaseException, receiver: str) -> str:
     """Return the frame of the project's own code that is nearest to where an error was raised.
 
-    A project that is installed as a package is among the libraries; so what is in the receiver's
-    own top-level package counts as the project's too.
+    A project that is installed as a package is among the libraries. So the top-level package of the
+    receiver counts as code of the project.
     """
     package = receiver.partition(".")[0]
     for frame, _line in reversed(list(traceback.walk_tb(error.__traceback__))):
@@ -117,7 +102,7 @@ def _own_frame(error: BaseException, receiver: str) -> str:
 def _is_library(filename: str) -> bool:
     """Return whether a file belongs to Python, to a package that is installed, or to us."""
     path = Path(filename)
-    # Python names code that is in no file <string> or <frozen importlib>.
+    # Code that is in no file has a name like <string> or <frozen importlib>.
     if filename.startswith("<") or not _LIBRARY_PARTS.isdisjoint(path.parts):
         return True
     return any(path.is_relative_to(folder) for folder in _library_folders())
@@ -132,9 +117,9 @@ def _library_folders() -> frozenset[Path]:
 
 @lru_cache(maxsize=1000)
 def _short(filename: str) -> str:
-    """Return a file's path from the folder that it was imported from.
+    """Return the path of a file below the folder that it was imported from.
 
-    So it is the same on every machine and in every release that has a folder of its own.
+    So it is the same on each machine, and in each release that has a folder of its own.
     """
     path = Path(filename)
     folders = [Path(folder) for folder in sys.path if folder and path.is_relative_to(folder)]
