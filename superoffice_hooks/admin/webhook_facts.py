@@ -50,18 +50,23 @@ def verdict(seen: Watched) -> tuple[Level, str]:
             "SuperOffice delivers nothing here: the webhook has another address."
         )
     if known is not None and known.is_down:
-        lost = gettext("The webhook is active, but the last ping did not arrive.")
-        return Level.ACT, str(_DOWN.get(known.state, lost))
+        return Level.ACT, _of_down(known)
     if seen.is_unknown or known is None:
         return Level.LOOK, gettext("The state of the webhook could not be read.")
     if known.state == Watch.State.SEVERAL:
         return Level.LOOK, gettext("SuperOffice has several webhooks with this address.")
-    if known.state != Watch.State.ACTIVE:
-        words = gettext("The webhook is in the state %(state)s.")
-        return Level.LOOK, words % {"state": showing.visible(known.state)}
     if known.differences:
         return Level.LOOK, gettext("SuperOffice delivers, but not as it is wanted.")
     return Level.FINE, gettext("The webhook is active and as it is wanted.")
+
+
+def _of_down(known: Watch) -> str:
+    if known.state in _DOWN:
+        return str(_DOWN[known.state])
+    if known.state != Watch.State.ACTIVE:
+        words = gettext("The webhook is in the state %(state)s.")
+        return words % {"state": showing.visible(known.state)}
+    return gettext("The webhook is active, but the last ping did not arrive.")
 
 
 def facts(seen: Watched) -> Iterator[Fact]:

@@ -64,8 +64,8 @@ class Watch(models.Model):
         PINGED = "pinged", _("pinged")
         REACTIVATED = "reactivated", _("activated again")
 
-    DOWN = (State.STOPPED, State.TOO_MANY_ERRORS, State.MISSING)
-    """The states in which nothing is delivered."""
+    _MAY_DELIVER = (State.ACTIVE, State.SEVERAL, State.UNKNOWN, State.SAVING)
+    """SuperOffice delivers for an active webhook alone, and may have states that are not listed."""
 
     endpoint = IdentifierField(_("endpoint"), max_length=50)
     tenant = IdentifierField(_("tenant"), max_length=100)
@@ -107,7 +107,8 @@ class Watch(models.Model):
     @property
     def is_down(self) -> bool:
         """Return whether nothing is delivered."""
-        return self.state in self.DOWN or self.ping == self.Ping.LOST or self.is_elsewhere
+        is_inactive = self.state not in self._MAY_DELIVER
+        return is_inactive or self.ping == self.Ping.LOST or self.is_elsewhere
 
     @property
     def is_elsewhere(self) -> bool:

@@ -98,7 +98,7 @@ class TestThePage:
             ("missing", "", "it has no webhook for this address"),
             ("Active", "lost", "The webhook is active, but the last ping did not arrive"),
             ("several", "", "several webhooks with this address"),
-            ("Paused\u202e", "", "in the state Paused\\u202e"),
+            ("Paused\u202e", "", "Somebody is needed: The webhook is in the state Paused\\u202e"),
         ],
     )
     def test_each_state_has_its_sentence(self, wanted, manager, state, ping, said):

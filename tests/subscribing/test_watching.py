@@ -195,15 +195,28 @@ def test_what_was_not_read_is_not_believed(superoffice, told):
     assert told == []
 
 
-@pytest.mark.parametrize("state", [None, True, {"a": 1}, [], 1.5])
-def test_a_state_that_cannot_be_read_is_unknown(superoffice, told, state):
+def listed_as(superoffice, state) -> None:
     superoffice.mangle = lambda request, reply: (
         Reply(200, [{**entity, "State": state} for entity in reply.body])
         if request.path.endswith("/v1/Webhook")
         else reply
     )
+
+
+@pytest.mark.parametrize("state", [None, True, {"a": 1}, [], 1.5])
+def test_a_state_that_cannot_be_read_is_unknown(superoffice, told, state):
+    listed_as(superoffice, state)
     assert watch().code == 2
     assert told == []
+
+
+def test_one_in_a_state_that_nobody_has_documented_is_down_and_left_alone(superoffice, hooks, told):
+    hooks(REACTIVATE=5)
+    listed_as(superoffice, "Paused")
+    assert watch().code == 1
+    listed_as(superoffice, "Active")
+    assert watch().code == 0
+    assert told == ["stopped: Paused", "restored: Active"]
 
 
 def test_a_difference_is_wrong_though_it_delivers(superoffice):
