@@ -146,6 +146,27 @@ def test_the_demo_has_a_weekend_in_which_much_went_wrong():
     assert "600 events are written" in ended.stdout
 
 
+CARRY_ON = """
+from example_project.desk import weekend
+from superoffice_hooks.models import Replay
+from superoffice_hooks.replay import running
+weekend.fill(500)
+stalled = Replay.objects.filter(finished_at=None)
+stalled.update(claim=None, claimed_until=None)
+replay = running.replay(stalled.get())
+print(replay.planned, replay.done + replay.failed + replay.skipped + replay.busy)
+"""
+
+
+def test_the_stalled_replay_of_the_weekend_does_what_it_planned_once_it_is_carried_on(tmp_path):
+    database = tmp_path / "weekend.sqlite3"
+    run_manage("migrate", DJANGO_DATABASE=database)
+    ended = run_manage("shell", "-c", CARRY_ON, DJANGO_DATABASE=database)
+    assert ended.returncode == 0, ended.stderr
+    planned, tried = ended.stdout.split()[-2:]
+    assert planned == tried
+
+
 def test_the_demo_leaves_events_that_are_there_alone(tmp_path):
     database = tmp_path / "kept.sqlite3"
     run_manage("migrate", DJANGO_DATABASE=database)

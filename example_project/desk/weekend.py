@@ -29,6 +29,7 @@ from superoffice_hooks.models import (
     Rejection,
     Replay,
 )
+from superoffice_hooks.replay.criteria import Criteria, select
 from superoffice_hooks.testing import notification
 
 from . import weekend_news as news
@@ -78,8 +79,6 @@ class Weekend:
             conflict_since=self.at(0.3),
             weekend_since=self.began,
         )
-        self.failed: list[Event] = []
-        self.mended: set[int] = set()
         told = [*news.of_partner(self.now), *news.of_weekend(self.at)]
         told += self._ordinary(events - len(told))
         told.sort(key=lambda one: one.at)
@@ -116,7 +115,6 @@ class Weekend:
                 run.counts_in_group = not is_over
             runs += of_event
         Event.objects.bulk_create(events)
-        self.failed += [event for event in events if event.status == Event.Status.FAILED]
         for run in runs:
             run.event_id = run.event.pk
         ReceiverRun.objects.bulk_create(sorted(runs, key=lambda run: run.started_at))
@@ -194,16 +192,11 @@ class Weekend:
 
     def _replay(self, of: Trouble, at: datetime, share: float, **columns: Any) -> None:
         """Write a replay of what failed of a trouble, that has come so far, and its runs."""
-        events = [
-            event
-            for event in self.failed
-            if event.received_at >= self.began and (event.finished_at or at) < at
-            if event.pk not in self.mended and event.tenant != news.CONFLICT
-            if (event.name == "sale.sold") is (of is NO_RATE)
-        ]
-        tried = events[: max(1, int(share * len(events)))]
         receiver = f"{RECEIVERS}.{of.receiver}"
-        criteria = {"receiver": receiver, "since": str(self.began), "status": "failed"}
+        criteria = {"failing": receiver, "since": str(self.began), "status": "failed"}
+        selected = select(Criteria.from_json(criteria)).filter(finished_at__lt=at)
+        events = list(selected.order_by("pk"))
+        tried = events[: max(1, int(share * len(events)))]
         replay = Replay.objects.create(
             who="anna", criteria=criteria, receivers=[receiver], only_failed=True,
             planned=len(events), up_to=events[-1].pk, position=tried[-1].pk, created_at=at,
@@ -214,8 +207,9 @@ class Weekend:
         runs = [self.calls.again(event, of.receiver, at, replay) for event in tried]
         ReceiverRun.objects.bulk_create(runs)
         done = [run.event_id for run in runs if run.outcome == ReceiverRun.Outcome.SUCCEEDED]
-        self.mended.update(done)
-        Event.objects.filter(pk__in=done).update(status=Event.Status.SUCCEEDED, finished_at=at)
+        # Those for which no other receiver still fails.
+        mended = Event.objects.filter(pk__in=done).exclude(runs__counts_in_group=True)
+        mended.update(status=Event.Status.SUCCEEDED)
         replay.done, replay.failed = len(done), len(runs) - len(done)
         replay.save()
 
