@@ -16,7 +16,7 @@ from ..models.paging import pages
 from . import reach
 from .criteria import of_filters
 from .failures import Failure, failures
-from .filters import ReceivedFilter
+from .filters.received import ReceivedFilter
 from .readonly import RowList
 from .search import search
 

@@ -18,7 +18,6 @@ from ..wire.notification import changed_names
 from . import (
     copying,
     event_page,
-    filters,
     handling,
     overview,
     receivers,
@@ -30,6 +29,7 @@ from . import (
 )
 from .event_list import EventList, ListedEvent
 from .failures import in_short
+from .filters import FILTERS
 from .progress import may_replay
 from .readonly import ReadOnlyAdmin
 from .summary import record
@@ -49,19 +49,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         "failure",
     )
     list_display_links = ("received", "event_name")
-    list_filter = (
-        filters.StatusFilter,
-        filters.ReceivedFilter,
-        filters.ChangedFieldFilter,
-        filters.NameFilter,
-        filters.EntityFilter,
-        filters.TenantFilter,
-        filters.EndpointFilter,
-        filters.WebhookFilter,
-        filters.ReceiverFilter,
-        filters.OwnFilter,
-        *filters.OTHERS,
-    )
+    list_filter = FILTERS
     # EventList has one order.
     sortable_by = ()
     list_defer = ("payload", "body", "headers", "problems")

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from superoffice_hooks import signals
 from superoffice_hooks.admin import EventAdmin
-from superoffice_hooks.admin.filters import NameFilter
+from superoffice_hooks.admin.filters.columns import NameFilter
 from superoffice_hooks.models import Event, FailureGroup, Replay
 
 from ..conftest import Poster, body, connecting

@@ -4,7 +4,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from superoffice_hooks.admin.events import EventAdmin
-from superoffice_hooks.admin.filters import ReceivedFilter, ReceiverFilter
+from superoffice_hooks.admin.filters.received import ReceivedFilter
+from superoffice_hooks.admin.filters.related import ReceiverFilter
 from superoffice_hooks.replay.criteria import TABLE
 
 pytestmark = pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)

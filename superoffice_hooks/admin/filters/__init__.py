@@ -4,10 +4,15 @@ Their choices are values that were really sent, since SuperOffice's vocabulary i
 read from the newest events and from small tables.
 """
 
+from django.contrib.admin import ListFilter
+
+from ...replay.criteria import offered
+from ...replay.criterion import Criterion
+from ...replay.kinds import Flag
 from .columns import (
-    OTHERS,
     EndpointFilter,
     EntityFilter,
+    GroupFilter,
     NameFilter,
     OwnFilter,
     StatusFilter,
@@ -16,17 +21,35 @@ from .columns import (
 )
 from .received import ReceivedFilter
 from .related import ChangedFieldFilter, ReceiverFilter
+from .rows import ChoiceFilter, LinkFilter, RowFilter
 
-__all__ = [
-    "OTHERS",
-    "ChangedFieldFilter",
-    "EndpointFilter",
-    "EntityFilter",
-    "NameFilter",
-    "OwnFilter",
-    "ReceivedFilter",
-    "ReceiverFilter",
-    "StatusFilter",
-    "TenantFilter",
-    "WebhookFilter",
-]
+_WITH_A_CLASS: tuple[type[ListFilter], ...] = (
+    StatusFilter,
+    ReceivedFilter,
+    ChangedFieldFilter,
+    NameFilter,
+    EntityFilter,
+    TenantFilter,
+    EndpointFilter,
+    WebhookFilter,
+    ReceiverFilter,
+    OwnFilter,
+    GroupFilter,
+)
+# ReceivedFilter has two criteria, and ReceiverFilter has one more than its row.
+_COVERED = {"since", "until", "outcome"} | {
+    one.row.name for one in _WITH_A_CLASS if issubclass(one, RowFilter)
+}
+
+
+def _filter_by(row: Criterion) -> type[RowFilter]:
+    """Return a filter by a criterion that needs no class of its own."""
+    base = ChoiceFilter if isinstance(row.kind, Flag) else LinkFilter
+    return type(base.__name__, (base,), {}, row=row.name)
+
+
+FILTERS: tuple[type[ListFilter], ...] = (
+    *_WITH_A_CLASS,
+    *(_filter_by(row) for row in offered("admin") if row.name not in _COVERED),
+)
+"""All filters, in the order of the page."""

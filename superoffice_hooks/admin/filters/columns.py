@@ -37,14 +37,6 @@ class OwnFilter(ChoiceFilter, row="is_own"):
         return [("yes", _("we ourselves")), ("no", _("somebody else"))]
 
 
-class ProblemsFilter(ChoiceFilter, row="problems"):
-    """By whether something was odd."""
-
-
-class UnsupersededFilter(ChoiceFilter, row="unsuperseded"):
-    """Without superseded events."""
-
-
 class SeenFilter(TypedFilter):
     """A filter that offers the values of the newest events."""
 
@@ -101,48 +93,6 @@ class GroupFilter(LinkFilter, row="group"):
             if self.is_on and not self.is_narrow and (group := self.criteria().group):
                 self.is_narrow = failure_groups.still_failed([group])[group] <= MAX_ROWS
         return events
-
-
-class IdFilter(LinkFilter, row="ids"):
-    """By keys of events."""
-
-
-class EventIdFilter(LinkFilter, row="event_ids"):
-    """By EventIds."""
-
-
-class RecordNumberFilter(LinkFilter, row="primary_key"):
-    """By the number of the record."""
-
-
-class AllChangedFilter(LinkFilter, row="changed_all"):
-    """By changed fields, all of them."""
-
-
-class FailingFilter(LinkFilter, row="failing"):
-    """By a receiver whose last run was no success."""
-
-
-class DueBeforeFilter(LinkFilter, row="due_before"):
-    """By when the next attempt is due."""
-
-
-class UpToFilter(LinkFilter, row="up_to"):
-    """By the highest key."""
-
-
-OTHERS = (
-    ProblemsFilter,
-    UnsupersededFilter,
-    GroupFilter,
-    IdFilter,
-    EventIdFilter,
-    RecordNumberFilter,
-    AllChangedFilter,
-    FailingFilter,
-    DueBeforeFilter,
-    UpToFilter,
-)
 
 
 def hides_some(request: HttpRequest, model_admin: Any) -> bool:
