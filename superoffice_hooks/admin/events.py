@@ -30,7 +30,6 @@ from . import (
 from .event_list import EventList, ListedEvent
 from .failures import in_short
 from .filters import FILTERS
-from .progress import may_replay
 from .readonly import ReadOnlyAdmin
 from .summary import record
 
@@ -106,10 +105,6 @@ class EventAdmin(ReadOnlyAdmin[Event]):
             self.page("replay/", replay.view, self.has_replay_permission, is_atomic=False),
             *super().get_urls(),
         ]
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may replay events and mark them as handled."""
-        return self.has_view_permission(request) and may_replay(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return EventList

@@ -15,12 +15,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Event, FailureGroup
-from ..replay.criteria import Criteria, select
+from ..replay.criteria import Criteria
 from ..reports import failure_groups
 from ..reports.failure_groups import CountedGroup
 from . import group_states, showing, tracebacks
 from .failures import cause
-from .progress import may_replay
 from .readonly import ReadOnlyAdmin
 from .summary import RECORD, of_tenant
 
@@ -73,20 +72,16 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
         may = request.user.has_perm("superoffice_hooks.triage_failuregroup")
         return self.has_view_permission(request) and may
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may replay the events of a group and mark them as handled."""
-        return self.has_view_permission(request) and may_replay(request)
-
     def get_search_fields(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
         """Return what a search looks at. The error may be that of an event that is hidden."""
         fields = super().get_search_fields(request)
-        if self.visible(Event, request) is None:
+        if self.visible(request, Event) is None:
             return fields
         return [field for field in fields if field != "error"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailureGroup]:
         """Return the groups of events that the user may see, with their numbers."""
-        groups, visible = super().get_queryset(request), self.visible(Event, request)
+        groups, visible = super().get_queryset(request), self.visible(request, Event)
         if visible is not None:
             # The error may be that of an event that is hidden.
             groups = failure_groups.known_by(groups, visible).defer("error")
@@ -94,10 +89,8 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
 
     def page_context(self, request: HttpRequest, group: FailureGroup) -> dict[str, Any]:
         """Return how many events are still failed, an example, and the newest of the events."""
-        events = select(Criteria(group=group.pk))
-        visible = self.visible(Event, request)
-        if visible is not None:
-            events = events.filter(pk__in=visible.order_by().values("pk"))
+        visible = self.visible(request, Event)
+        events = group_states.visible_events(self, request, Criteria(group=group.pk))
         still = cast("CountedGroup", group).still_failed
         failed = events.filter(status=Event.Status.FAILED)
         run = failure_groups.example(group, visible)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -17,6 +16,7 @@ from ..models import Event, FailureGroup
 from ..models.event_queryset import EventQuerySet
 from ..replay.criteria import Criteria, frozen, select
 from . import showing
+from .reason_form import HandlingForm, reason_field
 
 if TYPE_CHECKING:
     from .failure_groups import FailureGroupAdmin
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 class StateForm(forms.Form):
     """Why a group has another state."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the failure group."),
-    )
+    reason = reason_field(_("Reason"), _("Kept with the failure group."))
 
 
 class MuteForm(StateForm):
@@ -50,15 +46,11 @@ class MuteForm(StateForm):
         return until
 
 
-class HandleForm(StateForm):
+class GroupHandlingForm(HandlingForm):
     """How the events of a group were dealt with."""
 
     up_to = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**63 - 1)
-    reason = forms.CharField(
-        label=_("What was done"),
-        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the event."),
-    )
+    """The highest key of an event that the page counted."""
 
 
 class Change(NamedTuple):
@@ -108,8 +100,7 @@ def change(
     group = get_object_or_404(admin.get_queryset(request), pk=pk)
     form = change.form(request.POST if request.method == "POST" else None)
     if not form.is_valid():
-        context = {"title": change.title, "explanation": change.explanation}
-        return _ask(admin, request, group, form, **context)
+        return _ask(admin, request, group, form, change.title, change.explanation)
     change.set_state(group, who=request.user.get_username(), **form.cleaned_data)
     return _done(admin, request, group, str(change.done))
 
@@ -121,25 +112,15 @@ def handle(admin: "FailureGroupAdmin", request: HttpRequest, pk: int) -> HttpRes
     """
     group = get_object_or_404(admin.get_queryset(request), pk=pk)
     criteria = Criteria(group=group.pk, status=Event.Status.FAILED)
-    form = HandleForm(request.POST if request.method == "POST" else None)
+    form = GroupHandlingForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         form.initial["up_to"] = frozen(criteria).up_to
-        count = _visible(admin, request, criteria).count()
+        count = visible_events(admin, request, criteria).count()
         title = ngettext(
             "Mark %(count)d event as handled", "Mark %(count)d events as handled", count
         )
-        return _ask(
-            admin,
-            request,
-            group,
-            form,
-            title=title % {"count": count},
-            explanation=gettext(
-                "These events failed for good. If somebody has dealt with them otherwise, say how:"
-                " they then count as handled, and no longer as failed. No receiver is called."
-            ),
-        )
-    events = _visible(admin, request, replace(criteria, up_to=form.cleaned_data["up_to"]))
+        return _ask(admin, request, group, form, title % {"count": count}, HandlingForm.explanation)
+    events = visible_events(admin, request, replace(criteria, up_to=form.cleaned_data["up_to"]))
     who, reason = request.user.get_username(), form.cleaned_data["reason"]
     handled = events.handle(who=who, reason=reason)
     message = ngettext(
@@ -165,9 +146,11 @@ def history(group: FailureGroup) -> Iterator[str]:
         yield gettext("%(when)s: opened again by a new failure.") % {"when": when}
 
 
-def _visible(admin: "FailureGroupAdmin", request: HttpRequest, criteria: Criteria) -> EventQuerySet:
+def visible_events(
+    admin: "FailureGroupAdmin", request: HttpRequest, criteria: Criteria
+) -> EventQuerySet:
     """Return the events that meet the criteria and that the user may see."""
-    events, visible = select(criteria), admin.visible(Event, request)
+    events, visible = select(criteria), admin.visible(request, Event)
     return events if visible is None else events.filter(pk__in=visible.order_by().values("pk"))
 
 
@@ -176,11 +159,18 @@ def _ask(
     request: HttpRequest,
     group: FailureGroup,
     form: forms.Form,
-    **context: Any,
+    title: Any,
+    explanation: Any,
 ) -> HttpResponse:
-    url = admin.url("failuregroup_change", group.pk)
     return admin.render(
-        request, "failuregroup/state.html", form=form, group=group, way_back=url, **context
+        request,
+        "confirm.html",
+        title=title,
+        button=title,
+        explanation=explanation,
+        form=form,
+        subject=group,
+        way_back=admin.url("failuregroup_change", group.pk),
     )
 
 

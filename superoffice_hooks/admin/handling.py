@@ -4,30 +4,24 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
 from ..models.event_queryset import EventQuerySet
 from .criteria import list_query
 from .readonly import ReadOnlyAdmin
+from .reason_form import HandlingForm
 from .selected import is_too_many, keys_of, read_ids
 
 
-class HandlingForm(forms.Form):
-    """How the events were dealt with."""
+class SelectedHandlingForm(HandlingForm):
+    """How selected events were dealt with."""
 
     ids = forms.CharField(widget=forms.HiddenInput, required=False)
-    reason = forms.CharField(
-        label=_("What was done"),
-        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the event."),
-    )
 
 
 def view(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:
@@ -36,8 +30,12 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResp
     form = HandlingForm(request.POST if request.method == "POST" else None)
     event_url = admin.url("event_change", pk)
     if event.status == Event.Status.FAILED and not form.is_valid():
+        explanation = gettext(
+            "The event failed for good. If somebody has dealt with it otherwise, say how: it then"
+            " counts as handled, and no longer as failed. No receiver is called."
+        )
         title = gettext("Mark as handled")
-        return _ask(admin, request, form, title=title, event=event, way_back=event_url)
+        return _ask(admin, request, form, title, event_url, explanation=explanation, subject=event)
     if event.status == Event.Status.FAILED and event.handle(
         who=request.user.get_username(), reason=form.cleaned_data["reason"]
     ):
@@ -71,12 +69,14 @@ def confirm_selected(
         message = gettext("Only an event that has failed can be marked as handled.")
         admin.message_user(request, message, messages.WARNING)
         return None
-    return _confirm(admin, request, HandlingForm(initial={"ids": ",".join(map(str, keys))}), keys)
+    return _confirm(
+        admin, request, SelectedHandlingForm(initial={"ids": ",".join(map(str, keys))}), keys
+    )
 
 
 def view_selected(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Store what was done about the events of the form."""
-    form = HandlingForm(request.POST)
+    form = SelectedHandlingForm(request.POST)
     keys = read_ids(request.POST.get("ids", ""))
     way_back = admin.with_filters(request, admin.url("event_changelist"))
     if not keys or is_too_many(admin, request, keys):
@@ -114,13 +114,21 @@ def _confirm(
     way_back = admin.with_filters(request, admin.url("event_changelist"))
     action = admin.with_filters(request, admin.url("event_handle_selected"))
     title %= {"count": len(keys)}
-    return _ask(admin, request, form, title=title, way_back=way_back, action=action)
+    explanation = form.explanation
+    return _ask(admin, request, form, title, way_back, explanation=explanation, action=action)
 
 
 def _ask(
-    admin: ReadOnlyAdmin[Event], request: HttpRequest, form: HandlingForm, **context: object
+    admin: ReadOnlyAdmin[Event],
+    request: HttpRequest,
+    form: HandlingForm,
+    title: str,
+    way_back: str,
+    **context: object,
 ) -> HttpResponse:
-    return admin.render(request, "event/handle.html", form=form, **context)
+    button = gettext("Mark as handled")
+    context |= {"form": form, "title": title, "way_back": way_back, "button": button}
+    return admin.render(request, "confirm.html", **context)
 
 
 def _report(

@@ -44,12 +44,12 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show the overview, without rejections to users who may not view them."""
     chosen = Chosen(request)
     links = Links(admin, chosen.window)
-    scope = admin.scope(request)
+    scope = admin.visible(request)
     now = situation(chosen.window, scope)
     pages = _webhook_pages(links, now, request)
     tables = [_still_failed(links, scope), _endpoints(links, now, pages)]
     if _may_view(request, Rejection):
-        tables.append(_rejections(links, admin.visible(Rejection, request)))
+        tables.append(_rejections(links, admin.visible(request, Rejection)))
     return admin.render(
         request,
         "overview.html",

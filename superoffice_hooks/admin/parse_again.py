@@ -13,9 +13,6 @@ from ..receiving import deliveries
 from ..wire.notification import Unreadable
 from .readonly import ReadOnlyAdmin
 
-PERMISSION = "superoffice_hooks.replay_event"
-"""The same as for a replay: both call receivers for old deliveries."""
-
 
 def view(admin: ReadOnlyAdmin[Rejection], request: HttpRequest, pk: int) -> HttpResponse:
     """Parse one rejection, and show its event, or the reason for which there is none."""

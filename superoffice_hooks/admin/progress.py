@@ -12,12 +12,7 @@ from django.utils.translation import gettext, ngettext
 from ..models import Replay
 from . import showing
 from .dispatching import nobody_dispatches
-from .readonly import ReadOnlyAdmin
-
-
-def may_replay(request: HttpRequest) -> bool:
-    """Return whether the user has the permission to replay, and to cancel a replay."""
-    return request.user.has_perm("superoffice_hooks.replay_event")
+from .readonly import ReadOnlyAdmin, may_replay
 
 
 def show(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpResponse:

@@ -32,6 +32,11 @@ else:
             return cls
 
 
+def may_replay(request: HttpRequest) -> bool:
+    """Return whether the user has the permission to replay, and to cancel a replay."""
+    return request.user.has_perm("superoffice_hooks.replay_event")
+
+
 class RowList(ChangeList):
     """A list that reads no more than it shows, and accepts any query string."""
 
@@ -78,6 +83,13 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: _M | None = None) -> bool:
         return False
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may view these rows, and call receivers for old deliveries.
+
+        That is to replay events, to mark them as handled, and to parse rejections again.
+        """
+        return self.has_view_permission(request) and may_replay(request)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -157,16 +169,15 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
         }
         return TemplateResponse(request, f"admin/superoffice_hooks/{template}", shared | context)
 
-    def scope(self, request: HttpRequest) -> Any:
-        """Return the rows that the user may see; None if a project hides none of them."""
-        rows = self.get_queryset(request)
-        return rows if rows.query.where else None
+    def visible(self, request: HttpRequest, model: type[Model] | None = None) -> Any:
+        """Return the rows that this site shows to the user; None if it hides none of them.
 
-    def visible(self, model: type[Model], request: HttpRequest) -> Any:
-        """Return the rows of a model that this site shows to the user; None if it hides none."""
-        if not self.admin_site.is_registered(model):
+        They are rows of another model, if one is named.
+        """
+        if model and not self.admin_site.is_registered(model):
             return None
-        visible = self.admin_site.get_model_admin(model).get_queryset(request)
+        model_admin = self.admin_site.get_model_admin(model) if model else self
+        visible = model_admin.get_queryset(request)
         return visible if visible.query.where else None
 
     def with_filters(self, request: HttpRequest, url: str) -> str:

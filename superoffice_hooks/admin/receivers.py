@@ -16,8 +16,7 @@ from ..reports.receivers import Figures, receivers
 from . import showing
 from .failures import error_line
 from .gatherings import together
-from .progress import may_replay
-from .readonly import ReadOnlyAdmin
+from .readonly import ReadOnlyAdmin, may_replay
 from .tables import Cell, Table
 from .windows import Chosen, Links
 
@@ -28,7 +27,7 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show what the receivers did during a window."""
     chosen = Chosen(request)
     links = Links(admin, chosen.window)
-    report = receivers(chosen.window, admin.scope(request))
+    report = receivers(chosen.window, admin.visible(request))
     may = may_replay(request)
     counted = ""
     if report.since:

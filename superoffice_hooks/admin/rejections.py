@@ -91,17 +91,13 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     received = showing.time_column("received_at", _("received"))
 
     def get_urls(self) -> list[URLPattern]:
-        view, is_allowed = parse_again.view, self.has_parse_again_permission
+        view, is_allowed = parse_again.view, self.has_replay_permission
         return [
             self.page("<int:pk>/parse-again/", view, is_allowed, methods=["POST"]),
             *super().get_urls(),
         ]
 
-    def has_parse_again_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may turn rejections into events."""
-        return self.has_view_permission(request) and request.user.has_perm(parse_again.PERMISSION)
-
-    @admin.action(description=_("Parse selected rejections again"), permissions=["parse_again"])
+    @admin.action(description=_("Parse selected rejections again"), permissions=["replay"])
     def parse_again(
         self, request: HttpRequest, queryset: QuerySet[Rejection]
     ) -> HttpResponse | None:
@@ -109,7 +105,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
 
     def page_context(self, request: HttpRequest, rejection: Rejection) -> dict[str, Any]:
         """Return whether the rejection may be parsed again."""
-        may = rejection.verified and self.has_parse_again_permission(request)
+        may = rejection.verified and self.has_replay_permission(request)
         return {"may_parse_again": may, "head_bytes": Rejection.objects.HEAD_BYTES}
 
     @admin.display(description=_("reason"), ordering="reason")

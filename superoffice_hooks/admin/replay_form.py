@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self, cast
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.http import QueryDict
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Event, FailureGroup, ReceiverRun, queue
 from ..replay.options import ONLY_FAILED, ONLY_NEWEST
 from ..replay.running import Criteria, Preview
+from .reason_form import reason_field
 
 PREVIEW = "preview"
 """A parameter that says that the form was sent to see what it would do."""
@@ -78,11 +78,7 @@ class ReplayForm(forms.Form):
         label=ONLY_NEWEST.label,
         help_text=_("The newest of the selected events that a receiver would be called for."),
     )
-    reason = forms.CharField(
-        label=_("Reason"),
-        widget=AdminTextareaWidget(attrs={"rows": 2, "autofocus": True}),
-        help_text=_("Kept with the replay."),
-    )
+    reason = reason_field(_("Reason"), _("Kept with the replay."))
 
     def __init__(self, data: Any, preview: Preview, **options: Any) -> None:
         super().__init__(data, **options)

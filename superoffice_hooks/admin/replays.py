@@ -17,8 +17,8 @@ from ..models.replay_queryset import ReplayQuerySet
 from ..replay.options import OPTIONS
 from . import replay_runs, showing
 from .criteria import in_words, list_query
-from .progress import cancel, may_replay, show, state
-from .readonly import ReadOnlyAdmin
+from .progress import cancel, show, state
+from .readonly import ReadOnlyAdmin, may_replay
 
 NEWEST = 200
 """The number of runs on the page of a replay."""
@@ -100,7 +100,7 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         """Return the newest runs, those that failed first."""
         # "failed" is the first outcome in the alphabet.
         runs = replay.runs.select_related("event").defer("event__payload", "event__body")
-        visible = self.visible(Event, request)
+        visible = self.visible(request, Event)
         if visible is not None:
             runs = runs.filter(event__in=visible.order_by().values("pk"))
         return {

@@ -16,7 +16,7 @@ from ..models.event_queryset import EventQuerySet
 from ..wire.values import BIGINT, storable_text
 from . import showing, stages
 from .readonly import ReadOnlyAdmin
-from .summary import record
+from .summary import of_tenant, record
 
 EVENTS = 50
 """The number of events on one page."""
@@ -70,17 +70,11 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     happened = _happened(admin, page.object_list)
     rows = grid(happened)
     others = [row.field for row in rows[FIELDS:]]
-    title = record(of).strip()
-    in_list = {SEARCH_VAR: title}
-    title = showing.line(title)
-    if of.tenant:
-        in_list["tenant"] = of.tenant
-        tenant = showing.line(of.tenant)
-        title = gettext("%(record)s of %(tenant)s") % {"record": title, "tenant": tenant}
+    in_list = {SEARCH_VAR: record(of)} | ({"tenant": of.tenant} if of.tenant else {})
     return admin.render(
         request,
         "event/timeline.html",
-        title=title,
+        title=of_tenant(of),
         page=page,
         happened=happened,
         rows=rows[:FIELDS],

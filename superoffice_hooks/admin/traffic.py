@@ -40,7 +40,7 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show what came in during a window."""
     chosen = Chosen(request)
     links = Links(admin, chosen.window)
-    scope = admin.scope(request)
+    scope = admin.visible(request)
     return admin.render(
         request,
         "figures.html",

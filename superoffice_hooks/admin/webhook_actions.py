@@ -61,17 +61,19 @@ def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: st
         return HttpResponseRedirect(way_back)
     return admin.render(
         request,
-        "watch/confirm.html",
+        "confirm.html",
         title=ACTIONS[action].title,
+        button=ACTIONS[action].title,
         explanation=ACTIONS[action].explanation,
-        endpoint=showing.visible(endpoint),
+        help=gettext("It takes some seconds, 20 at most."),
+        subject=showing.visible(endpoint),
         way_back=way_back,
     )
 
 
 def is_visible(admin: "WatchAdmin", request: HttpRequest, endpoint: str) -> bool:
     """Return whether the user may see the webhook of an endpoint."""
-    visible = admin.scope(request)
+    visible = admin.visible(request)
     return visible is None or bool(visible.filter(endpoint=endpoint).exists())
 
 
