@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from ..models import Event
 from ..wire.dictionary import FieldDescription
 from ..wire.field_values import Change
-from . import showing
+from . import display
 from .summary import record
 
 MAX_SHOWN = 20
@@ -47,12 +47,12 @@ def fields(event: Event, changes: Mapping[str, Change]) -> list[Field]:
     significant = set(event.significant_changes)
     rows = [
         Field(
-            showing.line(described.name, _NAME_LENGTH),
-            showing.line(described.label, _NAME_LENGTH),
+            display.line(described.name, _NAME_LENGTH),
+            display.line(described.label, _NAME_LENGTH),
             "" if _REFERENCE.fullmatch(described.description) else described.description,
             described.name not in significant,
             changes[described.name].known,
-            *(showing.bounded(_text(described, value)) for value in changes[described.name][:2]),
+            *(display.bounded(_text(described, value)) for value in changes[described.name][:2]),
         )
         for described in event.changed_fields
     ]
@@ -63,7 +63,7 @@ def headline(event: Event, changes: Mapping[str, Change]) -> str:
     """Return what happened, in short: ``ticket 527331: priority 2 → 3 and 2 more``."""
     if event.is_test:
         return gettext("Test of a webhook")
-    of = showing.line(record(event), _NAME_LENGTH) or gettext("(no name)")
+    of = display.line(record(event), _NAME_LENGTH) or gettext("(no name)")
     if event.action == "changed" and event.changes:
         happened = _first_change(event, changes)
         if more := len(event.changes) - 1:
@@ -71,7 +71,7 @@ def headline(event: Event, changes: Mapping[str, Change]) -> str:
                 "%(change)s and %(count)d more", "%(change)s and %(count)d more", more
             ) % {"change": happened, "count": more}
     else:
-        happened = showing.line(event.action, _NAME_LENGTH) or gettext("(no name)")
+        happened = display.line(event.action, _NAME_LENGTH) or gettext("(no name)")
     return gettext("%(record)s: %(happened)s") % {"record": of, "happened": happened}
 
 
@@ -79,12 +79,12 @@ def _first_change(event: Event, changes: Mapping[str, Change]) -> str:
     """Return the first field that is no noise, preferably one with its values."""
     names = event.significant_changes or event.changes
     name = next((name for name in names if changes[name].known), names[0])
-    shown = showing.line(name, _NAME_LENGTH)
+    shown = display.line(name, _NAME_LENGTH)
     if not changes[name].known:
         return shown
     described = next(field for field in event.changed_fields if field.name == name)
     before, after = (
-        showing.line(_text(described, value), _VALUE_LENGTH) or "–"  # noqa: RUF001
+        display.line(_text(described, value), _VALUE_LENGTH) or "–"  # noqa: RUF001
         for value in changes[name][:2]
     )
     return f"{shown} {before} → {after}"
@@ -93,6 +93,6 @@ def _first_change(event: Event, changes: Mapping[str, Change]) -> str:
 def _text(described: FieldDescription, value: Any) -> str:
     """Return a value with the meaning of an enum's number."""
     if isinstance(value, datetime):
-        return showing.at(value)
+        return display.at(value)
     meaning = described.meaning(value)
     return meaning if meaning == str(value) or value is None else f"{value} ({meaning})"

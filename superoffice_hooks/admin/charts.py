@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from ..models import Event
 from ..reports.recent import Hour, totals
-from . import showing
+from . import display
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 1000, 20, 240
 """The edges of the plot; the words beside it are outside."""
@@ -132,7 +132,7 @@ def words(hour: Hour) -> str:
 
 def at(hour: datetime) -> str:
     """Return when an hour begins, with the zone: two hours have the same time in autumn."""
-    local = showing.local(hour)
+    local = display.local(hour)
     # Django's format "T" is empty in exactly these two hours.
     return f"{date_format(local, 'Y-m-d H:i')} {local.tzname() or ''}".strip()
 
@@ -148,7 +148,7 @@ def _stacked(hour: Hour, x: float, width: float, unit: float) -> Iterator[Part]:
 
 def _marks(hours: Sequence[Hour], slot: float) -> Iterator[Mark]:
     """Yield a mark for each quarter of a day; where columns have several hours, for some days."""
-    begun = [showing.local(hour.start) for hour in hours]
+    begun = [display.local(hour.start) for hour in hours]
     if hours[0].hours == 1:
         at_quarters = (n for n, time in enumerate(begun) if time.hour % 6 == 0)
         for number in at_quarters:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from ..models import Event
 from ..wire.signature import HEADER, sign
-from . import showing
+from . import display
 
 _EXPORT = "superoffice_hooks.testing.export"
 """By name: a process imports the test kit, and Django's, with the first page that wants it."""
@@ -97,7 +97,7 @@ class Copies:
         except UnicodeDecodeError:
             return False
         is_whole = len(self.body) <= MAX_LITERAL and not set("\r\t") & set(text)
-        return is_whole and showing.is_visible(text)
+        return is_whole and display.is_visible(text)
 
     @property
     def file(self) -> str:
@@ -107,7 +107,7 @@ class Copies:
     def as_json(self) -> str:
         """Return the payload as indented JSON, with escapes if it has what cannot be seen."""
         text = json.dumps(self.event.payload, indent=2, ensure_ascii=False)
-        if showing.is_visible(text):
+        if display.is_visible(text):
             return text
         return json.dumps(self.event.payload, indent=2)
 
@@ -145,7 +145,7 @@ class Copies:
                 f'{head}    """Return the body of an event, which this has written: {command}"""\n'
                 f'    return json.loads(Path(__file__).with_name("{self.file}").read_bytes())\n'
             )
-        if not showing.is_visible(literal):
+        if not display.is_visible(literal):
             # Inside of a literal, which is the only place for them, these are escapes of Python.
             literal = literal.encode("ascii", "backslashreplace").decode()
         return (

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from ..models import Event
 from ..replay.criteria import TABLE, Criteria, frozen, offered, select
 from ..replay.kinds import Flag, Text, Time, Word
-from . import showing
+from . import display
 from .filters.received import PRESETS, ReceivedFilter
 from .filters.rows import value_of
 
@@ -117,7 +117,7 @@ def _in_words(name: str, value: Any) -> str:
     values = value if isinstance(value, tuple) else (value,)
     if row.words is not None:
         count = len(value) if row.many else value
-        when = showing.at(value) if isinstance(row.kind, Time) else ""
+        when = display.at(value) if isinstance(row.kind, Time) else ""
         return str(row.words % {"count": count, "when": when}) if row.words else ""
     # A word of a fixed set is shown as pages show it.
     words = dict(row.kind.choices) if isinstance(row.kind, Word) else {}

@@ -13,10 +13,10 @@ from django.utils.functional import cached_property
 
 from ..models import Event
 from ..models.paging import pages
-from . import reach
 from .criteria import of_filters
-from .failures import Failure, failures
+from .failed_receivers import Failure, failures
 from .filters.received import ReceivedFilter
+from .look_back import EventFilter, back_to
 from .readonly import RowList
 from .search import search
 
@@ -62,7 +62,7 @@ class EventList(RowList):
             # New events may have come in since they were selected, so the list may end before them.
             events, is_narrow = events.filter(pk__in=selected), True
         active = [
-            spec for spec in self.filter_specs if isinstance(spec, reach.Reaching) and spec.is_on
+            spec for spec in self.filter_specs if isinstance(spec, EventFilter) and spec.is_on
         ]
         is_narrow |= any(spec.is_narrow for spec in active)
         self.back_to = None if is_narrow else self._back_to(request, active)
@@ -133,7 +133,7 @@ class EventList(RowList):
             if isinstance(spec, ReceivedFilter):
                 received = spec.queryset(request, received)
         in_order = [spec.queryset(request, received) for spec in active if spec.in_order]
-        ends = [reach.back_to(events) for events in in_order or [received]]
+        ends = [back_to(events) for events in in_order or [received]]
         return None if None in ends else min(end for end in ends if end)
 
     def _shown(self) -> QuerySet[Event]:

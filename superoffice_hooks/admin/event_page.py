@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Event, ReceiverRun, Redelivery
 from ..receivers import Receiver, judged
-from . import changes, event_runs, showing, stages, timeline
+from . import changes, display, event_runs, stages, timeline
 from .event_runs import MAX_ERRORS
 from .gatherings import together
 from .readonly import ReadOnlyAdmin
@@ -80,9 +80,9 @@ def context(
     receivers = judged(event)
     return {
         "title": changes.headline(event, changed),
-        "subtitle": f"{showing.line(event.name)} {event.event_id}".strip(),
+        "subtitle": f"{display.line(event.name)} {event.event_id}".strip(),
         "status": stages.status(event),
-        "summary": showing.visible(summary(event, runs)),
+        "summary": display.visible(summary(event, runs)),
         "timeline_url": timeline.url(admin, event) if event.primary_key is not None else "",
         "buttons": _buttons(admin, request, event, runs, receivers) if may_act else (),
         "copy_url": admin.url("event_copy", event.pk),
@@ -141,11 +141,11 @@ class _ConnectedReceiver(NamedTuple):
     @classmethod
     def of(cls, receiver: Receiver) -> "_ConnectedReceiver":
         return cls(
-            showing.bounded(receiver.path),
-            showing.breakable(showing.line(receiver.pattern)),
+            display.bounded(receiver.path),
+            display.breakable(display.line(receiver.pattern)),
             receiver.is_called,
             str(receiver.reason.label) if receiver.reason else "",
-            showing.chips([*receiver.deciding_fields]),
+            display.chips([*receiver.deciding_fields]),
             together(receiver.options),
         )
 
@@ -154,12 +154,12 @@ def pruned(event: Event) -> str:
     """Return when the body and headers were pruned, in words; empty if they were not."""
     if not event.pruned_at:
         return ""
-    return gettext("pruned on %(when)s") % {"when": showing.at(event.pruned_at)}
+    return gettext("pruned on %(when)s") % {"when": display.at(event.pruned_at)}
 
 
 def start_of(sent: str | bytes | memoryview, url: str) -> SafeString:
     """Return a payload or a body; of a long one the start, with a link to all of it."""
-    shown = showing.text(sent[:MAX_SHOWN])
+    shown = display.text(sent[:MAX_SHOWN])
     if len(sent) <= MAX_SHOWN:
         return shown
     cut = gettext("This is the start of it.")
@@ -180,12 +180,12 @@ class Delivery(NamedTuple):
 
 def _deliveries(event: Event, redeliveries: Iterable[Redelivery]) -> Iterator[Delivery]:
     """Yield the delivery that made the event, and those that repeated it, oldest first."""
-    yield Delivery(event.received_at, showing.bounded(event.webhook_name), is_first=True)
+    yield Delivery(event.received_at, display.bounded(event.webhook_name), is_first=True)
     for again in redeliveries:
         yield Delivery(
             again.received_at,
-            showing.bounded(again.webhook_name),
+            display.bounded(again.webhook_name),
             retry=again.retry,
-            body=showing.head(again.body) if again.body else None,
+            body=display.head(again.body) if again.body else None,
             is_pruned=again.body is not None and not again.body,
         )

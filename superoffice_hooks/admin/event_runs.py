@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..models import Event, Gathering, ReceiverRun, Replay
-from . import showing, tracebacks
+from . import display, tracebacks
 from .gatherings import wait
 from .readonly import ReadOnlyAdmin
 
@@ -94,11 +94,11 @@ def _error(admin: ReadOnlyAdmin[Event], last: ReceiverRun, runs: Iterable[Receiv
     query = urlencode({"failing": last.receiver})
     return Error(
         run=last,
-        receiver=showing.line(last.receiver),
-        headline=showing.bounded(last.error, _ERROR_LENGTH),
+        receiver=display.line(last.receiver),
+        headline=display.bounded(last.error, _ERROR_LENGTH),
         failures=len(others),
-        own=showing.text(own) if own else None,
-        whole=showing.text(last.traceback) if last.traceback else None,
+        own=display.text(own) if own else None,
+        whole=display.text(last.traceback) if last.traceback else None,
         in_list=f"{admin.url('event_changelist')}?{query}",
     )
 
@@ -115,12 +115,12 @@ def table(
             Run(
                 id=f"run-{run.pk}",
                 started_at=run.started_at,
-                receiver=showing.breakable(showing.line(run.receiver, 255)),
-                outcome=showing.status(run.outcome, run.get_outcome_display()),
+                receiver=display.breakable(display.line(run.receiver, 255)),
+                outcome=display.status(run.outcome, run.get_outcome_display()),
                 part=_part(admin, run),
                 replay=run.replay,
-                error=showing.bounded(run.error),
-                traceback=showing.text(run.traceback) if run.traceback and not place else None,
+                error=display.bounded(run.error),
+                traceback=display.text(run.traceback) if run.traceback and not place else None,
                 shown_at=place,
                 seconds=run.duration.total_seconds(),
             )

@@ -16,19 +16,19 @@ from ..models import Event
 from ..models.event_queryset import EventQuerySet
 from ..wire.notification import changed_names
 from . import (
-    copying,
+    copy_page,
+    display,
     event_page,
-    handling,
+    mark_handled,
     overview,
     receivers,
-    replay,
-    showing,
+    replay_page,
     stages,
     timeline,
     traffic,
 )
 from .event_list import EventList, ListedEvent
-from .failures import in_short
+from .failed_receivers import in_short
 from .filters import FILTERS
 from .readonly import ReadOnlyAdmin
 from .summary import record
@@ -64,18 +64,18 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     class Media:
         css: ClassVar = {"all": ["superoffice_hooks/events.css"]}
 
-    received = showing.time_column("received_at", _("received"))
-    occurred = showing.time_column("occurred_at", _("occurred"))
-    next_attempt = showing.time_column("next_attempt_at", _("next attempt"))
-    begun = showing.time_column("begun_at", _("begun"))
-    finished = showing.time_column("finished_at", _("finished"))
-    tenant_sent = showing.text_column("tenant", _("tenant"))
-    webhook_sent = showing.text_column("webhook_name", _("webhook"))
-    entity_sent = showing.text_column("entity", _("entity"))
-    action_sent = showing.text_column("action", _("action"))
-    endpoint_sent = showing.text_column("endpoint", _("endpoint"))
-    begun_by_process = showing.text_column("begun_by", _("begun by"))
-    calling_receiver = showing.text_column("calling", _("calling"))
+    received = display.time_column("received_at", _("received"))
+    occurred = display.time_column("occurred_at", _("occurred"))
+    next_attempt = display.time_column("next_attempt_at", _("next attempt"))
+    begun = display.time_column("begun_at", _("begun"))
+    finished = display.time_column("finished_at", _("finished"))
+    tenant_sent = display.text_column("tenant", _("tenant"))
+    webhook_sent = display.text_column("webhook_name", _("webhook"))
+    entity_sent = display.text_column("entity", _("entity"))
+    action_sent = display.text_column("action", _("action"))
+    endpoint_sent = display.text_column("endpoint", _("endpoint"))
+    begun_by_process = display.text_column("begun_by", _("begun by"))
+    calling_receiver = display.text_column("calling", _("calling"))
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -84,25 +84,27 @@ class EventAdmin(ReadOnlyAdmin[Event]):
             self.page("traffic/", traffic.view, self.has_view_permission, methods=READ),
             self.page("record/", timeline.view, self.has_view_permission),
             self.page(
-                "<int:pk>/copy/", copying.view(self.has_replay_permission), self.has_view_permission
+                "<int:pk>/copy/",
+                copy_page.view(self.has_replay_permission),
+                self.has_view_permission,
             ),
-            self.page("<int:pk>/body/", copying.body, self.has_view_permission),
-            self.page("<int:pk>/payload/", copying.payload, self.has_view_permission),
-            self.page("<int:pk>/handle/", handling.view, self.has_replay_permission),
+            self.page("<int:pk>/body/", copy_page.body, self.has_view_permission),
+            self.page("<int:pk>/payload/", copy_page.payload, self.has_view_permission),
+            self.page("<int:pk>/handle/", mark_handled.view, self.has_replay_permission),
             self.page(
                 "<int:pk>/undo-handled/",
-                handling.undo,
+                mark_handled.undo,
                 self.has_replay_permission,
                 methods=["POST"],
             ),
             self.page(
                 "handle-selected/",
-                handling.view_selected,
+                mark_handled.view_selected,
                 self.has_replay_permission,
                 methods=["POST"],
             ),
             # A transaction around it would undo the runs of receivers after an error.
-            self.page("replay/", replay.view, self.has_replay_permission, is_atomic=False),
+            self.page("replay/", replay_page.view, self.has_replay_permission, is_atomic=False),
             *super().get_urls(),
         ]
 
@@ -123,24 +125,24 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     @admin.action(description=_("Replay selected events"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
         """Ask for a confirmation, and replay the events after it."""
-        return replay.confirm_selected(self, request, queryset)
+        return replay_page.confirm_selected(self, request, queryset)
 
     @admin.action(description=_("Mark selected events as handled"), permissions=["replay"])
     def handle(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:
         """Ask what was done, and mark the events after it."""
-        return handling.confirm_selected(self, request, queryset)
+        return mark_handled.confirm_selected(self, request, queryset)
 
     @admin.action(description=_("Undo “handled” of selected events"), permissions=["replay"])
     def undo_handled(self, request: HttpRequest, queryset: EventQuerySet) -> None:
         """Let the events be failed again."""
-        handling.undo_selected(self, request, queryset)
+        mark_handled.undo_selected(self, request, queryset)
 
     @admin.display(description=_("record"))
     def record(self, event: Event) -> SafeString | None:
         """Return the record, and its tenant below it."""
         if not record(event):
             return None
-        names = showing.line(record(event), 80), showing.line(event.tenant, 80)
+        names = display.line(record(event), 80), display.line(event.tenant, 80)
         return format_html('{} <span class="superoffice-tenant">{}</span>', *names)
 
     @admin.display(description=_("failure"))
@@ -152,19 +154,19 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     def changed(self, event: ListedEvent) -> SafeString:
         """Return the first changed fields, and the number of the others, which opens them."""
         names = changed_names({"Changes": event.sent_changes})
-        return showing.chips(names) if names else showing.NONE
+        return display.chips(names) if names else display.NONE
 
     @admin.display(description=_("event name"))
     def event_name(self, event: Event) -> str:
-        return showing.breakable(showing.line(event.name, 80)) or gettext("(no name)")
+        return display.breakable(display.line(event.name, 80)) or gettext("(no name)")
 
     @admin.display(description=_("record"))
     def all_of_record(self, event: Event) -> str:
         """Return the record, with a link to its timeline."""
         if event.primary_key is None:
-            return showing.bounded(record(event))
+            return display.bounded(record(event))
         url = timeline.url(self, event)
-        shown = showing.bounded(record(event))
+        shown = display.bounded(record(event))
         return format_html('{} (<a href="{}">{}</a>)', shown, url, gettext("all its events"))
 
     @admin.display(description=_("associate"))
@@ -180,8 +182,8 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         if newest == event:
             return gettext("none: this is the record's newest")
         url = self.url("event_change", newest.pk)
-        time = showing.at(newest.happened_at)
-        name = showing.line(newest.name) or gettext("(no name)")
+        time = display.at(newest.happened_at)
+        name = display.line(newest.name) or gettext("(no name)")
         return format_html('<a href="{}">{}</a> {}', url, name, time)
 
     @admin.display(description=_("status"))
@@ -190,16 +192,16 @@ class EventAdmin(ReadOnlyAdmin[Event]):
 
     @admin.display(description=_("problems"))
     def problems_shown(self, event: Event) -> str:
-        return showing.lines(event.problems) or gettext("none")
+        return display.lines(event.problems) or gettext("none")
 
     @admin.display(description=_("headers"))
     def headers_sent(self, event: Event) -> str:
-        return event_page.pruned(event) or showing.headers(event.headers)
+        return event_page.pruned(event) or display.headers(event.headers)
 
     @admin.display(description=_("as read"))
     def payload_sent(self, event: Event) -> SafeString:
         return event_page.start_of(
-            showing.json_text(event.payload), self.url("event_payload", event.pk)
+            display.json_text(event.payload), self.url("event_payload", event.pk)
         )
 
     @admin.display(description=_("as sent"))

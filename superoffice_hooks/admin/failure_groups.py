@@ -18,8 +18,8 @@ from ..models import Event, FailureGroup
 from ..replay.criteria import Criteria
 from ..reports import failure_groups
 from ..reports.failure_groups import CountedGroup
-from . import group_states, showing, tracebacks
-from .failures import cause
+from . import display, group_states, tracebacks
+from .failed_receivers import cause
 from .readonly import ReadOnlyAdmin
 from .summary import RECORD, of_tenant
 
@@ -54,8 +54,8 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     class Media:
         css: ClassVar = {"all": ["superoffice_hooks/failure_groups.css"]}
 
-    first = showing.time_column("first_seen", _("first seen"))
-    last = showing.time_column("last_seen", _("last seen"))
+    first = display.time_column("first_seen", _("first seen"))
+    last = display.time_column("last_seen", _("last seen"))
 
     def get_urls(self) -> list[URLPattern]:
         may_set, may_handle = self.has_triage_permission, self.has_replay_permission
@@ -104,12 +104,12 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
             "replay_url": self._replay_url(group),
             "example": run,
             "example_of": of_tenant(run.event) if run else "",
-            "example_name": showing.line(run.event.name) if run else "",
-            "headline": showing.bounded(run.error) if run else "",
-            "own": showing.text(own) if own else "",
-            "whole": showing.text(run.traceback) if run and run.traceback else "",
+            "example_name": display.line(run.event.name) if run else "",
+            "headline": display.bounded(run.error) if run else "",
+            "own": display.text(own) if own else "",
+            "whole": display.text(run.traceback) if run and run.traceback else "",
             "events": [
-                (event, of_tenant(event), showing.line(event.name))
+                (event, of_tenant(event), display.line(event.name))
                 for event in (newest[:MAX_LISTED] if still else ())
             ],
             "current_state": group.current_state,
@@ -134,19 +134,19 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     @admin.display(description=_("state"), ordering="state")
     def state_word(self, group: FailureGroup) -> SafeString:
         state = group.current_state
-        return showing.status(state, str(state.label))
+        return display.status(state, str(state.label))
 
     @admin.display(description=_("receiver"), ordering="receiver")
     def receiver_path(self, group: FailureGroup) -> SafeString:
-        return showing.bounded(group.receiver)
+        return display.bounded(group.receiver)
 
     @admin.display(description=_("exception"), ordering="exception")
     def exception_name(self, group: FailureGroup) -> SafeString:
-        return showing.bounded(group.exception)
+        return display.bounded(group.exception)
 
     @admin.display(description=_("place in the code"))
     def place(self, group: FailureGroup) -> str:
-        return showing.bounded(group.frame) or gettext("none of the project's own code")
+        return display.bounded(group.frame) or gettext("none of the project's own code")
 
     @admin.display(description=_("Cause"), ordering="receiver")
     def cause(self, group: FailureGroup) -> SafeString:
@@ -164,4 +164,4 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     def history(self, group: FailureGroup) -> SafeString:
         """Return who said what of the group, when and why."""
         said = list(group_states.history(group))
-        return showing.lines(said or [gettext("nothing yet")])
+        return display.lines(said or [gettext("nothing yet")])

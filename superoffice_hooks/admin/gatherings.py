@@ -7,7 +7,7 @@ from ..models import Gathering
 from ..models.queued import Queued
 from ..receivers import Options
 from ..reports.stages import Stage, stage
-from . import showing
+from . import display
 
 
 def together(options: Options) -> str:
@@ -33,15 +33,15 @@ def in_queue(row: Queued) -> str:
         case Stage.RUNNING:
             return gettext("is being dispatched by %(who)s since %(when)s") % {
                 "who": row.begun_by,
-                "when": showing.at(row.begun_at),
+                "when": display.at(row.begun_at),
             }
         case Stage.RETRY:
             return gettext("is to be retried at %(when)s") % {
-                "when": showing.at(row.next_attempt_at)
+                "when": display.at(row.next_attempt_at)
             }
         case Stage.OVERDUE:
             return gettext("is overdue: nobody has dispatched it since %(when)s") % {
-                "when": showing.at(row.next_attempt_at)
+                "when": display.at(row.next_attempt_at)
             }
     return ""
 
@@ -50,7 +50,7 @@ def wait(gathering: Gathering) -> str:
     """Return what a gathering waits for, as the end of a sentence about an event."""
     if known := in_queue(gathering):
         return known
-    latest = {"quiet": showing.at(gathering.quiet_at), "latest": showing.at(gathering.call_by)}
+    latest = {"quiet": display.at(gathering.quiet_at), "latest": display.at(gathering.call_by)}
     # An event without a record is alone in a gathering that settles.
     if gathering.is_of_record or gathering.primary_key:
         return gettext("waits for quiet until %(quiet)s, until %(latest)s at the latest") % latest

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Event, FailureGroup
 from ..models.event_queryset import EventQuerySet
 from ..replay.criteria import Criteria, frozen, select
-from . import showing
+from . import display
 from .reason_form import HandlingForm, reason_field
 
 if TYPE_CHECKING:
@@ -132,17 +132,17 @@ def handle(admin: "FailureGroupAdmin", request: HttpRequest, pk: int) -> HttpRes
 def history(group: FailureGroup) -> Iterator[str]:
     """Yield in words what people said of a group, and what came after it."""
     if group.said_at:
-        about = {"who": group.who, "when": showing.at(group.said_at), "reason": group.reason}
+        about = {"who": group.who, "when": display.at(group.said_at), "reason": group.reason}
         sentence = {
             FailureGroup.State.MUTED: gettext("%(when)s: muted by %(who)s. %(reason)s"),
             FailureGroup.State.RESOLVED: gettext("%(when)s: resolved by %(who)s. %(reason)s"),
             FailureGroup.State.OPEN: gettext("%(when)s: reopened by %(who)s. %(reason)s"),
         }[FailureGroup.State(group.said)]
-        yield showing.visible(sentence % about)
+        yield display.visible(sentence % about)
     if group.muted_until:
-        yield gettext("Muted until %(when)s.") % {"when": showing.at(group.muted_until)}
+        yield gettext("Muted until %(when)s.") % {"when": display.at(group.muted_until)}
     if group.reopened_at:
-        when = showing.at(group.reopened_at)
+        when = display.at(group.reopened_at)
         yield gettext("%(when)s: opened again by a new failure.") % {"when": when}
 
 

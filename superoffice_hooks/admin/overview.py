@@ -20,14 +20,14 @@ from ..reports.situation import Situation, situation
 from ..reports.stages import OVERDUE_SECONDS
 from ..reports.verdict import Topic
 from ..reports.webhooks import Watched
-from . import showing
-from .dispatching import warnings
-from .failures import cause
+from . import display
+from .dispatching_warnings import warnings
+from .failed_receivers import cause
 from .readonly import ReadOnlyAdmin
 from .summary import record
 from .tables import Cell, Table
 from .traffic import columns_of_hours
-from .windows import Chosen, Links
+from .windows import ChosenWindow, Links
 
 MAX_LINKED = 100
 """Keys in a link."""
@@ -42,7 +42,7 @@ class Clause(NamedTuple):
 
 def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show the overview, without rejections to users who may not view them."""
-    chosen = Chosen(request)
+    chosen = ChosenWindow(request)
     links = Links(admin, chosen.window)
     scope = admin.visible(request)
     now = situation(chosen.window, scope)
@@ -212,9 +212,9 @@ def _dispatching(links: Links, now: Situation) -> dict[str, Any]:
         "dispatchers": Table("dispatching", gettext("Dispatching"), columns, rows),
         "all_due": facts.due < standing.MAX_PENDING,
         "due_url": links.events(next_attempt_at__lt=timezone.now().isoformat()),
-        "due_since": showing.ago(timezone.now() - timedelta(seconds=facts.oldest_due)),
-        "spooled_since": spooled_at and showing.ago(spooled_at),
-        "last_seen": showing.ago(facts.last_seen),
+        "due_since": display.ago(timezone.now() - timedelta(seconds=facts.oldest_due)),
+        "spooled_since": spooled_at and display.ago(spooled_at),
+        "last_seen": display.ago(facts.last_seen),
         "dispatching_warnings": list(warnings(facts)),
         "pending": pending,
         "pending_url": links.events(status__exact=Event.Status.PENDING),
@@ -222,12 +222,12 @@ def _dispatching(links: Links, now: Situation) -> dict[str, Any]:
         "all_gatherings": facts.waiting.gatherings < MAX_GATHERINGS,
         "all_pending": pending.events < standing.MAX_PENDING,
         "oldest_record": record(oldest) if oldest else "",
-        "oldest_received": showing.ago(oldest.received_at if oldest else None),
+        "oldest_received": display.ago(oldest.received_at if oldest else None),
     }
 
 
 def _ago(time: datetime | None) -> Cell:
-    return Cell(showing.ago(time))
+    return Cell(display.ago(time))
 
 
 def _webhook_pages(links: Links, now: Situation, request: HttpRequest) -> dict[str, str]:

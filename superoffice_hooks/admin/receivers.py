@@ -13,26 +13,26 @@ from django.utils.translation import gettext
 from ..models import Event
 from ..receivers import Receiver
 from ..reports.receivers import Figures, receivers
-from . import showing
-from .failures import error_line
+from . import display
+from .failed_receivers import error_line
 from .gatherings import together
 from .readonly import ReadOnlyAdmin, may_replay
 from .tables import Cell, Table
-from .windows import Chosen, Links
+from .windows import ChosenWindow, Links
 
 _ERROR_LENGTH = 120
 
 
 def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show what the receivers did during a window."""
-    chosen = Chosen(request)
+    chosen = ChosenWindow(request)
     links = Links(admin, chosen.window)
     report = receivers(chosen.window, admin.visible(request))
     may = may_replay(request)
     counted = ""
     if report.since:
         words = gettext("Not all calls are counted, only those since %(when)s.")
-        counted = words % {"when": showing.at(report.since)}
+        counted = words % {"when": display.at(report.since)}
     columns = (
         gettext("Receiver"),
         gettext("Calls"),
@@ -81,7 +81,7 @@ def _name(figures: Figures) -> SafeString:
     else:
         words = [_filters(connection) for connection in figures.connections]
     lines = format_html_join("", '<div class="superoffice-quiet">{}</div>', ((w,) for w in words))
-    return format_html("{}{}", showing.breakable(figures.receiver), lines)
+    return format_html("{}{}", display.breakable(figures.receiver), lines)
 
 
 def _filters(receiver: Receiver) -> str:
@@ -130,14 +130,14 @@ def _duration(duration: timedelta | None) -> str:
 
 def _ago(time: datetime | None) -> str:
     """Return a time and how long ago it was. What happened before the window is not known."""
-    return showing.ago(time) if time else gettext("none counted")
+    return display.ago(time) if time else gettext("none counted")
 
 
 def _last_failure(figures: Figures) -> str:
     if figures.last_failure is None:
         return _ago(None)
     error = error_line(figures.error, _ERROR_LENGTH)
-    return format_html("{}<div>{}</div>", showing.ago(figures.last_failure), error)
+    return format_html("{}<div>{}</div>", display.ago(figures.last_failure), error)
 
 
 def _still_failed(links: Links, figures: Figures, *, may: bool) -> SafeString | str:

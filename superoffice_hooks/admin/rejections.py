@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Rejection
 from ..models.delivery import in_words
-from . import parse_again, showing
+from . import display, parse_again
 from .readonly import ReadOnlyAdmin
 
 
@@ -42,7 +42,7 @@ class RecentFilter(admin.SimpleListFilter):
 
     def label(self, value: str) -> str:
         """Return what the filter calls a value."""
-        return showing.line(value)
+        return display.line(value)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
         """Return the rejections with the chosen value."""
@@ -57,7 +57,7 @@ class ReasonFilter(RecentFilter):
     parameter_name = "reason"
 
     def label(self, value: str) -> str:
-        return showing.line(in_words(value))
+        return display.line(in_words(value))
 
 
 class EndpointFilter(RecentFilter):
@@ -88,7 +88,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
         "body_kept",
     )
 
-    received = showing.time_column("received_at", _("received"))
+    received = display.time_column("received_at", _("received"))
 
     def get_urls(self) -> list[URLPattern]:
         view, is_allowed = parse_again.view, self.has_replay_permission
@@ -111,13 +111,13 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     @admin.display(description=_("reason"), ordering="reason")
     def reason_word(self, rejection: Rejection) -> SafeString:
         # A signed delivery without an event needs a person; a refused one does not.
-        word = showing.visible(in_words(rejection.reason))
-        return showing.status("failed" if rejection.verified else "refused", word)
+        word = display.visible(in_words(rejection.reason))
+        return display.status("failed" if rejection.verified else "refused", word)
 
     @admin.display(description=_("endpoint"), ordering="endpoint")
     def endpoint_shown(self, rejection: Rejection) -> SafeString:
         """Return the endpoint; anybody can invent one."""
-        return showing.bounded(rejection.endpoint)
+        return display.bounded(rejection.endpoint)
 
     @admin.display(description=_("verified"), ordering="verified")
     def verified_word(self, rejection: Rejection) -> str:
@@ -125,9 +125,9 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
 
     @admin.display(description=_("headers"))
     def headers_kept(self, rejection: Rejection) -> str:
-        return showing.headers(rejection.headers) or gettext("none")
+        return display.headers(rejection.headers) or gettext("none")
 
     @admin.display(description=_("body"))
     def body_kept(self, rejection: Rejection) -> SafeString:
         """Return the body; of an unsigned one, only the head is kept."""
-        return showing.text(rejection.body)
+        return display.text(rejection.body)

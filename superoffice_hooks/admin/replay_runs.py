@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.utils.safestring import SafeString
 
 from ..models import ReceiverRun
-from . import showing
+from . import display
 
 _NAME_LENGTH = 100
 
@@ -34,10 +34,10 @@ def rows(runs: Iterable[ReceiverRun]) -> list[Run]:
             started_at=run.started_at,
             event_id=run.event_id,
             event=_event(run),
-            receiver=showing.bounded(run.receiver),
-            outcome=showing.status(run.outcome, run.get_outcome_display()),
-            error=showing.bounded(run.error),
-            traceback=showing.text(run.traceback) if run.traceback else None,
+            receiver=display.bounded(run.receiver),
+            outcome=display.status(run.outcome, run.get_outcome_display()),
+            error=display.bounded(run.error),
+            traceback=display.text(run.traceback) if run.traceback else None,
             attempt=run.attempt,
             seconds=run.duration.total_seconds(),
         )
@@ -48,4 +48,4 @@ def rows(runs: Iterable[ReceiverRun]) -> list[Run]:
 def _event(run: ReceiverRun) -> str:
     number = run.event.primary_key
     name = run.event.name or str(run.event.event_id)
-    return showing.line(name if number is None else f"{name} {number}", _NAME_LENGTH)
+    return display.line(name if number is None else f"{name} {number}", _NAME_LENGTH)

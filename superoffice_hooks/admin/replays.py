@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Event, Replay
 from ..models.replay_queryset import ReplayQuerySet
 from ..replay.options import OPTIONS
-from . import replay_runs, showing
+from . import display, replay_runs
 from .criteria import in_words, list_query
-from .progress import cancel, show, state
 from .readonly import ReadOnlyAdmin, may_replay
+from .replay_progress import cancel, show, state
 
 NEWEST = 200
 """The number of runs on the page of a replay."""
@@ -82,8 +82,8 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         "cancelled_by",
     )
 
-    created = showing.time_column("created_at", _("created"))
-    finished = showing.time_column("finished_at", _("finished"))
+    created = display.time_column("created_at", _("created"))
+    finished = display.time_column("finished_at", _("finished"))
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -113,7 +113,7 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
     @admin.display(description=_("reason"))
     def short_reason(self, replay: Replay) -> str:
         """Return the first words of the reason."""
-        return showing.line(replay.reason, 80)
+        return display.line(replay.reason, 80)
 
     @admin.display(description=_("state"))
     def state_word(self, replay: Replay) -> SafeString:
@@ -134,11 +134,11 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
 
     @admin.display(description=_("criteria"))
     def criteria_shown(self, replay: Replay) -> SafeString:
-        return showing.lines(in_words(replay.criteria))
+        return display.lines(in_words(replay.criteria))
 
     @admin.display(description=_("receivers"))
     def receivers_shown(self, replay: Replay) -> str:
         """Return the receivers that are to be called."""
-        paths = gettext("all") if replay.receivers is None else showing.lines(replay.receivers)
+        paths = gettext("all") if replay.receivers is None else display.lines(replay.receivers)
         flags = [str(option.label) for option in OPTIONS if getattr(replay, option.name)]
-        return format_html("{} <div>{}</div>", paths, showing.lines(flags)) if flags else paths
+        return format_html("{} <div>{}</div>", paths, display.lines(flags)) if flags else paths

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Event
 from ..reports.stages import Stage, stage
-from . import showing
+from . import display
 
 WORDS = {
     Stage.RUNNING: _("running"),
@@ -18,8 +18,8 @@ WORDS = {
 
 def status(event: Event) -> SafeString:
     """Return the status of an event, with its stage."""
-    word = showing.status(event.status, event.get_status_display())
+    word = display.status(event.status, event.get_status_display())
     now = stage(event)
     if now not in WORDS:
         return word
-    return format_html("{} {}", word, showing.status(now, str(WORDS[now])))
+    return format_html("{} {}", word, display.status(now, str(WORDS[now])))

@@ -6,7 +6,7 @@ from django.utils.translation import gettext, ngettext
 
 from ..models import Event, ReceiverRun
 from ..reports.stages import Stage, stage
-from . import event_runs, showing
+from . import display, event_runs
 from .gatherings import in_queue, wait
 
 RECORD = ("entity", "primary_key", "tenant")
@@ -21,7 +21,7 @@ def summary(event: Event, runs: Sequence[ReceiverRun] = ()) -> str:
     replays = len({run.replay_id for run in runs if run.replay_id})
     sentence = gettext("%(happened)s It was received at %(when)s and %(outcome)s.") % {
         "happened": _happened(event),
-        "when": showing.at(event.received_at),
+        "when": display.at(event.received_at),
         "outcome": _outcome(event, runs, is_replayed=replays > 0),
     }
     return " ".join([sentence, *_accidents(event), *_replayed(replays)])
@@ -37,10 +37,10 @@ def of_tenant(event: Event) -> str:
     """Return the record with its tenant: ``ticket 527331 of Cust12345``; without it the event."""
     parts = {"record": record(event), "tenant": event.tenant}
     if not parts["record"]:
-        return showing.visible(str(event))
+        return display.visible(str(event))
     if event.tenant:
-        return showing.line(gettext("%(record)s of %(tenant)s") % parts)
-    return showing.line(parts["record"])
+        return display.line(gettext("%(record)s of %(tenant)s") % parts)
+    return display.line(parts["record"])
 
 
 def who(event: Event) -> str:
@@ -58,7 +58,7 @@ def _happened(event: Event) -> str:
         "what": record(event) or gettext("a record"),
         "fields": _fields(event),
         "event": event.name or gettext("an event without a name"),
-        "when": showing.at(event.happened_at),
+        "when": display.at(event.happened_at),
     }
     match event.action:
         case _ if event.is_test:
@@ -78,7 +78,7 @@ def _happened(event: Event) -> str:
 
 def _fields(event: Event) -> str:
     """Return the first field that is no noise, and the number of the others."""
-    first = showing.line(next(iter(event.significant_changes or event.changes), ""))
+    first = display.line(next(iter(event.significant_changes or event.changes), ""))
     more = len(event.changes) - 1
     if not more:
         return first
@@ -130,7 +130,7 @@ def _accidents(event: Event) -> Iterator[str]:
     if event.is_running and stage(event) != Stage.RUNNING:
         yield gettext("%(who)s began an attempt at %(when)s and has not ended it.") % {
             "who": event.begun_by,
-            "when": showing.at(event.begun_at),
+            "when": display.at(event.begun_at),
         }
     if event.deaths:
         yield ngettext(

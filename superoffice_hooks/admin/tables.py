@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from . import showing
+from . import display
 
 
 class Cell(NamedTuple):
@@ -21,7 +21,7 @@ class Cell(NamedTuple):
     def shown(self) -> Any:
         """Return the value; of a text from outside, what cannot be seen is visible."""
         is_text = isinstance(self.value, str) and not isinstance(self.value, SafeString)
-        return showing.bounded(self.value) if is_text else self.value
+        return display.bounded(self.value) if is_text else self.value
 
     @property
     def is_number(self) -> bool:

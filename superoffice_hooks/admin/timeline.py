@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from ..models import Event
 from ..models.event_queryset import EventQuerySet
 from ..wire.values import BIGINT, storable_text
-from . import showing, stages
+from . import display, stages
 from .readonly import ReadOnlyAdmin
 from .summary import of_tenant, record
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     @property
     def shown(self) -> SafeString:
         """Return the field as it is shown."""
-        return showing.bounded(self.field, _NAME_LENGTH)
+        return display.bounded(self.field, _NAME_LENGTH)
 
 
 def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
@@ -78,7 +78,7 @@ def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
         page=page,
         happened=happened,
         rows=rows[:FIELDS],
-        others=showing.codes(showing.line(name, _NAME_LENGTH) for name in others[:NAMES]),
+        others=display.codes(display.line(name, _NAME_LENGTH) for name in others[:NAMES]),
         more=max(0, len(others) - NAMES),
         older=page.has_next() and _query(of, page=page.next_page_number()),
         newer=page.has_previous() and _query(of, page=page.previous_page_number()),
@@ -115,9 +115,9 @@ def _happened(admin: ReadOnlyAdmin[Event], keys: Iterable[int]) -> list[Happened
         Happened(
             event=event,
             url=admin.url("event_change", event.pk),
-            name=showing.bounded(event.name),
-            short=showing.line(event.action or event.name, 20),
-            at=showing.at(event.happened_at),
+            name=display.bounded(event.name),
+            short=display.line(event.action or event.name, 20),
+            at=display.at(event.happened_at),
             status=stages.status(event),
             fields=_fields(event),
         )

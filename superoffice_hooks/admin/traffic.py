@@ -13,7 +13,7 @@ from ..reports import recent
 from . import charts
 from .readonly import ReadOnlyAdmin
 from .tables import Cell, Table, bar, hidden
-from .windows import Chosen, Links, received
+from .windows import ChosenWindow, Links, received
 
 MAX_ROWS = 15
 """The number of event names and of changed fields that are shown."""
@@ -38,7 +38,7 @@ class Tally(NamedTuple):
 
 def view(admin: ReadOnlyAdmin[Event], request: HttpRequest) -> HttpResponse:
     """Show what came in during a window."""
-    chosen = Chosen(request)
+    chosen = ChosenWindow(request)
     links = Links(admin, chosen.window)
     scope = admin.visible(request)
     return admin.render(

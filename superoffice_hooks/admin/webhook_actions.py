@@ -11,7 +11,7 @@ from .. import subscribing, superoffice_api
 from ..models import Watch
 from ..subscribing import configured
 from ..superoffice_api.errors import ApiError
-from . import showing
+from . import display
 
 if TYPE_CHECKING:
     from .webhooks import WatchAdmin
@@ -66,7 +66,7 @@ def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: st
         button=ACTIONS[action].title,
         explanation=ACTIONS[action].explanation,
         help=gettext("It takes some seconds, 20 at most."),
-        subject=showing.visible(endpoint),
+        subject=display.visible(endpoint),
         way_back=way_back,
     )
 
@@ -86,9 +86,9 @@ def _act(admin: "WatchAdmin", request: HttpRequest, endpoint: str, action: str) 
     try:
         result = subscribing.act(endpoint, action, who=request.user.get_username())
     except configured.NotPossible as error:
-        admin.message_user(request, showing.visible(str(error)), messages.WARNING)
+        admin.message_user(request, display.visible(str(error)), messages.WARNING)
     except ApiError as error:
-        admin.message_user(request, showing.visible(str(error)), messages.ERROR)
+        admin.message_user(request, display.visible(str(error)), messages.ERROR)
     else:
         level = messages.SUCCESS if result.is_well else messages.ERROR
-        admin.message_user(request, showing.visible(result.sentence), level)
+        admin.message_user(request, display.visible(result.sentence), level)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Watch
 from ..reports.levels import Level
 from ..reports.webhooks import Watched
-from . import showing
+from . import display
 
 _CHIPS: dict[str, str] = {
     Watch.State.ACTIVE: "succeeded",
@@ -37,7 +37,7 @@ class Fact(NamedTuple):
 def state(watch: Watch) -> SafeString:
     """Return the state of a webhook; another one of SuperOffice's as it is."""
     chip = _CHIPS.get(watch.state, "pending")
-    return showing.status(chip, showing.visible(watch.get_state_display()))
+    return display.status(chip, display.visible(watch.get_state_display()))
 
 
 def verdict(seen: Watched) -> tuple[Level, str]:
@@ -65,7 +65,7 @@ def _of_down(known: Watch) -> str:
         return str(_DOWN[known.state])
     if known.state != Watch.State.ACTIVE:
         words = gettext("The webhook is in the state %(state)s.")
-        return words % {"state": showing.visible(known.state)}
+        return words % {"state": display.visible(known.state)}
     return gettext("The webhook is active, but the last ping did not arrive.")
 
 
@@ -74,21 +74,21 @@ def facts(seen: Watched) -> Iterator[Fact]:
     newest, known = seen.newest, seen.known
     if newest is None:
         return
-    yield Fact(gettext("Looked at"), showing.ago(newest.looked_at))
+    yield Fact(gettext("Looked at"), display.ago(newest.looked_at))
     if seen.is_unknown:
-        yield Fact(gettext("It could not be read"), showing.bounded(newest.reason))
+        yield Fact(gettext("It could not be read"), display.bounded(newest.reason))
     if known is None:
         return
     if seen.is_unknown:
-        yield Fact(gettext("Last read"), showing.ago(known.looked_at))
+        yield Fact(gettext("Last read"), display.ago(known.looked_at))
     yield from _known(known)
 
 
 def _known(known: Watch) -> Iterator[Fact]:
     yield Fact(gettext("State"), state(known))
-    yield Fact(gettext("Since"), showing.ago(known.since))
+    yield Fact(gettext("Since"), display.ago(known.since))
     yield Fact(gettext("Last ping"), known.get_ping_display())
-    yield Fact(gettext("Tenant"), showing.visible(known.tenant))
+    yield Fact(gettext("Tenant"), display.visible(known.tenant))
     numbers = {
         gettext("Number at SuperOffice"): known.webhook,
         gettext("Calls counted by SuperOffice"): known.total_calls,
@@ -103,4 +103,4 @@ def _known(known: Watch) -> Iterator[Fact]:
         gettext("Last error"): known.last_error,
     }.items():
         if text:
-            yield Fact(words, showing.bounded(text))
+            yield Fact(words, display.bounded(text))

@@ -14,7 +14,7 @@ from ..reports.webhooks import Watched, watched
 from ..subscribing import configured
 from ..subscribing.wanted import Wanted
 from ..wire.values import storable_text
-from . import showing, webhook_actions, webhook_facts
+from . import display, webhook_actions, webhook_facts
 from .tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str) -> HttpRespon
     return admin.render(
         request,
         "watch/webhook.html",
-        title=gettext("Webhook of %(endpoint)s") % {"endpoint": showing.visible(endpoint)},
+        title=gettext("Webhook of %(endpoint)s") % {"endpoint": display.visible(endpoint)},
         level=level.name.lower(),
         level_words=level.words,
         sentence=sentence,
@@ -75,7 +75,7 @@ def differences(watch: Watch) -> SafeString | str:
         % {"key": _KEYS.get(str(key), key), "wanted": wanted, "actual": actual}
         for key, wanted, actual in watch.differences
     ]
-    return showing.lines(shown) if shown else ""
+    return display.lines(shown) if shown else ""
 
 
 def _wanted(endpoint: str) -> tuple[Wanted | None, str]:
@@ -104,7 +104,7 @@ def _comparison(wanted: Wanted | None, known: Watch | None) -> Table:
             Cell(words),
             Cell(_shown(ours.get(key))),
             Cell(_shown(theirs.get(key))),
-            Cell(showing.status("failed", gettext("differs")) if key in wrong else ""),
+            Cell(display.status("failed", gettext("differs")) if key in wrong else ""),
         ]
         for key, words in _KEYS.items()
     ]
@@ -130,8 +130,8 @@ def _states_of(wanted: Wanted | None) -> list[str]:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, list):
-        return showing.chips([str(one) for one in value])
-    return showing.bounded(str(value)) if value else ""
+        return display.chips([str(one) for one in value])
+    return display.bounded(str(value)) if value else ""
 
 
 def _history(rows: Sequence[Watch]) -> Table:
@@ -147,13 +147,13 @@ def _history(rows: Sequence[Watch]) -> Table:
     )
     shown = [
         [
-            Cell(showing.at(row.since)),
-            Cell(showing.at(row.looked_at)),
+            Cell(display.at(row.since)),
+            Cell(display.at(row.looked_at)),
             Cell(webhook_facts.state(row)),
             Cell(row.get_ping_display() if row.ping else ""),
             Cell(row.get_action_display()),
-            Cell(showing.visible(row.who)),
-            Cell(showing.bounded(row.reason or row.last_error, _ERROR_LENGTH)),
+            Cell(display.visible(row.who)),
+            Cell(display.bounded(row.reason or row.last_error, _ERROR_LENGTH)),
         ]
         for row in rows[:MAX_ROWS]
     ]

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Watch
-from . import showing, webhook_actions, webhook_facts, webhook_page
+from . import display, webhook_actions, webhook_facts, webhook_page
 from .readonly import ReadOnlyAdmin
 
 
@@ -38,8 +38,8 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
         "error",
     )
 
-    first = showing.time_column("since", _("since"))
-    last = showing.time_column("looked_at", _("looked at"))
+    first = display.time_column("since", _("since"))
+    last = display.time_column("looked_at", _("looked at"))
 
     def get_urls(self) -> list[URLPattern]:
         may_view, may_manage = self.has_view_permission, self.has_manage_permission
@@ -65,11 +65,11 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
     def page_link(self, watch: Watch) -> SafeString:
         """Return the endpoint, with a link to the page of its webhook."""
         url = self.url("watch_webhook", watch.endpoint)
-        return format_html('<a href="{}">{}</a>', url, showing.visible(watch.endpoint))
+        return format_html('<a href="{}">{}</a>', url, display.visible(watch.endpoint))
 
     @admin.display(description=_("tenant"))
     def tenant_name(self, watch: Watch) -> str:
-        return showing.visible(watch.tenant)
+        return display.visible(watch.tenant)
 
     @admin.display(description=_("state"), ordering="state")
     def state_word(self, watch: Watch) -> SafeString:
@@ -85,7 +85,7 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
 
     @admin.display(description=_("by"))
     def by(self, watch: Watch) -> str:
-        return showing.visible(watch.who) or self.get_empty_value_display()
+        return display.visible(watch.who) or self.get_empty_value_display()
 
     @admin.display(description=_("differences"))
     def what_differs(self, watch: Watch) -> Any:
@@ -93,8 +93,8 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
 
     @admin.display(description=_("reason"))
     def reason_text(self, watch: Watch) -> str:
-        return showing.bounded(watch.reason) or self.get_empty_value_display()
+        return display.bounded(watch.reason) or self.get_empty_value_display()
 
     @admin.display(description=_("last error"))
     def error(self, watch: Watch) -> str:
-        return showing.bounded(watch.last_error) or self.get_empty_value_display()
+        return display.bounded(watch.last_error) or self.get_empty_value_display()

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import times
 from ..replay.criteria import Criteria
 from ..reports.windows import FRIDAY, HOURS_OF, MAX_DAYS, Window
-from . import showing
+from . import display
 from .readonly import ReadOnlyAdmin
 
 DEFAULT = "48h"
@@ -40,7 +40,7 @@ def read_time(text: str) -> datetime | None:
         raise ValueError(words % {"text": text[:50]}) from None
 
 
-class Choice(NamedTuple):
+class WindowLink(NamedTuple):
     """A window to choose."""
 
     words: Any
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
     is_chosen: bool
 
 
-class Chosen:
+class ChosenWindow:
     """The window that a request asks for: by its name, or from one time to another."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -77,14 +77,14 @@ class Chosen:
         """Return what ``windows.html`` needs."""
         return {
             "windows": [
-                Choice(words, urlencode({NAME: name}), name == self.name)
+                WindowLink(words, urlencode({NAME: name}), name == self.name)
                 for name, words in NAMES.items()
             ],
             "window_typed": self.typed,
             "window_problem": self.problem,
             "window_query": self.query,
             "window_words": gettext("From %(since)s to %(until)s.")
-            % {"since": showing.at(self.window.since), "until": showing.at(self.window.until)},
+            % {"since": display.at(self.window.since), "until": display.at(self.window.until)},
         }
 
     def _time(self, text: str) -> datetime | None:

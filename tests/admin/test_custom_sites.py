@@ -82,7 +82,7 @@ def test_a_site_with_events_alone_replays_and_marks_as_handled(failed, superuser
 
 
 def test_a_site_with_events_alone_says_that_a_long_replay_goes_on(failed, superuser, monkeypatch):
-    monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 0)
+    monkeypatch.setattr("superoffice_hooks.admin.replay_page.AT_ONCE", 0)
     page = Page.get(superuser, f"/events/superoffice_hooks/event/{failed.pk}/change/")
     page = page.click("Replay").submit("reason", reason="a test")
     assert (page.status, Replay.objects.count()) == (200, 1)

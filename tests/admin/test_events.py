@@ -119,7 +119,7 @@ class TestFailures:
     def test_no_more_runs_are_read_than_the_page_has_room_for(
         self, event, connect, viewer, monkeypatch
     ):
-        monkeypatch.setattr("superoffice_hooks.admin.failures.MAX_RUNS", 1)
+        monkeypatch.setattr("superoffice_hooks.admin.failed_receivers.MAX_RUNS", 1)
         connect(signals.any_event, raises)
         event(PrimaryKey=1)
         event(PrimaryKey=2)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from superoffice_hooks import signals
-from superoffice_hooks.admin import EventAdmin, showing
+from superoffice_hooks.admin import EventAdmin, display
 from superoffice_hooks.models import Dispatcher, Event, Rejection
 from superoffice_hooks.receiving import spool
 from superoffice_hooks.replay.running import Criteria, plan, replay
@@ -262,7 +262,7 @@ class TestDispatching:
         Event.objects.update(status="pending", next_attempt_at=overdue)
         page = Page.get(viewer, OVERVIEW)
         assert "Something has been due since 20" in page.text
-        assert f"No dispatcher has been seen since {showing.at(overdue)}. Run" in page.text
+        assert f"No dispatcher has been seen since {display.at(overdue)}. Run" in page.text
         assert "1 event is due." in page.text
         assert "The longest due since 20" in page.text
         assert "A dispatcher was last seen 20" in page.text

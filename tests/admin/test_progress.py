@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def many(post, calls, monkeypatch, settings) -> None:
     """More events than are replayed at once: six, and two in a batch."""
     settings.SUPEROFFICE_HOOKS = {**settings.SUPEROFFICE_HOOKS, "DISPATCH": "worker"}
-    monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 5)
+    monkeypatch.setattr("superoffice_hooks.admin.replay_page.AT_ONCE", 5)
     monkeypatch.setattr(running, "BATCH_EVENTS", 2)
     for number in range(6):
         post(body(PrimaryKey=number))
@@ -104,7 +104,7 @@ def test_a_look_changes_nothing_and_shows_what_dispatchers_have_done(many, calls
 def test_what_is_left_of_a_few_after_a_batch_is_left_to_dispatchers(
     many, calls, replayer, monkeypatch
 ):
-    monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 6)
+    monkeypatch.setattr("superoffice_hooks.admin.replay_page.AT_ONCE", 6)
     page = begin(replayer)
     assert page.url == progress_of(Replay.objects.get())
     assert counts(page)["done"] == 2
@@ -119,7 +119,7 @@ def test_after_an_error_of_ours_a_few_are_left_to_dispatchers(
     def ends(*args):
         raise ConnectionError("the database is gone")
 
-    monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 6)
+    monkeypatch.setattr("superoffice_hooks.admin.replay_page.AT_ONCE", 6)
     with monkeypatch.context() as patch:
         patch.setattr(Replay, "advance", ends)
         page = begin(replayer)
@@ -266,7 +266,7 @@ def test_what_a_few_do_is_committed_event_by_event_under_atomic_requests(post, c
 
 @pytest.mark.django_db(transaction=True)
 def test_the_lanes_of_the_process_carry_many_on(post, calls, replayer, monkeypatch):
-    monkeypatch.setattr("superoffice_hooks.admin.replay.AT_ONCE", 0)
+    monkeypatch.setattr("superoffice_hooks.admin.replay_page.AT_ONCE", 0)
     for number in range(3):
         post(body(PrimaryKey=number))
     page = begin(replayer)

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from superoffice_hooks.management import progress
+from superoffice_hooks.management import progress_bar
 from superoffice_hooks.management.commands import superoffice_send
 from superoffice_hooks.models import Event
 from superoffice_hooks.wire.signature import sign
@@ -251,7 +251,7 @@ class TestProgress:
         assert "3/3" in terminal.getvalue()
 
     def test_is_not_shown_without_tqdm(self, monkeypatch):
-        monkeypatch.setattr(progress, "tqdm", None)
+        monkeypatch.setattr(progress_bar, "tqdm", None)
         with answering(200) as server, redirect_stderr(Terminal()) as terminal:
             assert "3 arrived" in send(server.url, count=3, stderr=terminal)
         assert terminal.getvalue() == ""

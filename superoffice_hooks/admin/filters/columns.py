@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ...models import ChangedField, Event
 from ...models.paging.pages import MAX_ROWS
 from ...reports import failure_groups
-from ..reach import back_to
+from ..look_back import back_to
 from .rows import ChoiceFilter, LinkFilter
 from .typed import TypedFilter
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...models import Event
 from ...models.event_queryset import EventQuerySet
-from ..reach import Reaching
+from ..look_back import EventFilter
 from ..windows import read_time
 from .typed import others
 
@@ -26,7 +26,7 @@ PRESETS = {
 }
 
 
-class ReceivedFilter(Reaching, admin.ListFilter):
+class ReceivedFilter(EventFilter, admin.ListFilter):
     """The last hour, day, week, month, or a range that is typed, in the current time zone."""
 
     title = _("received")

@@ -12,7 +12,7 @@ from ...models import Event
 from ...replay.criteria import TABLE, Criteria, narrow
 from ...replay.criterion import Criterion
 from ...replay.kinds import Flag, Text, Word
-from ..reach import Reaching
+from ..look_back import EventFilter
 
 YES_NO = {"yes": "true", "no": "false"}
 
@@ -27,7 +27,7 @@ def value_of(row: Criterion, text: str) -> Any:
     return tuple(map(row.kind.parse, texts))
 
 
-class RowFilter(Reaching, admin.SimpleListFilter):
+class RowFilter(EventFilter, admin.SimpleListFilter):
     """A filter by one criterion."""
 
     row: ClassVar[Criterion]

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.http import HttpRequest
 
-from ..showing import visible
+from ..display import visible
 from .rows import RowFilter
 
 

@@ -6,8 +6,8 @@ from django.core.management import CommandError, CommandParser
 
 from ...subscribing import configured
 from ...superoffice_api import is_installed
+from ..api_command import ApiCommand
 from ..options import counted
-from ..with_the_api import ApiCommand
 
 if is_installed():
     from ...subscribing import connecting

@@ -13,7 +13,7 @@ from ...models import Dispatcher, queue
 from ...reports import standing
 from ...reports.stages import OVERDUE_SECONDS
 from ..options import counted
-from ..stopping import stopped_by_signals
+from ..stop_signals import stopped_by_signals
 
 _STOP_SECONDS = 3600.0
 """How long the command waits at its end for receivers that are being called."""

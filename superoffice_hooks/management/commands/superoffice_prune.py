@@ -13,8 +13,8 @@ from django.utils.timezone import is_aware, localtime
 from ... import conf
 from ...retention.pruning import Step, prune, steps
 from ..options import counted, number_of, period_of, seconds_of, wrong
-from ..progress import progress
-from ..stopping import stopped_by_signals
+from ..progress_bar import progress
+from ..stop_signals import stopped_by_signals
 
 _BATCH = 500
 _LARGEST_BATCH = 10_000

@@ -17,7 +17,7 @@ from ...replay.kinds import Flag, Time
 from ...replay.options import OPTIONS
 from ...replay.running import Preview, carry_on, plan
 from ..options import counted, text_of, texts_of, time_of, wrong
-from ..progress import progress
+from ..progress_bar import progress
 
 _RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
 

@@ -14,7 +14,7 @@ from ... import conf
 from ...exceptions import UnknownEndpoint
 from ...testing import RETRY_DELAYS, Attempt, State, SuperOffice, Webhook, notification
 from ..options import counted
-from ..progress import above_the_bar, progress
+from ..progress_bar import above_the_bar, progress
 
 _MADE_UP = ("changes", "primary_key", "tenant", "webhook_name")
 _REDIRECTED = "SuperOffice follows no redirect: use the address to which this one leads."

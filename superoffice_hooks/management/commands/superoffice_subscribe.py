@@ -9,7 +9,7 @@ from django.core.management import CommandError, CommandParser
 
 from ...superoffice_api import is_installed
 from ...superoffice_api.errors import ApiError, Refused
-from ..with_the_api import EndpointsCommand
+from ..api_command import EndpointsCommand
 
 if is_installed():
     from ...subscribing import applying, looking, rotating

@@ -7,7 +7,7 @@ from django.core.management import CommandError, CommandParser
 
 from ...models import Watch
 from ...superoffice_api import is_installed
-from ..with_the_api import EndpointsCommand
+from ..api_command import EndpointsCommand
 
 if is_installed():
     from ...subscribing.watching import watch

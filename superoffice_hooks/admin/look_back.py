@@ -14,7 +14,7 @@ from ..models import Event
 from ..models.paging import pages
 
 
-class Reaching:
+class EventFilter:
     """A filter of the event list, and what its index can do."""
 
     in_order: ClassVar[bool] = False

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from ..models import Replay
-from . import showing
-from .dispatching import nobody_dispatches
+from . import display
+from .dispatching_warnings import nobody_dispatches
 from .readonly import ReadOnlyAdmin, may_replay
 
 
@@ -39,10 +39,10 @@ def state(replay: Replay) -> SafeString:
         case Replay.State.STALLED if replay.claimed_by:
             word = gettext("stalled: %(who)s does not carry it on any more") % words
         case Replay.State.FINISHED if replay.failed:
-            return showing.status("failed", gettext("finished, %(count)d failed") % words)
+            return display.status("failed", gettext("finished, %(count)d failed") % words)
         case _:
             word = str(replay.state.label)
-    return showing.status(replay.state, word)
+    return display.status(replay.state, word)
 
 
 def cancel(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpResponse:

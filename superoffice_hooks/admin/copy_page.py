@@ -15,7 +15,7 @@ from ..receiving.own_urls import path_of
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
 from ..wire.notification import REDACTED
-from . import showing
+from . import display
 from .copies import Copies
 from .readonly import ReadOnlyAdmin
 
@@ -49,7 +49,7 @@ def view(
             body_url=admin.url("event_body", pk) if event.body else "",
             file=copies.file,
             is_literal=copies.is_literal,
-            redacted=showing.line(event.headers.get(REDACTED, "")),
+            redacted=display.line(event.headers.get(REDACTED, "")),
             copies=list(copies.all()),
         )
 

@@ -13,7 +13,7 @@ from ..models import Dispatcher, queue
 from ..reports import standing
 from ..reports.stages import OVERDUE_SECONDS
 from ..reports.standing import Dispatching
-from . import showing
+from . import display
 
 
 def warnings(now: Dispatching) -> Iterator[str]:
@@ -24,7 +24,7 @@ def warnings(now: Dispatching) -> Iterator[str]:
             "Something has been due since %(when)s. Start a dispatcher, or more of them, and look"
             " into its log."
         )
-        yield due % {"when": showing.at(timezone.now() - timedelta(seconds=oldest))}
+        yield due % {"when": display.at(timezone.now() - timedelta(seconds=oldest))}
     if standing.is_dispatcher_missing(now):
         yield _missing(now.last_seen)
     age = now.spool.age
@@ -33,7 +33,7 @@ def warnings(now: Dispatching) -> Iterator[str]:
             "Deliveries have waited in the spool of this machine since %(when)s. The log says why"
             " the database does not take them."
         )
-        yield spooled % {"when": showing.at(timezone.now() - age)}
+        yield spooled % {"when": display.at(timezone.now() - age)}
     if now.spool.set_aside:
         yield gettext(
             "Deliveries that can never be stored were set aside in the spool of this machine. Look"
@@ -62,7 +62,7 @@ def _missing(last_seen: datetime | None) -> str:
     seen = gettext("No dispatcher has ever been seen.")
     if last_seen is not None:
         words = gettext("No dispatcher has been seen since %(when)s.")
-        seen = words % {"when": showing.at(last_seen)}
+        seen = words % {"when": display.at(last_seen)}
     start = gettext(
         "Run superoffice_dispatch --watch, or let the web processes dispatch: theirs start with the"
         " first request."

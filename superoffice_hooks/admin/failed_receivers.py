@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..models import Event, FailureGroup, ReceiverRun
-from . import showing
+from . import display
 
 MAX_RUNS = 1000
 """Runs that are read for one page of the list; an event seldom has three receivers that fail."""
@@ -44,13 +44,13 @@ def failures(events: Iterable[Event], using: str) -> dict[int, list[Failure]]:
 def in_short(failures: list[Failure]) -> SafeString:
     """Return the first failure in short, and the number of the others."""
     if not failures:
-        return showing.NONE
+        return display.NONE
     first, *others = failures
     return format_html(
         '<span class="superoffice-receiver" title="{}">{}</span>'
         ' <span class="superoffice-error">{}</span>{}',
-        showing.line(first.receiver),
-        showing.breakable(short(first.receiver)),
+        display.line(first.receiver),
+        display.breakable(short(first.receiver)),
         error_line(first.error, _ERROR_LENGTH),
         gettext(" and %(count)d more") % {"count": len(others)} if others else "",
     )
@@ -58,12 +58,12 @@ def in_short(failures: list[Failure]) -> SafeString:
 
 def short(receiver: str) -> str:
     """Return the end of a dotted path: the function, and what it is in."""
-    return showing.line(".".join(receiver.split(".")[-2:]), _RECEIVER_LENGTH)
+    return display.line(".".join(receiver.split(".")[-2:]), _RECEIVER_LENGTH)
 
 
 def error_line(error: str, limit: int) -> SafeString:
     """Return the first line of an error, which breaks within the name of its class."""
-    return showing.breakable(showing.line(error.partition("\n")[0], limit))
+    return display.breakable(display.line(error.partition("\n")[0], limit))
 
 
 def cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
@@ -74,5 +74,5 @@ def cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
     return format_html(
         '{} <div class="superoffice-quiet">{}</div>',
         error_line((is_whole and group.error) or group.exception, _CAUSE_LENGTH),
-        showing.breakable(showing.line(group.receiver, _CAUSE_LENGTH)),
+        display.breakable(display.line(group.receiver, _CAUSE_LENGTH)),
     )

@@ -14,11 +14,11 @@ from ..models import Event
 from ..replay import running
 from ..replay.criteria import frozen
 from ..replay.running import Criteria, Preview, select
-from . import showing
+from . import display
 from .criteria import of_filters, of_list
-from .progress import report
 from .readonly import ReadOnlyAdmin
 from .replay_form import PREVIEW, Choice, ReplayForm, read_criteria
+from .replay_progress import report
 from .selected import keys_of, read_ids
 
 NOTHING = Criteria(up_to=0)
@@ -106,10 +106,10 @@ def _confirm(
         form=form,
         preview=preview,
         names=[
-            (_event_name(named.name), named.events, showing.codes(named.receivers))
+            (_event_name(named.name), named.events, display.codes(named.receivers))
             for named in preview.names
         ],
-        calls_of=[(showing.codes([path]), count) for path, count in preview.calls.items()],
+        calls_of=[(display.codes([path]), count) for path, count in preview.calls.items()],
         calls=sum(preview.calls.values()),
         uncalled=preview.events - preview.called_events,
         at_once=preview.events <= AT_ONCE,
@@ -123,7 +123,7 @@ def _confirm(
 def _event_name(name: str) -> SafeString:
     """Return the name of events; a long one is cut, and opens."""
     short = len(name) <= _SHORT_NAME
-    return showing.breakable(showing.visible(name)) if short else showing.bounded(name)
+    return display.breakable(display.visible(name)) if short else display.bounded(name)
 
 
 def _replay(
