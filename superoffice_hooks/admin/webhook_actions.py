@@ -65,7 +65,7 @@ def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: st
         title=ACTIONS[action].title,
         button=ACTIONS[action].title,
         explanation=ACTIONS[action].explanation,
-        help=gettext("It takes some seconds, 20 at most."),
+        help=gettext("It takes up to 20 seconds."),
         subject=display.visible(endpoint),
         way_back=way_back,
     )
