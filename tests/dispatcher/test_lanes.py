@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from superoffice_hooks.dispatching.watching import Calling
 from superoffice_hooks.models import Dispatcher, Event, queue, steps
 from superoffice_hooks.models.claiming import take
 from superoffice_hooks.models.clock import InSeconds
+from superoffice_hooks.wire.signature import sign
 
 from ..conftest import SECRET, URL, body, documented
 from ..tracing import CAN_TRACE, traced
@@ -72,8 +73,6 @@ class TestInTheWebProcess:
         connect(signals.ticket_changed, waits)
         sent = body()
         with hooks():
-            from superoffice_hooks.wire.signature import sign
-
             headers = {"X-SuperOffice-Signature": sign(sent, SECRET)}
             answer = client.post(URL, sent, content_type="application/json", headers=headers)
             assert answer.status_code == 200
@@ -349,6 +348,20 @@ class TestLanes:
                 release.set()
             wait_until(lambda: Event.objects.filter(status="succeeded").count() == 3)
         assert set(Event.objects.values_list("attempts", flat=True)) == {1}
+
+    def test_the_next_event_begins_in_the_commit_of_the_one_before(self, post, connect, running):
+        begun: list[int] = []
+
+        def note(**kwargs):
+            transaction.on_commit(lambda: begun.append(Event.objects.filter(attempts=1).count()))
+
+        connect(signals.ticket_changed, note)
+        for number in range(3):
+            post(body(PrimaryKey=number))
+        with hooks(DISPATCH="worker"):
+            running(1)
+            wait_until(lambda: Event.objects.filter(status="succeeded").count() == 3)
+        assert begun == [2, 3, 3]
 
     def test_a_call_that_takes_too_long_is_reported_and_its_claim_lapses(
         self, post, connect, running, caplog, monkeypatch
