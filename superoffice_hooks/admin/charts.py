@@ -30,7 +30,7 @@ STACK = (
     Event.Status.SKIPPED,
     Event.Status.SUCCEEDED,
 )
-"""From the bottom up: what needs a person stands on the line, where heights can be compared."""
+"""From the bottom up: what needs a person is at the bottom, where heights are easy to compare."""
 
 
 class Part(NamedTuple):
@@ -99,7 +99,7 @@ def columns(hours: Sequence[Hour]) -> list[Hour]:
 
 
 def heading(length: int) -> str:
-    """Return what the chart is called whose columns have so many hours."""
+    """Return the heading of a chart whose columns have so many hours."""
     if length == 1:
         return gettext("Events per hour")
     return gettext("Events per %(hours)d hours") % {"hours": length}

@@ -18,7 +18,7 @@ from ..wire.signature import HEADER, sign
 from . import display
 
 _EXPORT = "superoffice_hooks.testing.export"
-"""By name: a process imports the test kit, and Django's, with the first page that wants it."""
+"""By name, so that no process imports the test kit before somebody opens the page."""
 MAX_LITERAL = 20_000
 """Bytes of a body inside of a command; a shell takes about 100 000 for one argument."""
 MAX_JSON = 200_000
@@ -40,7 +40,7 @@ class Copies:
     """The texts of one event.
 
     A body that is long, is no UTF-8, or has characters that cannot be seen is not part of any
-    text: a page or a clipboard could change it. What would contain it reads a file instead.
+    text: a page or a clipboard could change it. The commands read it from a file instead.
     """
 
     event: Event
@@ -78,7 +78,7 @@ class Copies:
 
     @cached_property
     def body(self) -> bytes:
-        """Return the body; what the payload makes of it if it is pruned."""
+        """Return the body; if it is pruned, the payload as JSON."""
         return bytes(self.event.body) or self.as_json().encode()
 
     @property
@@ -146,7 +146,7 @@ class Copies:
                 f'    return json.loads(Path(__file__).with_name("{self.file}").read_bytes())\n'
             )
         if not display.is_visible(literal):
-            # Inside of a literal, which is the only place for them, these are escapes of Python.
+            # Such characters are only in literals, where Python reads these escapes.
             literal = literal.encode("ascii", "backslashreplace").decode()
         return (
             "import pytest\n\nfrom superoffice_hooks.testing import notification\n\n\n"

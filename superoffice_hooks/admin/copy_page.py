@@ -100,7 +100,7 @@ def _secret(endpoint: str) -> str:
 
 
 def _can_sign(secret: object) -> bool:
-    """Return whether this is a text that has bytes: the environment gives lone surrogates, too."""
+    """Return whether a secret is a text that can be encoded: one of lone surrogates cannot."""
     if not isinstance(secret, str):
         return False
     try:

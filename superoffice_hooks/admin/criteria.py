@@ -1,4 +1,4 @@
-"""Criteria as the event list has them: from its filters, back to them, and in words."""
+"""Make criteria of the filters of the event list, filters of criteria, and words of them."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is wrong with the dispatching, and what to do, in the language of the reader.
+"""What is wrong with the dispatching, and what to do about it, in the language of the reader.
 
 Monitors get ``standing.dispatching_problems`` instead, which is in English everywhere.
 """
@@ -49,7 +49,7 @@ def warnings(now: Dispatching) -> Iterator[str]:
 
 
 def nobody_dispatches() -> str:
-    """Return that no dispatcher is seen, and what to do; empty if one is, or none is meant."""
+    """Return what to do if no dispatcher was seen lately; empty if one was, or none should run."""
     if not standing.is_dispatcher_meant():
         return ""
     newest = Dispatcher.objects.using(queue.using()).newest().first()

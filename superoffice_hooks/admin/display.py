@@ -34,10 +34,10 @@ _INVISIBLE = re.compile(
 )
 _PART = re.compile(r"[^._]*[._]|[^._]+")
 NONE = mark_safe('<span class="superoffice-none">-</span>')
-"""Nothing, in a column of a list."""
+"""What a column of a list shows if there is nothing to show."""
 _SHORT = 200
 _WHOLE = 20_000
-"""Characters of one value that can be opened; the payload has all of them."""
+"""How many characters of one value can be opened. The payload has all of them."""
 
 
 def local(time: datetime) -> datetime:
@@ -98,7 +98,7 @@ def is_visible(value: str) -> bool:
 
 def line(value: str, limit: int = _SHORT) -> str:
     """Return the start of a text on one line, visible."""
-    # No more than can be shown is looked at.
+    # The rest of a huge text is not read.
     return Truncator(visible(" ".join(value[: limit * 4].split()))).chars(limit)
 
 
@@ -108,7 +108,7 @@ def breakable(name: str) -> SafeString:
 
 
 def bounded(value: str, limit: int = _SHORT) -> SafeString:
-    """Return a text; of a long one the start, which opens the whole."""
+    """Return a text. A long one is cut, and opens with a click."""
     if len(value) <= limit:
         return format_html("{}", visible(value))
     cut = ""
@@ -160,7 +160,7 @@ def codes(names: Iterable[str]) -> SafeString:
 
 
 def chips(names: Sequence[str]) -> SafeString:
-    """Return the first names, and the number of the others, which opens them."""
+    """Return the first names, and the number of the others, which open with a click."""
     shown = [line(name, 60) for name in names[:_MAX_CHIPS]]
     first, others = codes(shown[:_FIRST_CHIPS]), shown[_FIRST_CHIPS:]
     if not others:

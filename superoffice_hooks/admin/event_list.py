@@ -38,10 +38,10 @@ class ListedEvent(Protocol):
 
 
 class EventList(RowList):
-    """The newest events that pass the filters, as far back as ``reach`` looks."""
+    """The newest events that pass the filters, as far back as ``look_back`` allows."""
 
     back_to: datetime | None
-    """When the oldest scanned event was received; None if all events that pass were read."""
+    """When the oldest searched event was received; None if all events were searched."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Event]) -> list[Any]:
         """Return the order of receipt: another one would sort the whole table."""
@@ -90,7 +90,7 @@ class EventList(RowList):
 
     @property
     def older(self) -> str | None:
-        """Return the query string of the list that begins where this one ends, if it has an end."""
+        """Return the query string of the events before ``back_to``; None if the list has all."""
         if self.back_to is None:
             return None
         return self.get_query_string({ReceivedFilter.UNTIL: self.back_to.isoformat()})

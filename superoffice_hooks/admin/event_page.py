@@ -108,7 +108,7 @@ def _buttons(
     runs: Sequence[ReceiverRun],
     receivers: Sequence[Receiver],
 ) -> Iterator[Button]:
-    """Yield what can be done, and would do something."""
+    """Yield the buttons that have an effect on this event."""
     called = any(receiver.is_called for receiver in receivers)
     replay = admin.with_filters(request, f"{admin.url('event_replay')}?ids={event.pk}")
     # An event that is not finished is left to its ordinary dispatch.

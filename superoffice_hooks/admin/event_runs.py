@@ -1,4 +1,4 @@
-"""The runs of one event: the errors that keep it from having succeeded, and a table of all."""
+"""The runs of one event: its errors, and a table of all runs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,13 +21,13 @@ Outcome = ReceiverRun.Outcome
 
 
 class Error(NamedTuple):
-    """The last run of a receiver, which was no success."""
+    """The last run of a receiver that did not succeed."""
 
     run: ReceiverRun
     receiver: str
     headline: SafeString
     failures: int
-    """How many runs of the receiver were no success, of those that the page has."""
+    """How many of its runs on the page did not succeed."""
     own: SafeString | None
     """The frames of the project's code."""
     whole: SafeString | None
@@ -59,9 +59,9 @@ class Run(NamedTuple):
 
 
 def still_failed(runs: Sequence[ReceiverRun]) -> list[ReceiverRun]:
-    """Return the last call of each receiver that it was no success of; ``runs`` are newest first.
+    """Return the last call of each receiver, unless it succeeded. ``runs`` are newest first.
 
-    One that has joined since is to be called again.
+    A run that has only joined is no call yet.
     """
     last: dict[str, ReceiverRun] = {}
     for run in runs:
@@ -78,7 +78,7 @@ def gatherings(runs: Iterable[ReceiverRun]) -> list[Gathering]:
 
 
 def errors(admin: ReadOnlyAdmin[Event], event: Event, runs: Sequence[ReceiverRun]) -> list[Error]:
-    """Return what keeps the event from having succeeded."""
+    """Return the errors because of which the event has not succeeded."""
     if event.status in (Event.Status.SUCCEEDED, Event.Status.SKIPPED):
         return []
     return [_error(admin, run, runs) for run in still_failed(runs)]
@@ -106,7 +106,7 @@ def _error(admin: ReadOnlyAdmin[Event], last: ReceiverRun, runs: Iterable[Receiv
 def table(
     admin: ReadOnlyAdmin[Event], runs: Iterable[ReceiverRun], shown: Iterable[Error]
 ) -> list[Run]:
-    """Return the rows of all runs; a traceback that is there already is not repeated."""
+    """Return a row for each run. A traceback that the page shows already becomes a link."""
     places = {error.run.traceback: error.id for error in shown if error.run.traceback}
     rows = []
     for run in runs:

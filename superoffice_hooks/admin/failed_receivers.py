@@ -1,4 +1,4 @@
-"""What keeps the events of a list from having succeeded: the receivers that failed last."""
+"""The receivers that failed last for the events of a list."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ _CAUSE_LENGTH = 120
 
 
 class Failure(NamedTuple):
-    """The last run of a receiver, which was no success."""
+    """The last run of a receiver that did not succeed."""
 
     receiver: str
     error: str
 
 
 def failures(events: Iterable[Event], using: str) -> dict[int, list[Failure]]:
-    """Return the failures of those of the events that are not done, the newest run first.
+    """Return the failures of each event that has not succeeded, the newest run first.
 
     One query. Index: superoffice_run_succeeds_once, which begins with the event.
     """
@@ -69,7 +69,8 @@ def error_line(error: str, limit: int) -> SafeString:
 def cause(group: FailureGroup, *, is_whole: bool) -> SafeString:
     """Return the first line of a group's error, and the receiver that raised it.
 
-    If not all events are visible, it may be the error of one that is hidden: then the exception.
+    ``is_whole`` says whether all events are visible. If not, the error may be that of a hidden
+    event, and the exception is shown instead.
     """
     return format_html(
         '{} <div class="superoffice-quiet">{}</div>',

@@ -1,4 +1,4 @@
-"""What people say of a failure group: mute, resolve, reopen; and that its events are handled."""
+"""The pages on which people mute, resolve or reopen a failure group, or handle its events."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class StateForm(forms.Form):
-    """Why a group has another state."""
+    """The reason for another state of a group."""
 
     reason = reason_field(_("Reason"), _("Kept with the failure group."))
 
 
 class MuteForm(StateForm):
-    """Why a group is muted, and until when."""
+    """The reason for which a group is muted, and until when."""
 
     until = forms.DateTimeField(
         required=False,
@@ -54,7 +54,7 @@ class GroupHandlingForm(HandlingForm):
 
 
 class Change(NamedTuple):
-    """One of the states that people set."""
+    """A change of a group's state that people make."""
 
     title: Any
     explanation: Any
@@ -130,7 +130,7 @@ def handle(admin: "FailureGroupAdmin", request: HttpRequest, pk: int) -> HttpRes
 
 
 def history(group: FailureGroup) -> Iterator[str]:
-    """Yield in words what people said of a group, and what came after it."""
+    """Yield in words who changed the state of a group, and what changed it after that."""
     if group.said_at:
         about = {"who": group.who, "when": display.at(group.said_at), "reason": group.reason}
         sentence = {

@@ -1,8 +1,8 @@
-"""How far back the event list looks, so that no filters make it read millions of rows.
+"""How far back the event list looks: without an end, a filter could make it read millions of rows.
 
-The list is in the order of receipt, and scans the newest MAX_ROWS events: of the filter whose index
-reaches furthest back, or of all events. The page says how far back that is, and links to the older
-events. If an index says that a filter leaves up to MAX_KEYS events, the list has all of them.
+The list is in the order of receipt, and searches MAX_ROWS events, the newest first: those of the
+filter whose index reaches furthest back, or all events. The page says how far back that is, and
+links to the older events. Where an index finds no more than MAX_KEYS events, the list has them all.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ class EventFilter:
     in_order: ClassVar[bool] = False
     """Whether an index has exactly the events that pass, in the order of receipt."""
     is_narrow = False
-    """Whether an index has named the events that pass: no more than MAX_KEYS."""
+    """Whether an index named the events that pass, because they are no more than MAX_KEYS."""
 
     @property
     def is_on(self) -> bool:

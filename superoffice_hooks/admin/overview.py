@@ -21,6 +21,7 @@ from ..reports.stages import OVERDUE_SECONDS
 from ..reports.verdict import Topic
 from ..reports.webhooks import Watched
 from . import display
+from .criteria import MAX_LINKED
 from .dispatching_warnings import warnings
 from .failed_receivers import cause
 from .readonly import ReadOnlyAdmin
@@ -28,9 +29,6 @@ from .summary import record
 from .tables import Cell, Table
 from .traffic import columns_of_hours
 from .windows import ChosenWindow, Links
-
-MAX_LINKED = 100
-"""Keys in a link."""
 
 
 class Clause(NamedTuple):
@@ -132,7 +130,7 @@ def _still_failed(links: Links, scope: Any) -> Table:
 
 
 def _in_the_sum(groups: Sequence[OpenGroup]) -> Iterator[str]:
-    """Yield why the numbers of the groups make more than the events that have failed."""
+    """Yield the reasons for which the groups add up to more than the events that have failed."""
     if any(group.shared for group in groups):
         yield gettext("Events that failed for several causes count for each of them.")
     if any(group.unfinished for group in groups):

@@ -1,4 +1,4 @@
-"""The base of the ModelAdmins: rows to look at, since nobody changes what has arrived."""
+"""The base of the ModelAdmins. Their rows can only be viewed: nobody changes what has arrived."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -38,7 +38,7 @@ def may_replay(request: HttpRequest) -> bool:
 
 
 class RowList(ChangeList):
-    """A list that reads no more than it shows, and accepts any query string."""
+    """A list that reads only what it shows, and accepts any query string."""
 
     model_admin: "ReadOnlyAdmin[Any]"
 
@@ -52,7 +52,7 @@ class RowList(ChangeList):
         return super().get_queryset(*args, **kwargs).defer(*self.model_admin.list_defer)
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the page. Django answers what no column can have with the list without filters."""
+        """Read the page. A value that no column can have is a wrong filter, as others are."""
         try:
             super().get_results(request)
         except (ValueError, OverflowError, DataError) as error:
@@ -68,7 +68,7 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
     list_defer: ClassVar[Sequence[str]] = ()
     """Columns that the list does not read."""
     max_selected = 10_000
-    """The number of rows that an action takes: one query lists them all, and a Replay's row."""
+    """How many rows an action takes: their keys are listed in one query, and in a replay's row."""
 
     class Media:
         css: ClassVar[dict[str, Sequence[str]]] = {
@@ -94,7 +94,7 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> _M | None:
-        """Return a row. Django would look for a column without a name."""
+        """Return a row. An empty ``_to_field`` counts as none: no column has an empty name."""
         return super().get_object(request, object_id, from_field or None)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -150,7 +150,7 @@ class ReadOnlyAdmin(_ModelAdmin[_M]):
                 return HttpResponseNotAllowed(methods)
             return view(self, request, **arguments)
 
-        # The same, outside of the transaction that ATOMIC_REQUESTS opens.
+        # Keeps the view out of the transaction that ATOMIC_REQUESTS opens.
         for alias in () if is_atomic else connections:
             checked = transaction.non_atomic_requests(alias)(checked)
         part = route.strip("/").rpartition("/")[2].replace("-", "_")

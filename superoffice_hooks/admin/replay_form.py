@@ -15,7 +15,7 @@ from ..replay.running import Criteria, Preview
 from .reason_form import reason_field
 
 PREVIEW = "preview"
-"""A parameter that says that the form was sent to see what it would do."""
+"""The parameter with which the form is sent only to see what it would do."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def confirm_selected(
         if keys is None:
             return None
         criteria = Criteria(ids=tuple(keys))
-    # The list that they were selected in says what they were selected for.
+    # The filters of the list tell which receivers are likely meant.
     choice = Choice.of_link(of_filters(request.GET) or NOTHING, QueryDict())
     preview = Preview(criteria, **asdict(choice))
     return _confirm(admin, request, ReplayForm(None, preview, initial=choice.as_initial()), preview)
@@ -75,10 +75,9 @@ def _meant(source: QueryDict) -> Criteria:
 
 
 def _visible(admin: ReadOnlyAdmin[Event], request: HttpRequest, criteria: Criteria) -> Criteria:
-    """Return the criteria without events that come in later.
+    """Return criteria that select no hidden event, and none that comes in later.
 
-    They select only events that this user may see. If the project hides some, the criteria are the
-    ids of the others.
+    If the project hides events from the user, the criteria list the ids of the visible ones.
     """
     visible = admin.get_queryset(request)
     if criteria.ids:

@@ -31,7 +31,7 @@ def show(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpRes
 
 
 def state(replay: Replay) -> SafeString:
-    """Return what becomes of a replay, with who works on it and how many events have failed."""
+    """Return the state of a replay, with who works on it or how many events have failed."""
     words = {"who": replay.claimed_by, "count": replay.failed}
     match replay.state:
         case Replay.State.RUNNING if replay.claimed_by:

@@ -25,7 +25,7 @@ NEWEST = 200
 
 
 class StateFilter(admin.SimpleListFilter):
-    """By what becomes of replays, as the overview counts them."""
+    """By state, as the overview counts replays."""
 
     title = _("state")
     parameter_name = "state"

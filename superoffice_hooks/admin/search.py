@@ -1,4 +1,4 @@
-"""The search box of the event list: the events that a term means."""
+"""The search box of the event list."""
 
 import re
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from ..receivers import connected
 _RECORD = re.compile(r"(?:(?P<entity>\S+)\s+)?#?(?P<primary_key>-?[0-9]{1,19})", re.ASCII)
 
 RECENT_RUNS = 1000
-"""Of each outcome but success, so many of the newest runs are searched for the text of an error."""
+"""How many of the newest runs with each unsuccessful outcome are searched for an error's words."""
 _MAX_RECEIVERS = 3
 
 
 def search(events: QuerySet[Event], term: str) -> tuple[QuerySet[Event], bool]:
-    """Return the events that a term means, and whether an index has named them (up to MAX_KEYS).
+    """Return the events that match a term, and whether an index named them (up to MAX_KEYS).
 
     A term is an EventId; the number of a record, with or without its entity; or else a tenant, a
     changed field, a receiver, or words of the error of a recent run. If it is none of these, it is
-    the beginning of a webhook's name. Names of webhooks have no index: each delivery would pay
-    for it.
+    the beginning of a webhook's name. These names have no index: it would slow each delivery
+    down.
     """
     term = term.strip()
     if not term:
@@ -53,7 +53,7 @@ def search(events: QuerySet[Event], term: str) -> tuple[QuerySet[Event], bool]:
 
 
 def _any(events: QuerySet[Event], term: str) -> tuple[QuerySet[Event], bool]:
-    """Return the events with any of the things that a word can mean."""
+    """Return the events that match a word in any of its meanings."""
     keys = _with_error(events, term)
     many: list[Q] = []
     for number, condition in enumerate(_meanings(term)):
@@ -79,7 +79,7 @@ def _meanings(term: str) -> Iterator[Related]:
     """Yield the conditions of a changed field of this name, and of receivers."""
     yield Changed((term,))
     paths = {receiver.path for receiver in connected() if term.lower() in receiver.path.lower()}
-    # One that is connected no more is found by its whole path.
+    # A receiver that is no longer connected must be typed with its whole path.
     typed = {term} if "." in term else set()
     for path in sorted(typed | set(sorted(paths)[:_MAX_RECEIVERS])):
         yield Ran(path)
@@ -101,5 +101,5 @@ def _with_error(events: QuerySet[Event], term: str) -> set[int]:
         parameters += values
     with connections[events.db].cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), parameters)
-        # Compared here, as databases differ in what case is.
+        # Compared in Python: each database ignores case in its own way.
         return {event for event, error in cursor.fetchall() if term.lower() in error.lower()}

@@ -1,4 +1,4 @@
-"""The events that somebody has selected one by one, as many as there may be."""
+"""The events that a person selected one by one, up to ``max_selected``."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The tables of the overview, which the template ``table.html`` shows."""
+"""Tables of figures, which the template ``overview/table.html`` shows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ class Cell(NamedTuple):
     value: Any
     url: str = ""
     is_right: bool = False
-    """Whether it is a number in words."""
+    """Whether it stands on the right, as numbers do, though it is a text."""
 
     @property
     def shown(self) -> Any:

@@ -1,4 +1,4 @@
-"""Tracebacks as they are stored: which lines are of the project's own code."""
+"""Select the lines of a stored traceback that belong to the project's own code."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _OURS = str(Path(__file__).parent.parent)
 
 
 def own_lines(traceback: str, receiver: str) -> str:
-    """Return a traceback without the frames of libraries; empty if no other is in it.
+    """Return a traceback without the frames of libraries; empty if it has only these.
 
     A project that is installed as a package is among the libraries; so what is in the receiver's
     own top-level package counts as the project's too.
@@ -33,7 +33,7 @@ def is_own(file: str, package: str = "") -> bool:
 
 
 def _parts(traceback: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each frame with its file, and with an empty name what is between frames."""
+    """Yield each frame with the name of its file, and lines between frames with an empty name."""
     file, margin, lines = "", "", list[str]()
     for line in traceback.splitlines():
         frame = _FRAME.match(line)

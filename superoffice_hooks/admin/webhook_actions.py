@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Action(NamedTuple):
-    """One of the things that can be done."""
+    """An action on a webhook."""
 
     title: Any
     explanation: Any
     states: tuple[str, ...] = ()
-    """The states of a webhook in which it is offered; none for all."""
+    """The states of a webhook in which it is offered; empty for every state."""
 
 
 ACTIONS = {
@@ -52,7 +52,7 @@ ACTIONS = {
 
 
 def view(admin: "WatchAdmin", request: HttpRequest, endpoint: str, *, action: str) -> HttpResponse:
-    """Explain one of ACTIONS about the webhook of an endpoint, and do it after a POST."""
+    """Explain one of ACTIONS on the webhook of an endpoint; after a POST, do it."""
     if endpoint not in configured.endpoints() or not is_visible(admin, request, endpoint):
         raise Http404
     way_back = admin.url("watch_webhook", endpoint)

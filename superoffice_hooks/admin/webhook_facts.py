@@ -35,7 +35,7 @@ class Fact(NamedTuple):
 
 
 def state(watch: Watch) -> SafeString:
-    """Return the state of a webhook; another one of SuperOffice's as it is."""
+    """Return the state of a webhook. One that we do not know is shown as SuperOffice sent it."""
     chip = _CHIPS.get(watch.state, "pending")
     return display.status(chip, display.visible(watch.get_state_display()))
 

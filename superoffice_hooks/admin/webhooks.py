@@ -16,7 +16,7 @@ from .readonly import ReadOnlyAdmin
 
 
 class WatchAdmin(ReadOnlyAdmin[Watch]):
-    """One row for each time that a webhook was not as before, or something was done about it."""
+    """One row for each change that a look saw, and for each action of a person."""
 
     list_display = ("page_link", "state_word", "ping_word", "done", "by", "first", "last")
     list_display_links = None

@@ -1,4 +1,4 @@
-"""The window of a page: how a person chooses it, and links to the rows of it."""
+"""The window of a page: how a person chooses it, and links to its rows."""
 
 import json
 from datetime import datetime
@@ -102,7 +102,7 @@ class ChosenWindow:
 
 
 class Links:
-    """Links to the lists of what was counted, of the rows that were counted and no others."""
+    """Links to lists of exactly those rows that were counted."""
 
     def __init__(self, admin: ReadOnlyAdmin[Any], window: Window) -> None:
         self.admin = admin
@@ -114,11 +114,11 @@ class Links:
         return self.rows("event", **filters)
 
     def of_window(self, **filters: str) -> str:
-        """Return the URL of those of them that were received in the window."""
+        """Return the URL of the events of the window that pass these filters."""
         return self.rows("event", **filters, **self.received)
 
     def replay(self, **criteria: Any) -> str:
-        """Return the URL of the page that replays those of the window that meet the criteria."""
+        """Return the URL of the page that replays the events of the window that meet criteria."""
         url = self.admin.url("event_replay")
         since, until = self.window
         selected = json.dumps(Criteria(since=since, until=until, **criteria).as_json())

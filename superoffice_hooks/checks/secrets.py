@@ -12,8 +12,8 @@ from .. import conf
 from ..models import Event
 
 SHORTEST_SECRET = 16
-"""In characters. Anybody who has seen one signed body can try secrets on it without asking us. This
-finds a word with a number, but not sixteen random letters and digits (95 bits)."""
+"""In characters. Who has seen one signed body can try any number of secrets on it. A word with a
+number is guessed in this way. Sixteen random letters and digits (95 bits) are not."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTES = tuple("\"'`“”\u2018\u2019«»")

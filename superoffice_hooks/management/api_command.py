@@ -11,7 +11,7 @@ from ..subscribing import configured
 class ApiCommand(BaseCommand):
     """A command that needs the extra ``superoffice``, and says so."""
 
-    # A setting that is wrong elsewhere is no reason not to look.
+    # A wrong setting elsewhere must not keep the command from running.
     requires_system_checks: list[str] = []  # noqa: RUF012  (Django's own)
     code_if_not_known = 1
     """The exit code if nothing is known."""
@@ -27,9 +27,9 @@ class ApiCommand(BaseCommand):
 
 
 class EndpointsCommand(ApiCommand):
-    """Such a command about endpoints of WEBHOOKS."""
+    """A command that calls the API for endpoints of WEBHOOKS."""
 
-    # A script must not take it for a difference.
+    # 1 means that something differs.
     code_if_not_known = 2
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -15,7 +15,7 @@ Advance = Callable[[int], object]
 
 @contextmanager
 def progress(total: int | None, unit: str, *, is_shown: bool) -> Iterator[Advance]:
-    """Show a bar until the block ends; yield what lets it advance, which may do nothing."""
+    """Show a bar until the block ends. Yield what advances it; without a bar, that does nothing."""
     if tqdm is None or not is_shown:
         yield lambda number: None
         return

@@ -15,11 +15,11 @@ class Counted(Subquery):
     output_field = IntegerField()
 
 
-class Remembered:
-    """A query of one row that is made often, and composed the first time.
+class ComposedOnce:
+    """A query for one row, whose SQL is composed the first time and used again.
 
-    To compose a dozen counts takes Django longer than a database takes to count. So the conditions
-    must be constants.
+    Django needs longer to compose a dozen counts than a database needs to count. The conditions
+    must be constants, since they are part of the SQL.
 
     Args:
         build: returns the query.
@@ -36,7 +36,7 @@ class Remembered:
         self._is_constant = is_constant
         self._composed = dict[str, tuple[str, Any, list[str], Any]]()
 
-    def ask(self, using: str) -> dict[str, Any]:
+    def first_row(self, using: str) -> dict[str, Any]:
         """Return the first row, by the names of its columns; none if there is no row."""
         connection = connections[using]
         if using not in self._composed or not self._is_constant(connection):

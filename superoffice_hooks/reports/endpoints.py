@@ -1,6 +1,6 @@
 """The endpoints of a window: what each heard last, and whether it is unusually silent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -8,11 +8,11 @@ from django.db.models import Exists, Max, QuerySet, Subquery
 from django.utils import timezone
 
 from .. import conf
-from ..models import Event, FailureGroup, Redelivery
+from ..models import Event, FailureGroup
 from ..models.event_queryset import EventQuerySet
 from . import failure_groups, gatherings
 from .counting import Counted
-from .standing import MAX_ENDPOINTS, MAX_REDELIVERIES, of_status
+from .standing import MAX_ENDPOINTS, latest, newest_redeliveries, of_status
 from .windows import Window
 
 WEEKS = 4
@@ -22,7 +22,7 @@ USUAL = 3
 PATIENCE = timedelta(hours=1)
 """A shorter silence is not compared."""
 LONGEST = timedelta(hours=24)
-"""No longer time is compared."""
+"""Of a longer silence, only this much is compared."""
 MAX_GROUPS = 1000
 _JUST_NOW = timedelta(minutes=1)
 """A window that ended within this time ends now."""
@@ -65,9 +65,7 @@ def endpoints(window: Window, events: EventQuerySet | None = None) -> Endpoints:
     rows = (Event.objects.all() if events is None else events).order_by()
     newest = _newest(window, rows)
     configured = conf.current().endpoints if events is None else ()
-    again: dict[str, datetime] = {}
-    for name, at in _redelivered(events):
-        again[name] = max(at, again.get(name, at))
+    again = latest(newest_redeliveries(events))
     names = sorted({*configured, *newest, *again})[:MAX_ENDPOINTS]
     groups = failure_groups.with_failures(FailureGroup.objects.opened(), events)
     counted = {
@@ -86,7 +84,7 @@ def endpoints(window: Window, events: EventQuerySet | None = None) -> Endpoints:
 
 
 def _newest(window: Window, rows: EventQuerySet) -> dict[str, datetime]:
-    """Return the newest event of each endpoint, of those in the window and in the time compared."""
+    """Return when each endpoint had its newest event, in the window or in the time compared."""
     heard, now = window.events(rows), timezone.now()
     if window.until < now - _JUST_NOW:
         heard |= rows.filter(received_at__gte=now - LONGEST)
@@ -105,7 +103,7 @@ def _answers(
     columns: dict[str, Any] = {**counted}
     for number, name in enumerate(names):
         heard = rows.filter(endpoint=name)
-        # The window may have ended before a newer one.
+        # There may be a newer event after the end of the window.
         if name not in newest or newest[name] < now - LONGEST:
             last = heard.order_by("-endpoint", "-received_at").values("received_at")
             columns[f"last_{number}"] = Subquery(last[:1])
@@ -125,10 +123,3 @@ def _answers(
 
 def _is_silent(answers: Mapping[str, Any], number: int) -> bool:
     return all(answers.get(f"week_{number}_{week}") for week in range(1, WEEKS + 1))
-
-
-def _redelivered(events: EventQuerySet | None) -> Iterable[tuple[str, datetime]]:
-    newest = Redelivery.objects.order_by("-pk")
-    if events is not None:
-        newest = newest.filter(event__in=events.order_by().values("pk"))
-    return newest.values_list("event__endpoint", "received_at")[:MAX_REDELIVERIES]

@@ -48,7 +48,7 @@ def open_groups(limit: int = 20, events: QuerySet[Event] | None = None) -> list[
 def _counts(
     groups: Collection[int], events: QuerySet[Event] | None
 ) -> dict[int, tuple[int, int, int]]:
-    """Return for each group how many events count, count in another one too, and are unfinished."""
+    """Return for each group the numbers of an ``OpenGroup``."""
     using = queue.using()
     runs = _counting(using, events).filter(group__in=groups).order_by()
     others = _counting(using, None).filter(event=OuterRef("event"), group__in=groups)

@@ -1,6 +1,7 @@
 """Gatherings: the calls for several events together that wait, and those that nobody makes."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
@@ -57,13 +58,17 @@ def columns(events: EventQuerySet) -> dict[str, Any]:
 
 def read(answers: Mapping[str, Any]) -> Waiting:
     """Return what waits, from the row of a query with our columns; nothing without a row."""
-    due_at = answers.get("gathering_due_at")
     return Waiting(
         gatherings=answers.get("gatherings", 0),
         due=answers.get("gatherings_due", 0),
         overdue=answers.get("gatherings_overdue", 0),
-        oldest_due=max((answers["now"] - due_at).total_seconds(), 0.0) if due_at else 0.0,
+        oldest_due=seconds_due(answers.get("gathering_due_at"), answers.get("now")),
     )
+
+
+def seconds_due(due_at: datetime | None, now: datetime | None) -> float:
+    """Return for how many seconds something has been due; 0 if it is not."""
+    return max((now - due_at).total_seconds(), 0.0) if due_at and now else 0.0
 
 
 def waiting(events: EventQuerySet | None = None) -> Waiting:

@@ -3,7 +3,6 @@
 Two queries, which read no row of an event: a backlog must not make them slower.
 """
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, Subquery
@@ -11,7 +10,7 @@ from django.db.models import QuerySet, Subquery
 from ..models import Dispatcher, Event, FailureGroup, clock, queue
 from ..models.clock import NOW, InSeconds
 from . import gatherings
-from .counting import Counted, Remembered
+from .counting import ComposedOnce, Counted
 from .stages import OVERDUE_SECONDS
 from .standing import is_dispatcher_meant, of_status
 
@@ -46,13 +45,13 @@ def gauges() -> Gauges:
     Indexes: superoffice_event_queue, superoffice_gathering_queue, superoffice_event_status.
     """
     using = queue.using()
-    answers = _counts.ask(using)
+    answers = _counts.first_row(using)
     dispatchers = [one for one in Dispatcher.objects.using(using).newest() if one.is_living]
     return Gauges(
         pending=answers.get("pending", 0),
         due=answers.get("due", 0),
         overdue=answers.get("overdue", 0),
-        oldest_due=_seconds(answers.get("due_at"), answers.get("now")),
+        oldest_due=gatherings.seconds_due(answers.get("due_at"), answers.get("now")),
         gatherings=gatherings.read(answers),
         failed=answers.get("failed", 0),
         groups=answers.get("groups", 0),
@@ -81,8 +80,4 @@ def _query() -> QuerySet[Any, Any]:
     return events.order_by("pk").values(**columns)
 
 
-_counts = Remembered(_query, clock.is_constant)
-
-
-def _seconds(due_at: datetime | None, now: datetime | None) -> float:
-    return max((now - due_at).total_seconds(), 0.0) if due_at and now else 0.0
+_counts = ComposedOnce(_query, clock.is_constant)

@@ -17,7 +17,7 @@ from .webhooks import Watched, watched
 from .windows import Window
 
 SAID_WITHIN = timedelta(days=30)
-"""How long it matters what SuperOffice said of a webhook."""
+"""Older events about webhooks do not count."""
 MAX_SAID = 500
 """How many of these events are looked at, the newest ones."""
 MAX_REPLAYS = 100
@@ -34,8 +34,8 @@ class Situation(NamedTuple):
     dispatching: Dispatching
     endpoints: Endpoints
     said: dict[Topic, list[int]]
-    """The events by which SuperOffice said that it has ended, or that somebody has stopped, a
-    webhook; by primary key. What a later look saw of the webhook counts instead."""
+    """The keys of events that say that SuperOffice ended a webhook, or that a person stopped it.
+    If a look saw the webhook later, its event is left out."""
     watched: list[Watched]
     """What was seen of the webhooks of WEBHOOKS."""
 

@@ -108,8 +108,8 @@ def _queue(events: EventQuerySet | None) -> list[Any]:
 def _pending(first: list[Event]) -> Pending:
     """Return the pending events among the first of the queue.
 
-    The oldest is exact among up to MAX_PENDING events. Of more, it is the oldest of those to be
-    dispatched next; any that is older still was tried before, and is to be tried again later.
+    Of up to MAX_PENDING events, it is the oldest. Of more, it is the oldest of those to be
+    dispatched next: an older one may have failed before, and wait for a later attempt.
     """
     oldest = min(first, key=lambda event: (event.received_at, event.pk), default=None)
     return Pending(len(first), oldest)
@@ -192,8 +192,8 @@ def endpoints() -> list[Endpoint]:
     Indexes: superoffice_event_endpoint, superoffice_event_name, and those of redeliveries, by
     primary key and by event.
     """
-    deliveries = _latest([*_newest_events(), *_newest_redeliveries()])
-    tests = _latest(_tests())
+    deliveries = latest([*_newest_events(), *newest_redeliveries()])
+    tests = latest(_tests())
     names = {*conf.current().endpoints, *deliveries}
     return [Endpoint(name, deliveries.get(name), tests.get(name)) for name in sorted(names)]
 
@@ -220,9 +220,12 @@ def _newest_events() -> Iterator[tuple[str, datetime]]:
         rows = rows.filter(endpoint__lt=newest[0])
 
 
-def _newest_redeliveries() -> Iterable[tuple[str, datetime]]:
-    newest = Redelivery.objects.order_by("-pk").values_list("event__endpoint", "received_at")
-    return newest[:MAX_REDELIVERIES]
+def newest_redeliveries(events: EventQuerySet | None = None) -> Iterable[tuple[str, datetime]]:
+    """Return the endpoint and the time of the newest redeliveries, of these events or of all."""
+    newest = Redelivery.objects.order_by("-pk")
+    if events is not None:
+        newest = newest.filter(event__in=events.order_by().values("pk"))
+    return newest.values_list("event__endpoint", "received_at")[:MAX_REDELIVERIES]
 
 
 def _tests() -> Iterator[tuple[str, datetime]]:
@@ -240,8 +243,9 @@ def _tests() -> Iterator[tuple[str, datetime]]:
     yield from ((endpoints[event], received_at) for event, received_at in again)
 
 
-def _latest(times: Iterable[tuple[str, datetime]]) -> dict[str, datetime]:
-    latest: dict[str, datetime] = {}
+def latest(times: Iterable[tuple[str, datetime]]) -> dict[str, datetime]:
+    """Return the latest time of each name."""
+    last: dict[str, datetime] = {}
     for name, at in times:
-        latest[name] = max(at, latest.get(name, at))
-    return latest
+        last[name] = max(at, last.get(name, at))
+    return last

@@ -41,7 +41,7 @@ def by_receiver(window: Window, events: EventQuerySet | None = None) -> list[Sti
 
 
 def _without_group(window: Window, events: EventQuerySet | None) -> QuerySet[Any, Any]:
-    """Count the events whose failure is in no group: those to be retried, as the receiver said."""
+    """Count the events whose failure is in no group, such as those that a receiver postponed."""
     runs = ReceiverRun.objects.filter(
         group=None,
         started_at__gte=window.since,

@@ -24,8 +24,8 @@ _HOUR = timedelta(hours=1)
 class Window(NamedTuple):
     """The time from ``since`` until before ``until``.
 
-    It begins on the hour in UTC (with USE_TZ = False: of the clock on the wall), so that where
-    clocks are changed no hour is missing, and none is two.
+    It begins on the hour in UTC, so that no hour is missing or doubled where clocks are changed.
+    With USE_TZ = False, it begins on the hour of the local clock.
     """
 
     since: datetime
@@ -62,7 +62,7 @@ class Window(NamedTuple):
             hour += _HOUR
 
     def events(self, events: EventQuerySet | None = None) -> EventQuerySet:
-        """Return the events received in the window; of these, if there are some.
+        """Return the events received in the window. ``events`` restricts them; None means all.
 
         Index: superoffice_event_received.
         """

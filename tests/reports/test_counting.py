@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from superoffice_hooks.models import Event
-from superoffice_hooks.reports.counting import Counted, Remembered
+from superoffice_hooks.reports.counting import ComposedOnce, Counted
 
 from ..conftest import body
 
@@ -24,12 +24,12 @@ def test_a_query_is_composed_once_and_asked_each_time(post):
         number = Counted(Event.objects.order_by("pk").values("pk")[:3])
         return Event.objects.order_by("pk").values(number=number, at=F("received_at"))
 
-    remembered = Remembered(build)
-    assert remembered.ask(connection.alias) == {}
+    remembered = ComposedOnce(build)
+    assert remembered.first_row(connection.alias) == {}
     for expected in (1, 2, 3, 3):
         post(body())
         with CaptureQueriesContext(connection) as queries:
-            row = remembered.ask(connection.alias)
+            row = remembered.first_row(connection.alias)
         assert len(queries) == 1
         assert row == {"number": expected, "at": Event.objects.earliest("pk").received_at}
         assert isinstance(row["at"], datetime)

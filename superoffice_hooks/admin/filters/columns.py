@@ -85,7 +85,7 @@ class WebhookFilter(SeenFilter, row="webhook_name"):
 
 
 class GroupFilter(LinkFilter, row="group"):
-    """By failure group. Of up to MAX_ROWS events, the list is whole: their index has no others."""
+    """By failure group. The list has all events of a group, if they are no more than MAX_ROWS."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         events = super().queryset(request, queryset)

@@ -66,7 +66,7 @@ class ReceivedFilter(EventFilter, admin.ListFilter):
         return cast("EventQuerySet", queryset).received_between(self.since, self.until)
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        # Django removes parameters that begin so, and all three do.
+        # Django removes each parameter that begins with this name: all three do.
         own = [self.PRESET]
         yield {
             "presets": [

@@ -45,7 +45,7 @@ class EventSerializer(RowSerializer):
         child=serializers.CharField(), help_text="What was odd about it, in sentences."
     )
     changes = serializers.SerializerMethodField(
-        help_text="The names of the changed fields, as sent. None means unknown."
+        help_text="The names of the changed fields, as sent. An empty list means unknown."
     )
     payload = serializers.DictField(help_text="The JSON object that SuperOffice sent.")
 

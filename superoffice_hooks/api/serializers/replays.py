@@ -100,12 +100,12 @@ class PreviewSerializer(serializers.Serializer[Any]):
     records = serializers.IntegerField(min_value=0)
     superseded = serializers.IntegerField(
         min_value=0,
-        help_text="After how many of them a newer event of the same record has come in.",
+        help_text="How many of them are superseded: a newer event of the same record has come in.",
     )
     superseded_records = serializers.IntegerField(
         min_value=0,
-        help_text="The records of which each event that a receiver would be called for is"
-        " superseded: `unsuperseded` would leave out all of these events.",
+        help_text="The records of which all events that receivers would be called for are"
+        " superseded. With `unsuperseded`, no event of them would be left.",
     )
     is_cut = serializers.BooleanField(
         help_text="Whether there are more events: the figures are of the oldest ones."

@@ -15,7 +15,7 @@ class WantedSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     url = serializers.CharField()
     events = serializers.ListField(child=serializers.CharField())
-    states_of = serializers.CharField(help_text="The endpoint whose webhook's states it is for.")
+    states_of = serializers.CharField(help_text="The endpoint whose webhook this one reports on.")
     headers = serializers.ListField(child=serializers.CharField())
     properties = serializers.ListField(child=serializers.CharField())
     error_emails = serializers.ListField(child=serializers.CharField(), allow_null=True)
@@ -85,7 +85,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
     )
     is_as_wanted = serializers.BooleanField(allow_null=True)
     is_unknown = serializers.BooleanField(
-        help_text="Whether the last look did not learn the state; `known` is older then."
+        help_text="Whether the last look could not read the state; `known` is older then."
     )
     problem = serializers.CharField(help_text="Why it is not known, or what is wrong in WEBHOOKS.")
     wanted = WantedSerializer(allow_null=True)

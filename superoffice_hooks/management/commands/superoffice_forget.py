@@ -21,10 +21,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         # No `type`: call_command() hands keyword arguments on without it.
         add = parser.add_argument
-        add("--record", metavar="ENTITY:NUMBER", help="Of this record, as contact:123.")
-        add("--tenant", metavar="TENANT", help="Of records of this tenant alone.")
-        add("--before", metavar="WHEN", help="Of what came in before then: 2026-05-19, or 90d.")
-        add("--dry-run", action="store_true", help="Say what would be forgotten, change nothing.")
+        add(
+            "--record",
+            metavar="ENTITY:NUMBER",
+            help="Forget this record: contact:123.",
+        )
+        add("--tenant", metavar="TENANT", help="Only what was said of records of this tenant.")
+        add("--before", metavar="WHEN", help="Only what came in before then: 2026-05-19, or 90d.")
+        add("--dry-run", action="store_true", help="Say what would be done and change nothing.")
         add(
             "--no-input",
             "--noinput",

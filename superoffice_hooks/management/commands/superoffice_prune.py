@@ -45,9 +45,9 @@ class Command(BaseCommand):
         add = parser.add_argument
         kept = "30m, 2h, 90d or 52w; instead of what RETENTION says."
         add("--bodies", metavar="PERIOD", help=f"How long bodies and tracebacks are kept: {kept}")
-        add("--events", metavar="PERIOD", help=f"How long events that are done are: {kept}")
-        add("--failed", metavar="PERIOD", help=f"How long failed events are: {kept}")
-        add("--rejections", metavar="PERIOD", help=f"How long rejections are: {kept}")
+        add("--events", metavar="PERIOD", help=f"How long events that are done are kept: {kept}")
+        add("--failed", metavar="PERIOD", help=f"How long failed events are kept: {kept}")
+        add("--rejections", metavar="PERIOD", help=f"How long rejections are kept: {kept}")
         add("--batch", metavar="NUMBER", help=f"Rows per transaction (default: {_BATCH}).")
         add(
             "--pause",
