@@ -1,5 +1,6 @@
 """The page on receivers: each of its examples is called as it says."""
 
+import dataclasses
 import re
 import unittest
 from datetime import timedelta
@@ -86,7 +87,9 @@ def test_the_example_of_a_test_passes(connect):
 
 def test_every_option_has_an_example_that_runs():
     shown = "".join(CODE)
-    assert [name for name in Options._fields if f" {name}=" not in shown] == []
+    assert [
+        field.name for field in dataclasses.fields(Options) if f" {field.name}=" not in shown
+    ] == []
 
 
 def test_every_example_prints_or_has_a_test_of_its_own():

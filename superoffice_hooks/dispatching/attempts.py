@@ -106,7 +106,8 @@ class Attempt:
             return False
         self._history = History(event)
         left = [call for call in self._calls if call.path not in self._history.settled]
-        self._joining = [receiver for receiver in left if self._joins(receiver)]
+        gathered = [receiver for receiver in left if receiver.options.is_gathered]
+        self._joining = [receiver for receiver in gathered if self._joins(receiver)]
         left = [receiver for receiver in left if receiver not in self._joining]
         if left and event.deaths >= conf.current().MAX_ATTEMPTS:
             left = self._give_up_the_deadly(left)
@@ -120,14 +121,12 @@ class Attempt:
         return self._call(now)
 
     def _joins(self, receiver: Receiver) -> bool:
-        """Return whether a receiver is called later, together with others of its events.
+        """Return whether a gathered receiver is called later, together with others of its events.
 
         A batch that failed, or that ended its process, is called for each event by itself.
         """
-        if not receiver.options.is_gathered or receiver.error:
-            return False
         is_suspect = self._suspect or receiver.path in self._history.unsettled
-        return receiver.options.batch is None or not is_suspect
+        return not receiver.error and (receiver.options.batch is None or not is_suspect)
 
     def _begin(self, calling: str) -> bool:
         """Begin the attempt, unless it has begun; return False if the claim is lost."""

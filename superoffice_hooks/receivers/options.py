@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal
 
 from ..wire.event_names import Names
 
@@ -26,7 +27,8 @@ MAX_BATCH = 1000
 _MAX_SECONDS = 366 * 24 * 3600.0
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True)
+class Options:
     """The options that a receiver was connected with; see ``EventSignal.connect``."""
 
     atomic: bool = True
@@ -42,12 +44,12 @@ class Options(NamedTuple):
     within: float | None = None
     """How many seconds to wait for so many events; set if ``batch`` is."""
 
-    @property
+    @cached_property
     def is_gathered(self) -> bool:
         """Return whether it is called for several events together."""
         return self.settle is not None or self.batch is not None
 
-    @property
+    @cached_property
     def has_code(self) -> bool:
         """Return whether the filter is a callable of the project: an attempt begins before it."""
         return callable(self.fields)
