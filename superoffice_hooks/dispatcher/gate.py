@@ -1,5 +1,6 @@
 """The gate: many attempts at once, or one alone that may end its process."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -27,52 +28,35 @@ class Gate:
         return not all(calling.is_hung for calling in list(self._alone))
 
     @contextmanager
-    def together(self, calling: Calling) -> Iterator[None]:
-        """Be one of several; wait while one is, or wants to be, alone.
+    def inside(
+        self, calling: Calling, *, alone: bool = False, seconds: float | None = None
+    ) -> Iterator[bool]:
+        """Be one of several, or the only one.
 
-        An attempt whose call hangs does not keep others from anything.
+        One of several waits while an attempt is, or wants to be, the only one. That one waits for
+        those that are inside: yields False if some still are after so many seconds. An attempt
+        whose call hangs does not keep others from anything.
         """
-        with self._changed:
-            while self.wanted_alone:
-                # Whether one hangs is not announced.
-                self._changed.wait(_LOOK_SECONDS)
-            self._inside.append(calling)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside.remove(calling)
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self, calling: Calling, seconds: float | None = None) -> Iterator[bool]:
-        """Be the only one; yield False if others are still inside after so many seconds.
-
-        If two want to be alone, one waits for the other.
-        """
-        end = time.monotonic() + (self.seconds if seconds is None else seconds)
-        with self._changed:
-            self._alone.append(calling)
+        limit = (self.seconds if seconds is None else seconds) if alone else math.inf
+        end, others = time.monotonic() + limit, self._inside if alone else self._alone
         is_inside = False
+        if alone:
+            self._alone.append(calling)
         try:
-            is_inside = self._enter_alone(calling, end)
+            with self._changed:
+                while not all(other.is_hung for other in others) and time.monotonic() < end:
+                    # Whether one hangs is not announced.
+                    self._changed.wait(_LOOK_SECONDS)
+                if is_inside := all(other.is_hung for other in others):
+                    self._inside.append(calling)
             yield is_inside
         finally:
             with self._changed:
-                self._alone.remove(calling)
+                if alone:
+                    self._alone.remove(calling)
                 if is_inside:
                     self._inside.remove(calling)
                 self._changed.notify_all()
-
-    def _enter_alone(self, calling: Calling, end: float) -> bool:
-        """Wait until no attempt is inside, and be inside; return False if that is not in time."""
-        with self._changed:
-            while not all(other.is_hung for other in self._inside):
-                if time.monotonic() >= end:
-                    return False
-                self._changed.wait(_LOOK_SECONDS)
-            self._inside.append(calling)
-        return True
 
 
 class Pause:

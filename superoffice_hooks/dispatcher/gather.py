@@ -20,17 +20,13 @@ def gather(lanes: "Lanes", lane: "Lane", gathering: Gathering) -> None:
     """Make an attempt at a claimed gathering in a lane."""
     lane.rows = [gathering]
     started, claim = time.monotonic(), gathering.claim
-    call = GatheredCall(gathering, lanes.surroundings(lane.calling, alone=gathering.alone))
+    call = GatheredCall(gathering, lane.alone if gathering.alone else lane.surroundings)
     try:
-        if gathering.alone:
-            with lanes.gate.alone(lane.calling) as is_alone:
-                if not is_alone:
-                    steps.postpone(gathering, AGAIN_SECONDS, alone=True).apply()
-                    return
-                call.make()
-        else:
-            with lanes.gate.together(lane.calling):
-                call.make()
+        with lanes.gate.inside(lane.calling, alone=gathering.alone) as is_inside:
+            if not is_inside:
+                steps.postpone(gathering, AGAIN_SECONDS, alone=True).apply()
+                return
+            call.make()
     except Exception:
         gathering.claim = claim
         lane.unreturned.append(gathering)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, InterfaceError
 
 from ..dispatching.attempts import Attempt
-from ..dispatching.watching import Calling
+from ..dispatching.watching import Calling, Surroundings
 from ..exceptions import ends_the_process
 from ..models import Event, steps
 from ..models.queued import Queued
@@ -38,6 +38,10 @@ class Lane:
         self._lanes = lanes
         self.calling = Calling()
         """The call that it makes now."""
+        self.surroundings = Surroundings(self.calling, lanes.count == 1, lanes.may_call)
+        """What goes on around its attempts."""
+        self.alone = self.surroundings._replace(alone=True)
+        """The same for those that are made alone."""
         self._following: Attempt | None = None
         self.unreturned: list[Queued] = []
         self.error: BaseException | None = None
@@ -157,7 +161,7 @@ class Lane:
     def _work(self, run: list[Event]) -> None:
         """Dispatch events one after the other, and those that were begun along with them."""
         self.rows = run
-        attempt: Attempt | None = self._lanes.attempt(run[0], self.calling)
+        attempt: Attempt | None = Attempt(run[0], self.surroundings)
         try:
             while attempt:
                 following = self._dispatch(attempt)
@@ -166,7 +170,7 @@ class Lane:
                     run.insert(0, following.event)
                 if self._lanes.is_stopping:
                     self._give_back(run, following)
-                attempt = following or (self._lanes.attempt(run[0], self.calling) if run else None)
+                attempt = following or (Attempt(run[0], self.surroundings) if run else None)
         finally:
             self.unreturned += run
             self.rows = ()
@@ -180,41 +184,30 @@ class Lane:
 
     def _dispatch(self, attempt: Attempt) -> Attempt | None:
         """Make an attempt; return the one that began along with its outcome."""
-        started = time.monotonic()
-        gate = self._lanes.gate
-        event = attempt.event
-        if event.alone and not event.begun_at:
-            with gate.alone(self.calling) as is_alone:
-                if not is_alone:
-                    steps.postpone(event, AGAIN_SECONDS, alone=True).apply()
-                    return None
-                following = self._make(self._lanes.attempt(event, self.calling, alone=True))
-        else:
-            with gate.together(self.calling):
-                following = self._make(attempt)
-        self._lanes.tried(event, time.monotonic() - started)
-        return following
-
-    def _make(self, attempt: Attempt) -> Attempt | None:
-        """Make an attempt; return the one that began along with its outcome."""
-        with about(event=attempt.event):
-            return self._conclude(attempt)
-
-    def _conclude(self, attempt: Attempt) -> Attempt | None:
-        event, claim = attempt.event, attempt.event.claim
+        started, event, claim = time.monotonic(), attempt.event, attempt.event.claim
+        if is_suspect := event.alone and not event.begun_at:
+            attempt = Attempt(event, self.alone)
         is_concluded = False
-        try:
-            is_concluded = attempt.make(self._along)
-        except Exception as error:
-            logger.exception("Unexpected error while dispatching %s", event)
-            event.claim = claim
-            self.unreturned.append(event)
-            self._recover(error)
-        finally:
-            following, self._following = self._following, None
-            if following and not is_concluded:
-                following.forget_begin()
-                self._lanes.put_back([following.event])
+        with (
+            self._lanes.gate.inside(self.calling, alone=is_suspect) as is_inside,
+            about(event=event),
+        ):
+            if not is_inside:
+                steps.postpone(event, AGAIN_SECONDS, alone=True).apply()
+                return None
+            try:
+                is_concluded = attempt.make(self._along)
+            except Exception as error:
+                logger.exception("Unexpected error while dispatching %s", event)
+                event.claim = claim
+                self.unreturned.append(event)
+                self._recover(error)
+            finally:
+                following, self._following = self._following, None
+                if following and not is_concluded:
+                    following.forget_begin()
+                    self._lanes.put_back([following.event])
+        self._lanes.tried(event, time.monotonic() - started)
         return following if following and is_concluded and following.event.begun_at else None
 
     def _along(self) -> list[steps.Step]:
@@ -223,7 +216,7 @@ class Lane:
         Called again if the transaction was rolled back.
         """
         if self._following is None:
-            self._following = self._lanes.next_plain(self.calling)
+            self._following = self._lanes.next_plain(self.surroundings)
         return [self._following.to_begin()] if self._following else []
 
     def end(self) -> None:

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from .. import conf
 from ..dispatching.attempts import Attempt
-from ..dispatching.watching import Calling, Surroundings
+from ..dispatching.watching import Surroundings
 from ..models import Dispatcher, Event, Gathering
 from ..models.queued import Queued
 from ..wire.logs import get_logger
@@ -187,26 +187,18 @@ class Lanes:
         with self.changed:
             return self._claimed.gatherings.popleft() if self._claimed.gatherings else None
 
-    def next_plain(self, calling: Calling) -> Attempt | None:
+    def next_plain(self, surroundings: Surroundings) -> Attempt | None:
         """Return an attempt at a claimed event that may begin with the outcome of another."""
         if conf.current().ORDERED or self.is_stopping or self.gate.wanted_alone:
             return None
         with self.changed:
             if not self._claimed.runs:
                 return None
-            attempt = self.attempt(self._claimed.runs[0][0], calling)
+            attempt = Attempt(self._claimed.runs[0][0], surroundings)
             if not attempt.is_plain:
                 return None
             self._claimed.runs.popleft()
             return attempt
-
-    def attempt(self, event: Event, calling: Calling, *, alone: bool = False) -> Attempt:
-        """Return an attempt at a claimed event."""
-        return Attempt(event, self.surroundings(calling, alone=alone))
-
-    def surroundings(self, calling: Calling, *, alone: bool) -> Surroundings:
-        """Return what goes on around an attempt in a lane."""
-        return Surroundings(calling, alone or self.count == 1, self.may_call)
 
     def put_back(self, run: list[Event]) -> None:
         """Put events back that were not begun."""

@@ -103,12 +103,10 @@ class Upkeep:
         if planned is None:
             return 0
         self._last_replay = planned.pk
-        if not planned.stalls:
-            with self._gate.together(calling):
-                return self._carry_on(planned, is_stopping, calling)
-        # A process has died during it, perhaps because of it.
-        with self._gate.alone(calling, _ALONE_SECONDS) as is_alone:
-            return self._carry_on(planned, is_stopping, calling) if is_alone else 0
+        # If a process has died during it, that was perhaps because of it.
+        alone = planned.stalls > 0
+        with self._gate.inside(calling, alone=alone, seconds=_ALONE_SECONDS) as is_inside:
+            return self._carry_on(planned, is_stopping, calling) if is_inside else 0
 
     def _carry_on(self, planned: Replay, is_stopping: Callable[[], bool], calling: Calling) -> int:
         before = self.replayed

@@ -408,15 +408,15 @@ class TestGate:
 
     def test_who_is_alone_waits_for_others_and_keeps_them_out(self):
         gate, order = Gate(), []
-        with gate.together(Calling()):
-            with gate.alone(Calling(), 0.01) as is_alone:
+        with gate.inside(Calling()):
+            with gate.inside(Calling(), alone=True, seconds=0.01) as is_alone:
                 assert not is_alone
             assert not gate.wanted_alone
-        with gate.alone(Calling(), 1) as is_alone:
+        with gate.inside(Calling(), alone=True, seconds=1) as is_alone:
             assert is_alone
 
             def enter():
-                with gate.together(Calling()):
+                with gate.inside(Calling()):
                     order.append("other")
 
             other = threading.Thread(target=enter)
@@ -428,14 +428,14 @@ class TestGate:
 
     def test_who_is_alone_and_hangs_keeps_nobody_out(self, monkeypatch):
         gate, hangs, entered = Gate(), Calling(), []
-        with gate.alone(hangs, 0):
+        with gate.inside(hangs, alone=True, seconds=0):
             hangs.begin("tests.hangs")
             with hooks(CALL_SECONDS=1):
                 monkeypatch.setattr(hangs, "_since", time.monotonic() - 1)
                 assert not gate.wanted_alone
-                with gate.together(Calling()):
+                with gate.inside(Calling()):
                     entered.append("other")
-                with gate.alone(Calling(), 0) as is_alone:
+                with gate.inside(Calling(), alone=True, seconds=0) as is_alone:
                     assert is_alone
         assert entered == ["other"]
 
@@ -443,11 +443,11 @@ class TestGate:
         gate, order = Gate(), list[bool | str]()
 
         def enter():
-            with gate.alone(Calling(), SECONDS) as is_alone:
+            with gate.inside(Calling(), alone=True, seconds=SECONDS) as is_alone:
                 order.append(is_alone)
 
-        with gate.alone(Calling(), 0):
-            with gate.alone(Calling(), 0.01) as is_alone:
+        with gate.inside(Calling(), alone=True, seconds=0):
+            with gate.inside(Calling(), alone=True, seconds=0.01) as is_alone:
                 assert not is_alone
             other = threading.Thread(target=enter)
             other.start()

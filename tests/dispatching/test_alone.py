@@ -142,7 +142,7 @@ def test_one_that_cannot_be_alone_in_time_waits_on(post, connect, claim):
     post(ticket())
     lanes = Lanes(Dispatcher.Kind.COMMAND, 2)
     lanes.gate.seconds = 0
-    with lanes.gate.together(Calling()):
+    with lanes.gate.inside(Calling()):
         lane.Lane(lanes)._work([claim()])
     assert state() == (True, 1, 0)
 
@@ -162,7 +162,7 @@ class TestAGathering:
     def test_when_it_cannot_be_alone_in_time(self, claim):
         lanes = Lanes(Dispatcher.Kind.COMMAND, 2)
         lanes.gate.seconds = 0
-        with lanes.gate.together(Calling()):
+        with lanes.gate.inside(Calling()):
             gather.gather(lanes, lane.Lane(lanes), claim(Gathering))
         assert self.state() == (True, 1, 0)
 
