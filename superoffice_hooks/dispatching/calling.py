@@ -23,6 +23,7 @@ from django.utils import timezone, translation
 from ..exceptions import Failed, ends_the_process
 from ..models import Event, ReceiverRun, Replay, updating
 from ..models.errors import is_victim
+from ..models.transactions import reads_committed
 from ..receivers import Receiver
 from ..wire.log_fields import about
 from ..wire.logs import get_logger
@@ -33,7 +34,6 @@ from .recording import (
     Fail,
     nothing,
     on_a_live_connection,
-    outcome_may_ride,
     own_connection,
     store,
     store_failure,
@@ -100,7 +100,7 @@ def _call(
     event = run.event
     connection = own_connection()
     atomic = receiver.options.atomic
-    rides = atomic and (conclude is nothing or outcome_may_ride(connection))
+    rides = atomic and (conclude is nothing or reads_committed(connection))
     committed: list[bool] = []
     connection.ensure_connection()
     lent = Lent()

@@ -14,7 +14,7 @@ from .. import conf
 from ..exceptions import GiveUp, RetryLater
 from ..models import Event, Gathering, ReceiverRun, members, queue, steps
 from ..models.members import Members
-from ..models.transactions import in_own_transaction
+from ..models.transactions import in_own_transaction, reads_committed
 from ..models.updating import update
 from ..receivers import Receiver, connected
 from ..wire.logs import get_logger
@@ -22,7 +22,7 @@ from .calling import BrokenOff, SessionLost, call, is_broken_off, log_session_lo
 from .concluding import ClaimLost, Conclusion
 from .delays import BROKEN_OFF_SECONDS, HELD_SECONDS, delay
 from .failures import deadly
-from .recording import Conclude, outcome_may_ride, store_failure
+from .recording import Conclude, store_failure
 from .together import Together
 from .watching import Calling, Surroundings
 
@@ -162,7 +162,7 @@ class GatheredCall:
         part.newest = newest.pk
         part.is_single = self._batch is not None and len(part) == 1
         atomic = receiver.options.atomic
-        part.is_concluded = not atomic or outcome_may_ride(connections[queue.using()])
+        part.is_concluded = not atomic or reads_committed(connections[queue.using()])
         conclude = partial(self._conclusion.conclude, part)
         if error is not None:
             store_failure(self._run(part, newest), error, conclude)

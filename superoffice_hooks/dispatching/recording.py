@@ -14,7 +14,7 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..models import ReceiverRun, errors, sessions, updating
-from ..models.transactions import in_own_transaction, reads_committed
+from ..models.transactions import in_own_transaction
 from ..models.updating import Update
 from .announcing import announce_run
 from .failures import Failure
@@ -78,15 +78,6 @@ def store(
             raise
         return store(other, conclude, is_stored=True)
     return run
-
-
-def outcome_may_ride(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether an event's outcome may be written in the transaction of a receiver.
-
-    Under REPEATABLE READ, a claim that was renewed meanwhile would undo the receiver's work
-    (PostgreSQL: 40001).
-    """
-    return reads_committed(connection)
 
 
 def on_a_live_connection(write: Callable[[], _T]) -> _T:

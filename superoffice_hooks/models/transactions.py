@@ -19,7 +19,11 @@ _WAITS = (0.01, 0.05, 0.2, 0.5)
 
 
 def reads_committed(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a statement sees what was committed since its transaction began."""
+    """Return whether a statement sees what was committed since its transaction began.
+
+    Only then may an event's outcome be written in the transaction of a receiver: otherwise a claim
+    that was renewed meanwhile would undo the receiver's work (PostgreSQL: 40001).
+    """
     match connection.vendor:
         case "sqlite":
             return True
