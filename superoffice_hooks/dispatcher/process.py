@@ -89,7 +89,7 @@ def calls_in_this_thread() -> bool:
     connection: Any = connections[queue.using()]
     if not conf.current().LANES or (connection.vendor == "sqlite" and connection.is_in_memory_db()):
         return True
-    return _is_in_test_transaction(connection)
+    return connection.in_atomic_block and _is_in_test_transaction(connection)
 
 
 def _is_in_test_transaction(connection: BaseDatabaseWrapper) -> bool:
@@ -120,7 +120,7 @@ class Place:
         lanes = _lanes if in_process and not in_thread else None
         self._lanes = lanes if lanes and lanes.reserve() else None
         self._is_begun = in_thread or self._lanes is not None
-        self._began_at = time.monotonic()
+        self._claimed_at = time.monotonic()
         self.columns = (
             queue.place_begun(alone=in_thread) if self._is_begun else queue.place_of_new()
         )
@@ -132,7 +132,7 @@ class Place:
         is_ours = self._is_begun and event is not None and event.claim == self.columns["claim"]
         begun = event if is_ours else None
         if begun is not None:
-            queue.note_begun(begun, self._began_at)
+            begun.claimed_at = self._claimed_at
         if lanes is not None:
             lanes.hand(begun)
         elif begun is not None:

@@ -5,7 +5,9 @@ read as each statement begins: PostgreSQL's ``now()`` is the start of the transa
 Django's ``Now()`` on MariaDB is in the time zone of the session.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -29,20 +31,13 @@ class InSeconds(Func):
         self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, list[Any]]:
         """Return the SQL with one parameter, and its value."""
-        return sql(connection), [self.parameter(connection)]
-
-    def parameter(self, connection: BaseDatabaseWrapper) -> Any:
-        """Return the parameter of ``sql``."""
-        match connection.vendor:
-            case "postgresql":
-                return self.seconds
-            case "mysql":
-                return self.seconds + (0 if settings.USE_TZ else _utc_offset())
-        # SQLite runs in this process, so the clock of this machine is its clock.
-        return connection.ops.adapt_datetimefield_value(timezone.now() + self.delta)
+        return sql(connection), parameters([self], connection)
 
 
 NOW = InSeconds()
+
+in_seconds = lru_cache(maxsize=100)(InSeconds)
+"""Returns ``InSeconds``, the same object for the same number of seconds."""
 
 
 def sql(connection: BaseDatabaseWrapper) -> str:
@@ -53,6 +48,19 @@ def sql(connection: BaseDatabaseWrapper) -> str:
         case "mysql":
             return "(utc_timestamp(6) + interval %s second)"
     return "%s"
+
+
+def parameters(times: Iterable[InSeconds], connection: BaseDatabaseWrapper) -> list[Any]:
+    """Return the parameter of ``sql`` for each of these times, by one look at the clock."""
+    match connection.vendor:
+        case "postgresql":
+            return [time.seconds for time in times]
+        case "mysql":
+            offset = 0 if settings.USE_TZ else _utc_offset()
+            return [time.seconds + offset for time in times]
+    # SQLite runs in this process, so the clock of this machine is its clock.
+    now = timezone.now()
+    return [connection.ops.adapt_datetimefield_value(now + time.delta) for time in times]
 
 
 def is_constant(connection: BaseDatabaseWrapper) -> bool:

@@ -13,7 +13,9 @@ from typing import Any
 from django.db import connections, models, transaction
 from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import InsertQuery
+from django.utils import timezone
 
+from . import clock
 from .clock import InSeconds
 from .updating import Update, run
 
@@ -27,8 +29,8 @@ _PLAIN = (str, int, bool, type(None))
 def insert(row: models.Model, using: str, before: Sequence[Update] = ()) -> None:
     """Store a new row, in one statement.
 
-    The value of a field may be ``InSeconds``, which stays in the attribute. ``before`` are run
-    before it, in the same round trip where the driver can.
+    The value of a field may be ``InSeconds``; afterwards the attribute is that time by the clock of
+    this machine. ``before`` are run before it, in the same round trip where the driver can.
 
     Raises:
         IntegrityError: the row, or one with its unique key, is stored already.
@@ -36,31 +38,35 @@ def insert(row: models.Model, using: str, before: Sequence[Update] = ()) -> None
     connection, model = connections[using], type(row)
     fields: list[Any] = [field for field in row._meta.concrete_fields if not field.primary_key]
     values = [field.pre_save(row, add=True) for field in fields]
-    times = tuple(
-        field.attname
+    times = {
+        field.attname: value
         for field, value in zip(fields, values, strict=True)
         if isinstance(value, InSeconds)
-    )
-    if (model, using, times) not in _statements:
-        _statements[model, using, times] = _composed(row, fields, using)
-    statement = _statements[model, using, times]
+    }
+    key = model, using, tuple(times)
+    if key not in _statements:
+        _statements[key] = _composed(row, fields, using)
+    statement = _statements[key]
     # Receivers of these signals expect save().
     if statement is None or any(s.has_listeners(model) for s in (pre_save, post_save)):
         if before:
             run(connection, before)
         row.save(force_insert=True, using=using)
-        return
-    parameters = [
-        value
-        if type(value) in _PLAIN
-        else value.parameter(connection)
-        if isinstance(value, InSeconds)
-        else field.get_db_prep_save(value, connection)
-        for field, value in zip(fields, values, strict=True)
-    ]
-    row.pk = run(connection, before, (statement, parameters))
-    row._state.adding = False
-    row._state.db = using
+    else:
+        of_times = iter(clock.parameters(times.values(), connection))
+        parameters = [
+            value
+            if type(value) in _PLAIN
+            else next(of_times)
+            if isinstance(value, InSeconds)
+            else field.get_db_prep_save(value, connection)
+            for field, value in zip(fields, values, strict=True)
+        ]
+        row.pk = run(connection, before, (statement, parameters))
+        row._state.adding = False
+        row._state.db = using
+    for name, value in times.items():
+        setattr(row, name, timezone.now() + value.delta)
 
 
 def savepoint(using: str) -> AbstractContextManager[None]:

@@ -167,9 +167,7 @@ def _row(
         call_by = InSeconds(min(receiver.options.at_most or 0 for _, receiver in members))
     values += [*key, len(members), 0, 0, False, "", "", 0]
     times = (due, NOW, NOW, quiet, call_by)
-    # The same time has the same parameter: on SQLite it is the clock of this machine.
-    parameters = {id(time): time.parameter(connection) for time in times}
-    values += [parameters[id(time)] for time in times]
+    values += clock.parameters(times, connection)
     places = ["%s"] * (len(_COLUMNS) - len(times)) + [clock.sql(connection)] * len(times)
     return f"({', '.join(places)})"
 

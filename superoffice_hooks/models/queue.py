@@ -26,16 +26,14 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
 from django.db import connections, router
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from .. import conf
-from .clock import NOW, InSeconds
+from .clock import NOW, in_seconds
 from .event import Event
 from .event_queryset import EventQuerySet
 from .queued import Queued
@@ -68,9 +66,14 @@ def host() -> str:
     return socket.gethostname()[:60]
 
 
+@cache
 def this_process() -> str:
     """Return the name of this process, as ``begun_by`` shows it."""
     return f"{host()} pid {os.getpid()}"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=this_process.cache_clear)
 
 
 def place_of_new() -> dict[str, Any]:
@@ -78,7 +81,7 @@ def place_of_new() -> dict[str, Any]:
     settings = conf.current()
     # Left to the queue of tasks; if that loses it, it is due when a lease would have ended.
     is_task = settings.DISPATCH == "task"
-    return {"next_attempt_at": InSeconds(settings.LEASE_SECONDS if is_task else 0)}
+    return {"next_attempt_at": in_seconds(settings.LEASE_SECONDS if is_task else 0)}
 
 
 def place_begun(*, alone: bool = False) -> dict[str, Any]:
@@ -88,22 +91,12 @@ def place_begun(*, alone: bool = False) -> dict[str, Any]:
     """
     return {
         "alone": alone,
-        "next_attempt_at": InSeconds(conf.current().LEASE_SECONDS),
+        "next_attempt_at": in_seconds(conf.current().LEASE_SECONDS),
         "claim": new_token(),
         "attempts": 1,
         "begun_at": NOW,
         "begun_by": this_process(),
     }
-
-
-def note_begun(event: Event, claimed_at: float) -> None:
-    """Note in an event that was stored as begun when that was, by the clock of this machine.
-
-    ``claimed_at`` is the monotonic time before it was stored.
-    """
-    event.claimed_at = claimed_at
-    event.begun_at = timezone.now()
-    event.next_attempt_at = event.begun_at + timedelta(seconds=conf.current().LEASE_SECONDS)
 
 
 def rows(model: type[Queued]) -> QuerySet[Any]:
@@ -123,7 +116,7 @@ def renew(claims: Mapping[int, int | None], model: type[Queued] = Event) -> int:
     holds one row while it waits for another can end in a deadlock with the lane that concludes it.
     """
     features = connections[using()].features
-    columns = {"next_attempt_at": InSeconds(conf.current().LEASE_SECONDS)}
+    columns = {"next_attempt_at": in_seconds(conf.current().LEASE_SECONDS)}
     renewed = 0
     for token in {token for token in claims.values() if token is not None}:
         keys = [key for key, of in claims.items() if of == token]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from .. import conf
 from . import queue
-from .clock import NOW, InSeconds
+from .clock import NOW, InSeconds, in_seconds
 from .event import Event
 from .queued import Queued
 from .updating import SQL, Update, run
@@ -88,7 +88,7 @@ def renew(row: Queued) -> Step:
 
 
 def _renewed() -> dict[str, Any]:
-    return {"next_attempt_at": InSeconds(conf.current().LEASE_SECONDS)}
+    return {"next_attempt_at": in_seconds(conf.current().LEASE_SECONDS)}
 
 
 def finish(event: Event, status: Event.Status) -> Step:

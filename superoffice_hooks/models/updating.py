@@ -51,7 +51,7 @@ class Update:
                 assignments.append(f"{name} = {value}")
             elif isinstance(value, InSeconds):
                 assignments.append(f"{name} = {clock.sql(connection)}")
-                parameters.append(value.parameter(connection))
+                parameters += clock.parameters([value], connection)
             else:
                 assignments.append(f"{name} = %s")
                 is_time = isinstance(value, datetime)
