@@ -140,7 +140,7 @@ class Event(Queued):
         """Return whether any newer event of the same record has come in."""
         return self._of_record().placed("gt", self._value).exists()
 
-    @property
+    @cached_property
     def changes(self) -> tuple[str, ...]:
         """Return the names of the changed fields, case and order as sent. Empty means unknown."""
         return changed_names(self.payload)

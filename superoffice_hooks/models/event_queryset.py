@@ -139,6 +139,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         """
         using = router.db_for_write(self.model)
         event = self.model(**_columns(delivery, notification), **place)
+        event.changes = notification.changes
         if conf.is_late(event.occurred_at, event.received_at):
             event.skip_as_late()
         try:

@@ -27,6 +27,10 @@ KEYS_OF_EVENT = (
 )
 """The keys of a body that say which event it is, and of which record; no values."""
 
+_NAME = "Event"
+_TEXTS = {_NAME: 100, "ContextIdentifier": 100, "WebhookName": 255}
+_NUMBERS = ("PrimaryKey", "ChangedByAssociateId")
+
 # Any constant would do: it keeps the ids we derive apart from everybody else's.
 _DERIVED_IDS = UUID("6c0b1d5e-3a63-5d2f-9a55-7a2c7f6f1d0b")
 
@@ -102,32 +106,38 @@ class Body:
                 " the body has the original."
             )
 
-    def text(self, key: str, limit: int, *, is_name: bool = False) -> str:
-        """Return a text; a name as all of them are stored: in one line, in lower case."""
-        text = self.payload.get(key)
-        if text is None:
-            text = ""
-        elif not isinstance(text, str):
-            self.problems.append(f"{key} is not text.")
-            text = ""
-        if is_name:
-            # Before it is cut: lower case can be longer, as that of a dotted capital I.
-            text = " ".join(text.lower().split())
-        if len(text) > limit:
-            self.problems.append(f"{key} is longer than {limit} characters and was cut.")
-            text = text[:limit].rstrip() if is_name else text[:limit]
-        return text
+    def texts(self) -> list[str]:
+        """Return the name of the event, its tenant and its webhook."""
+        texts = []
+        for key, limit in _TEXTS.items():
+            text = self.payload.get(key)
+            if text is None:
+                text = ""
+            elif not isinstance(text, str):
+                self.problems.append(f"{key} is not text.")
+                text = ""
+            if key == _NAME:
+                # As all names are stored. Before it is cut: lower case can be longer, as that of a
+                # dotted capital I.
+                text = " ".join(text.lower().split())
+            if len(text) > limit:
+                self.problems.append(f"{key} is longer than {limit} characters and was cut.")
+                text = text[:limit].rstrip() if key == _NAME else text[:limit]
+            texts.append(text)
+        return texts
 
-    def integer(self, key: str) -> int | None:
-        value = self.payload.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            value = int(value)
-        if type(value) is int and value in BIGINT:
-            return value
-        self.problems.append(f"{key} is not a 64-bit number.")
-        return None
+    def numbers(self) -> list[int | None]:
+        """Return the primary key of the record and the associate who changed it."""
+        numbers: list[int | None] = []
+        for key in _NUMBERS:
+            value = self.payload.get(key)
+            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+                value = int(value)
+            is_number = type(value) is int and value in BIGINT
+            if not (is_number or value is None):
+                self.problems.append(f"{key} is not a 64-bit number.")
+            numbers.append(value if is_number else None)
+        return numbers
 
     def guid(self, key: str) -> UUID | None:
         value = self.payload.get(key)
@@ -153,8 +163,8 @@ class Body:
         return time
 
     def changes(self) -> tuple[str, ...]:
-        sent = self.payload.get("Changes")
         names = changed_names(self.payload)
+        sent = self.payload.get("Changes")
         if sent is None:
             return names
         if not isinstance(sent, list) or not all(isinstance(name, str) for name in sent):

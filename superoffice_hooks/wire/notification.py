@@ -116,11 +116,11 @@ class Notification:
             Unreadable: the body is no JSON object.
         """
         body = Body(delivery.body)
-        name = body.text("Event", 100, is_name=True)
+        name, tenant, webhook_name = body.texts()
         if not name:
             body.problems.append("The body names no event.")
         entity, action = event_names.split(name)
-        number = body.integer("PrimaryKey")
+        number, associate_id = body.numbers()
         if number is not None and not entity:
             # One rule for all: an event that has a number is of a record.
             number = None
@@ -132,9 +132,9 @@ class Notification:
             entity=entity,
             action=action,
             primary_key=number,
-            tenant=body.text("ContextIdentifier", 100),
-            associate_id=body.integer("ChangedByAssociateId"),
-            webhook_name=body.text("WebhookName", 255),
+            tenant=tenant,
+            associate_id=associate_id,
+            webhook_name=webhook_name,
             occurred_at=body.timestamp("Timestamp"),
             changes=body.changes(),
             payload=body.payload,
