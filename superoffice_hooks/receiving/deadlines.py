@@ -4,6 +4,7 @@ If the server is stopped or its host drops packets, a driver may wait for many m
 limit of the server helps. One thread of the process watches all connections that are waited for.
 """
 
+import math
 import os
 import socket
 import threading
@@ -25,6 +26,8 @@ class Deadlines:
         self._changed = threading.Condition()
         self._waiting: dict[int, tuple[float, int]] = {}
         self._numbers = count()
+        self._looks_at = math.inf
+        """When the watcher looks next, by the monotonic clock, if nobody notifies it."""
         self._watcher: threading.Thread | None = None
 
     @contextmanager
@@ -42,13 +45,13 @@ class Deadlines:
         number = next(self._numbers)
         try:
             with self._changed:
-                was_idle = not self._waiting
-                self._waiting[number] = time.monotonic() + seconds, descriptor
+                until = time.monotonic() + seconds
+                self._waiting[number] = until, descriptor
                 if self._watcher is None:
                     name = "superoffice_hooks deadlines"
                     self._watcher = threading.Thread(target=self._watch, name=name, daemon=True)
                     self._watcher.start()
-                elif was_idle:
+                elif until < self._looks_at:
                     self._changed.notify()
             yield
         finally:
@@ -68,8 +71,12 @@ class Deadlines:
                     if until <= now:
                         del self._waiting[number]
                         _end(descriptor)
-                nearest = min((until for until, _ in self._waiting.values()), default=None)
-                self._changed.wait(None if nearest is None else max(0.0, nearest - now))
+                # That of a wait which ends before stays: to wake a thread costs more than a query.
+                self._looks_at = min(
+                    (until for until, _ in self._waiting.values()), default=math.inf
+                )
+                nearest = None if self._looks_at == math.inf else max(0.0, self._looks_at - now)
+                self._changed.wait(nearest)
 
 
 def _end(descriptor: int) -> None:
