@@ -6,11 +6,11 @@ to say where a body ends. Many servers decode the chunks, end ``wsgi.input`` whe
 and set ``wsgi.input_terminated``.
 """
 
-from collections.abc import Callable
-
 from django.http import HttpRequest
 
 from ..exceptions import Refused
+
+_NOT_READABLE = "body not readable"
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
@@ -23,43 +23,29 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     meta = request.META
     header = str(meta.get("CONTENT_LENGTH") or "")
     length = int(header) if header.isascii() and header.isdigit() else None
-    is_chunked = bool(meta.get("wsgi.input_terminated")) or "HTTP_TRANSFER_ENCODING" in meta
-    if "wsgi.input" in meta and length is None and is_chunked:
-        return _read_chunked(request, limit)
-    if hasattr(request, "_body"):
+    has_coding, is_terminated = "HTTP_TRANSFER_ENCODING" in meta, meta.get("wsgi.input_terminated")
+    if "wsgi.input" in meta and length is None and (has_coding or is_terminated):
+        # Only the server, or the body itself, says where it ends. Without the flag, a read may wait
+        # for ever for that end.
+        if not is_terminated:
+            raise Refused(_NOT_READABLE)
+        stream, least = meta["wsgi.input"], int(has_coding)
+    elif hasattr(request, "_body"):
         # A middleware read request.body, and Django kept it; the stream may be used up.
         return request.body[:limit]
-    if getattr(request, "_read_started", False):
+    elif getattr(request, "_read_started", False):
         raise Refused("body already read by a middleware")
-    body = _read(request.read, limit)
-    if len(body) < min(limit, length or 0):
-        raise _not_readable()
-    return body
-
-
-def _not_readable() -> Refused:
-    return Refused("body not readable")
-
-
-def _read_chunked(request: HttpRequest, limit: int) -> bytes:
-    """Return a body of which only the server, or the body itself, says where it ends."""
-    # Without this flag, a read may wait for ever for the end of the body.
-    if not request.META.get("wsgi.input_terminated"):
-        raise _not_readable()
-    body = _read(request.META["wsgi.input"].read, limit)
-    if not body and "HTTP_TRANSFER_ENCODING" in request.META:
-        raise _not_readable()
-    return body
-
-
-def _read(read: Callable[[int], bytes], limit: int) -> bytes:
-    """Read until the end; a stream may return less at a time than it has."""
-    parts = []
+    else:
+        stream, least = request, length or 0
+    parts, left = list[bytes](), limit
     try:
-        while limit > 0 and (part := read(limit)):
+        # A stream may return less at a time than it has.
+        while left > 0 and (part := stream.read(left)):
             parts.append(part)
-            limit -= len(part)
+            left -= len(part)
     # The sender is gone, or its chunks are malformed.
     except OSError as error:
-        raise _not_readable() from error
+        raise Refused(_NOT_READABLE) from error
+    if limit - left < min(limit, least):
+        raise Refused(_NOT_READABLE)
     return b"".join(parts)
