@@ -7,6 +7,7 @@ administrators, so error answers have no body.
 
 import ipaddress
 from dataclasses import replace
+from functools import lru_cache
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -18,7 +19,6 @@ from django.views.decorators.http import require_POST
 from . import conf
 from .dispatcher import Place
 from .exceptions import NotStored, Refused
-from .models import Event
 from .receiving import deliveries
 from .receiving.reading import read_body
 from .receiving.taking import Taking, taking
@@ -34,30 +34,24 @@ logger = get_logger(__name__)
 @require_POST
 def webhook(request: HttpRequest, endpoint: str = conf.DEFAULT_ENDPOINT) -> HttpResponse:
     """Store a delivery and answer; the dispatcher calls the receivers."""
-    place = Place()
-    event = None
+    place, event = Place(), None
+    taken = Taking(endpoint, _address(request.META.get("REMOTE_ADDR", "")))
     try:
-        with taking(endpoint, _remote_addr(request)) as taken:
-            answer, event = _take_in(request, taken, place)
+        with taking(taken):
+            try:
+                event = deliveries.receive(_delivery(request, taken), place.columns)
+                answer = HttpResponse("OK", content_type="text/plain")
+            except (Refused, NotStored) as refusal:
+                answer = HttpResponse(status=refusal.status_code)
+            except Exception:
+                # After 503 SuperOffice sends the event again, so an error of ours does not lose it.
+                logger.exception("A delivery to %s could not be taken in", taken.endpoint)
+                answer = HttpResponse(status=NotStored.status_code)
             taken.status_code = answer.status_code
     finally:
+        # Also if the process is told to end: the lane is kept for it.
         place.hand_over(event)
     return answer
-
-
-def _take_in(
-    request: HttpRequest, taken: Taking, place: Place
-) -> tuple[HttpResponse, Event | None]:
-    """Return the answer, and the event to dispatch now, if there is one."""
-    try:
-        event = deliveries.receive(_delivery(request, taken), place.columns)
-    except (Refused, NotStored) as refusal:
-        return HttpResponse(status=refusal.status_code), None
-    except Exception:
-        # After 503 SuperOffice sends the event again, so an error of ours does not lose it.
-        logger.exception("A delivery to %s could not be taken in", taken.endpoint)
-        return HttpResponse(status=NotStored.status_code), None
-    return HttpResponse("OK", content_type="text/plain"), event
 
 
 # Under ATOMIC_REQUESTS our row would vanish if anything else fails in the request, after the 200.
@@ -88,10 +82,11 @@ def _delivery(request: HttpRequest, taken: Taking) -> Delivery:
     return replace(delivery, body=body)
 
 
-def _remote_addr(request: HttpRequest) -> str | None:
+@lru_cache(maxsize=1000)
+def _address(peer: str) -> str | None:
     """Return the peer's address; None behind a Unix socket, where servers set none or nonsense."""
     try:
         # PostgreSQL's inet takes no IPv6 zone ("%eth0").
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
+        return str(ipaddress.ip_address(peer.partition("%")[0]))
     except ValueError:
         return None

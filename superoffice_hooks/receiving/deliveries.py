@@ -25,7 +25,7 @@ from . import spool
 from .pausing import pause
 from .redacting import redacted
 from .storing import DatabaseAway, NotStorable, store
-from .taking import Result, note, taking
+from .taking import Result, Taking, note, taking
 
 logger = get_logger(__name__)
 
@@ -105,7 +105,7 @@ def _store_spooled(name: str) -> Event | None:
         with spool.locked(name) as delivery:
             if delivery is None:
                 return None
-            with taking(delivery.endpoint, delivery.remote_addr, is_spooled=True):
+            with taking(Taking(delivery.endpoint, delivery.remote_addr, is_spooled=True)):
                 event = store(redacted(delivery), record, keep)
             spool.done(name)
     except spool.Damaged as error:
@@ -157,22 +157,6 @@ def verify(delivery: Delivery) -> Delivery:
     return replace(delivery, signed=True)
 
 
-def record(delivery: Delivery, place: Place | None = None) -> Event | None:
-    """Store a verified delivery as an event, a redelivery, or, if unreadable, a rejection.
-
-    Signed deliveries are never lost: a body that cannot be read or stored would be no better when
-    it is sent again, so it is kept as it is and acknowledged.
-
-    Returns the event if it should be dispatched now.
-    """
-    try:
-        event, is_due = as_event(delivery, place)
-    except Unreadable as error:
-        keep(delivery, str(error))
-        return None
-    return event if is_due else None
-
-
 def receive_again(rejection: Rejection, who: str) -> tuple[Event, bool]:
     """Parse a verified rejection again; replace its row by an event.
 
@@ -185,14 +169,14 @@ def receive_again(rejection: Rejection, who: str) -> tuple[Event, bool]:
     """
     remark = f"It was a rejection first ({rejection.reason}) and was parsed again by {who}."
     with own_transaction(queue.using()):
-        return as_event(redacted(rejection.take()), None, remark)
+        return record(redacted(rejection.take()), None, remark)
 
 
-def as_event(delivery: Delivery, place: Place | None, *remarks: str) -> tuple[Event, bool]:
-    """Return the event of a delivery, and whether it should be dispatched now.
+def record(delivery: Delivery, place: Place | None = None, *remarks: str) -> tuple[Event, bool]:
+    """Store a delivery as an event, or as a redelivery; return the event.
 
-    It should if it is new, not begun yet, or had failed. ``remarks`` are added to the problems of a
-    new event.
+    Also returns whether to dispatch it now: if it is new, not begun yet, or had failed. ``remarks``
+    are added to the problems of a new event.
 
     Raises:
         Unreadable: this version cannot read it, or the database cannot hold it.
@@ -223,7 +207,9 @@ def as_event(delivery: Delivery, place: Place | None, *remarks: str) -> tuple[Ev
 def keep(delivery: Delivery, reason: str) -> None:
     """Keep a delivery that makes no event, with its whole body.
 
-    An unsigned one, let in by ALLOW_UNSIGNED, is bounded like a refused one.
+    A body that cannot be read or stored would be no better when it is sent again, so it is kept as
+    it is and acknowledged. An unsigned one, let in by ALLOW_UNSIGNED, is bounded like a refused
+    one.
     """
     logger.error(
         "A delivery to %s was kept as a rejection: %s",

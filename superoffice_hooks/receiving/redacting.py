@@ -29,7 +29,9 @@ def redacted(delivery: Delivery, length: int | None = None) -> Delivery:
     """
     if length is not None:
         delivery = replace(delivery, body=delivery.body[:length])
-    rules: Any = conf.current().REDACT or ()
+    rules: Any = conf.current().REDACT
+    if not rules:
+        return delivery
     # A lone text is one name, not one a character.
     names = _names((rules,) if isinstance(rules, str) else tuple(rules))
     body, paths = redact(delivery.body, names) if names else (delivery.body, ())

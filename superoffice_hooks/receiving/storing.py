@@ -13,7 +13,7 @@ from ..exceptions import SuperOfficeHooksError
 from ..models import Event, errors, sessions
 from ..models.time_limits import STATEMENT_SECONDS, limited
 from ..wire.logs import get_logger
-from ..wire.notification import Delivery
+from ..wire.notification import Delivery, Unreadable
 from .deadlines import deadlines
 from .pausing import pause
 
@@ -25,7 +25,7 @@ _DEADLINE_SECONDS = STATEMENT_SECONDS + 1.0
 _MAX_DEAD_CONNECTIONS = 20
 """How many dead connections of a pool are replaced, one after the other."""
 
-Record = Callable[[Delivery], Event | None]
+Record = Callable[[Delivery], tuple[Event, bool]]
 Keep = Callable[[Delivery, str], None]
 
 
@@ -38,9 +38,15 @@ class NotStorable(SuperOfficeHooksError):
 
 
 def store(delivery: Delivery, record: Record, keep: Keep) -> Event | None:
-    """Return ``record(delivery)``, over a new connection if the current one is dead.
+    """Store a delivery, over a new connection if the current one is dead.
 
-    ``keep`` stores a delivery that breaks the connection.
+    Args:
+        delivery: one that is verified.
+        record: stores it as an event, which it returns, and whether to dispatch that now.
+        keep: stores one that is unreadable, or that breaks the connection.
+
+    Returns:
+        The event to dispatch now, if there is one.
 
     Raises:
         DatabaseAway: nothing was stored.
@@ -67,7 +73,12 @@ def _store(
     for is_second in (False, True):
         try:
             with deadlines.within(_DEADLINE_SECONDS, connection.connection):
-                return record(delivery)
+                try:
+                    event, is_due = record(delivery)
+                except Unreadable as error:
+                    keep(delivery, str(error))
+                    return None
+                return event if is_due else None
         except Exception as error:
             # If a working connection breaks twice in a row, it is the row: mysqlclient reports one
             # above max_allowed_packet in this way.

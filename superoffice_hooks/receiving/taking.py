@@ -63,22 +63,21 @@ What it raises is logged, and changes nothing. When it is left, the Taking says 
 _current: ContextVar[Taking | None] = ContextVar("superoffice_hooks_taking", default=None)
 
 
+def taking(taken: Taking) -> AbstractContextManager[None]:
+    """Return the block in which a delivery is taken in: what is logged in it names the delivery."""
+    block = about(endpoint=taken.endpoint, remote_addr=taken.remote_addr)
+    return _observed(taken, block) if around_deliveries else block
+
+
 @contextmanager
-def taking(
-    endpoint: str, remote_addr: str | None = None, *, is_spooled: bool = False
-) -> Iterator[Taking]:
-    """Enter ``around_deliveries`` for a delivery; what is logged meanwhile names it."""
-    taken = Taking(endpoint, remote_addr, is_spooled)
-    with about(endpoint=endpoint, remote_addr=remote_addr):
-        if not around_deliveries:
-            yield taken
-            return
-        token = _current.set(taken)
-        with ExitStack() as stack:
-            stack.callback(_current.reset, token)
-            for around in around_deliveries:
-                stack.enter_context(_harmless(around, taken))
-            yield taken
+def _observed(taken: Taking, block: AbstractContextManager[None]) -> Iterator[None]:
+    """Enter the block, and in it ``around_deliveries``."""
+    token = _current.set(taken)
+    with block, ExitStack() as stack:
+        stack.callback(_current.reset, token)
+        for around in around_deliveries:
+            stack.enter_context(_harmless(around, taken))
+        yield
 
 
 def note(result: Result, reason: str = "", event: Event | None = None) -> None:

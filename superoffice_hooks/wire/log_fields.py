@@ -34,27 +34,21 @@ _LONGEST = 300
 _noted: ContextVar[Mapping[str, Any] | None] = ContextVar("superoffice_hooks_log", default=None)
 
 
-class about:  # noqa: N801  (read as a word: with about(event=event))
+class about(dict[str, Any]):  # noqa: N801  (read as a word: with about(event=event))
     """Let the records that are logged in this block have fields, those of outer blocks included.
 
-    Args:
-        noted: fields and their values. ``event`` is an Event, and stands for all that is known of
-            it.
+    The keys are fields. ``event`` is an Event, and stands for all that is known of it.
     """
 
-    __slots__ = ("_noted", "_token")
-
-    def __init__(self, **noted: Any) -> None:
-        self._noted = noted
-        self._token: Token[Mapping[str, Any] | None] | None = None
+    __slots__ = ("_token",)
+    _token: Token[Mapping[str, Any] | None]
 
     def __enter__(self) -> None:
         outer = _noted.get()
-        self._token = _noted.set({**outer, **self._noted} if outer else self._noted)
+        self._token = _noted.set({**outer, **self} if outer else self)
 
     def __exit__(self, *error: object) -> None:
-        if self._token is not None:
-            _noted.reset(self._token)
+        _noted.reset(self._token)
 
 
 def fields(**noted: Any) -> dict[str, Any]:
