@@ -6,8 +6,7 @@ administrators, so error answers have no body.
 """
 
 import ipaddress
-from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
@@ -65,9 +64,9 @@ def _delivery(request: HttpRequest, taken: Taking) -> Delivery:
     Raises:
         Refused: the body cannot be read; the rejection is stored.
     """
-    delivery = Delivery(
+    delivery = partial(
+        Delivery,
         endpoint=storable_text(taken.endpoint),
-        body=b"",
         headers=request.headers,
         remote_addr=taken.remote_addr,
         received_at=timezone.now(),
@@ -76,10 +75,10 @@ def _delivery(request: HttpRequest, taken: Taking) -> Delivery:
     try:
         body = read_body(request, conf.current().MAX_BODY_BYTES + 1)
     except Refused as refusal:
-        deliveries.refuse(delivery, refusal.reason)
+        deliveries.refuse(delivery(body=b""), refusal.reason)
         raise
     taken.size = len(body)
-    return replace(delivery, body=body)
+    return delivery(body=body)
 
 
 @lru_cache(maxsize=1000)

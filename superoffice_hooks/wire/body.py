@@ -165,11 +165,11 @@ class Body:
     def changes(self) -> tuple[str, ...]:
         names = changed_names(self.payload)
         sent = self.payload.get("Changes")
-        if sent is None:
+        if sent is None or (isinstance(sent, list) and len(sent) == len(names)):
             return names
         if not isinstance(sent, list) or not all(isinstance(name, str) for name in sent):
             self.problems.append("Changes is not a list of names.")
-        elif len(sent) != len(names):
+        else:
             self.problems.append(
                 f"Changes has more than {MAX_CHANGES} names or {MAX_CHANGES_LENGTH} characters;"
                 " the rest counts for nothing."
