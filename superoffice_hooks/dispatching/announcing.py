@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from django.db import connections
 from django.dispatch import Signal
 
 from ..exceptions import ends_the_process
-from ..models import Event, ReceiverRun
+from ..models import Event, ReceiverRun, queue
 from ..signals import event_failed, receiver_ran
 from ..wire.log_fields import fields
 from ..wire.logs import get_logger
@@ -18,7 +19,8 @@ def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any
     """Send a plain signal; nothing is recorded of it, and errors are logged."""
     key = event.pk
     try:
-        with Lent():
+        with Lent(connections[queue.using()]) as lent:
+            lent.watch()
             for receiver, error in signal.send_robust(sender=sender, event=event, **arguments):
                 if isinstance(error, Exception):
                     logger.error(

@@ -103,9 +103,10 @@ def _call(
     rides = atomic and (conclude is nothing or reads_committed(connection))
     committed: list[bool] = []
     connection.ensure_connection()
-    lent = Lent()
+    lent = Lent(connection)
     try:
         with lent, _own_transaction(connection, committed) if atomic else nullcontext():
+            lent.watch()
             # In the project's own language and time zone, not those of a request.
             zone = timezone.override(timezone.get_default_timezone())
             with translation.override(settings.LANGUAGE_CODE), zone:

@@ -1,7 +1,8 @@
 """Lending: a receiver uses the connections of this thread, and leaves them as they were."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from ..exceptions import SuperOfficeHooksError, ends_the_process
-from ..models import queue, sessions
+from ..models import sessions
 
 
 class LeftOpen(SuperOfficeHooksError):
@@ -23,6 +24,7 @@ class LeftOpen(SuperOfficeHooksError):
         )
 
 
+@dataclass(eq=False)
 class Lent:
     """A block in which the connections of this thread are lent to a receiver.
 
@@ -33,21 +35,26 @@ class Lent:
         LeftOpen: one was left in a transaction.
     """
 
-    def __init__(self) -> None:
-        self._own = connections[queue.using()]
-        self._changed: dict[str, Any] = {}
-        self.is_lost = False
-        """Whether the session of our own connection ended, which may have caused the error."""
+    own: BaseDatabaseWrapper
+    """Our own connection."""
+    is_lost: bool = False
+    """Whether its session ended, which may have caused the error."""
+    _changed: dict[str, Any] = field(default_factory=dict)
+    _watched: Sequence[BaseDatabaseWrapper] = ()
 
     def __enter__(self) -> "Lent":
         self._outer, _current.lent = getattr(_current, "lent", None), self
         self._lent = connections.all(initialized_only=True)
         # What surrounds us is not the receiver's.
         self._surrounded = {c.alias for c in self._lent if c.in_atomic_block}
-        self._session = self._own.connection
-        for connection in self._lent:
-            connection.execute_wrappers.append(self._look)
+        self._session = self.own.connection
         return self
+
+    def watch(self) -> None:
+        """Look at each statement from now on: it is one of the receiver."""
+        self._watched = self._lent
+        for connection in self._watched:
+            connection.execute_wrappers.append(self._look)
 
     def __exit__(
         self,
@@ -56,7 +63,7 @@ class Lent:
         frames: TracebackType | None,
     ) -> None:
         _current.lent = self._outer
-        for connection in self._lent:
+        for connection in self._watched:
             connection.execute_wrappers.remove(self._look)
         lent = [
             connection
@@ -65,7 +72,7 @@ class Lent:
         ]
         left = [connection for connection in lent if sessions.is_left_open(connection)]
         if error and not left:
-            self.is_lost = sessions.has_ended(self._session, self._own, error)
+            self.is_lost = sessions.has_ended(self._session, self.own, error)
         for connection in lent:
             if connection in left or self._is_changed(connection):
                 sessions.renew(connection)
