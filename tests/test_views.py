@@ -364,9 +364,9 @@ def test_under_atomic_requests_the_view_is_not_in_a_transaction(post, connect):
     in_transaction = []
     real = inserting.insert
 
-    def insert(event, using):
+    def insert(event, using, **options):
         in_transaction.append(connection.in_atomic_block)
-        real(event, using)
+        real(event, using, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("superoffice_hooks.models.event_queryset.insert", insert)

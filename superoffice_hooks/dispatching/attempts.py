@@ -100,7 +100,7 @@ class Attempt:
 
     def _make(self) -> bool:
         event = self.event
-        if event.is_test:
+        if not self._connected and event.is_test:
             return self._announce_test()
         if self._has_code and not self._begin(""):
             return False

@@ -19,7 +19,7 @@ from ..wire.notification import Delivery, Notification
 from . import handling, times
 from .changed_fields import ChangedField, ChangeSet
 from .clock import NOW
-from .inserting import insert, savepoint
+from .inserting import insert
 
 if TYPE_CHECKING:
     from .event import Event
@@ -143,8 +143,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         if conf.is_late(event.occurred_at, event.received_at):
             event.skip_as_late()
         try:
-            with savepoint(using):
-                insert(event, using)
+            insert(event, using, guarded=True)
         except IntegrityError:
             identity = {"event_id": event.event_id, "name": event.name, "endpoint": event.endpoint}
             if original := self.using(using).filter(**identity).first():

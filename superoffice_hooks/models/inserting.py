@@ -26,11 +26,19 @@ _PLAIN = (str, int, bool, type(None))
 """Drivers take these as they are, but for JSON columns, in which we have no bare ones."""
 
 
-def insert(row: models.Model, using: str, before: Sequence[Update] = ()) -> None:
+def insert(
+    row: models.Model, using: str, before: Sequence[Update] = (), *, guarded: bool = False
+) -> None:
     """Store a new row, in one statement.
 
     The value of a field may be ``InSeconds``; afterwards the attribute is that time by the clock of
-    this machine. ``before`` are run before it, in the same round trip where the driver can.
+    this machine.
+
+    Args:
+        row: the row.
+        using: the alias of the database.
+        before: what to run before it, in the same round trip where the driver can.
+        guarded: whether an IntegrityError leaves a surrounding transaction usable.
 
     Raises:
         IntegrityError: the row, or one with its unique key, is stored already.
@@ -48,23 +56,25 @@ def insert(row: models.Model, using: str, before: Sequence[Update] = ()) -> None
         _statements[key] = _composed(row, fields, using)
     statement = _statements[key]
     # Receivers of these signals expect save().
-    if statement is None or any(s.has_listeners(model) for s in (pre_save, post_save)):
-        if before:
+    is_for_save = statement is None or any(s.has_listeners(model) for s in (pre_save, post_save))
+    is_inside = guarded and connection.in_atomic_block
+    with transaction.atomic(using=using) if is_inside else nullcontext():
+        if statement is None or is_for_save:
             run(connection, before)
-        row.save(force_insert=True, using=using)
-    else:
-        of_times = iter(clock.parameters(times.values(), connection))
-        parameters = [
-            value
-            if type(value) in _PLAIN
-            else next(of_times)
-            if isinstance(value, InSeconds)
-            else field.get_db_prep_save(value, connection)
-            for field, value in zip(fields, values, strict=True)
-        ]
-        row.pk = run(connection, before, (statement, parameters))
-        row._state.adding = False
-        row._state.db = using
+            row.save(force_insert=True, using=using)
+        else:
+            of_times = iter(clock.parameters(times.values(), connection))
+            parameters = [
+                value
+                if type(value) in _PLAIN
+                else next(of_times)
+                if isinstance(value, InSeconds)
+                else field.get_db_prep_save(value, connection)
+                for field, value in zip(fields, values, strict=True)
+            ]
+            row.pk = run(connection, before, (statement, parameters))
+            row._state.adding = False
+            row._state.db = using
     for name, value in times.items():
         setattr(row, name, timezone.now() + value.delta)
 

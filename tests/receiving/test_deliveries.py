@@ -52,7 +52,7 @@ def test_an_error_of_ours_leaves_the_rejection(rejected):
 
 
 def test_an_event_the_database_cannot_hold_leaves_the_rejection(rejected, monkeypatch):
-    def insert(event, using):
+    def insert(event, using, **options):
         raise DatabaseError("value too long")
 
     rejection = rejected(body())
