@@ -1,4 +1,4 @@
-"""The rows: what arrived, which fields it says changed, and what came of it."""
+"""The rows: events and other deliveries, their changed fields, and the calls of receivers."""
 
 from . import wide_columns  # noqa: F401  (connects itself to the end of a migration)
 from .changed_fields import ChangedField, ChangeSet

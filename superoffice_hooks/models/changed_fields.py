@@ -1,8 +1,8 @@
 """Lists of changed fields, each distinct list stored once.
 
-SuperOffice repeats the same lists endlessly: a thousand tickets closed by one rule send a thousand
-times the same names. An Event points at its ChangeSet, so a list costs one foreign key and "which
-events changed ticket.priority" is an index look-up on every database.
+SuperOffice sends the same lists again and again: if a rule closes a thousand tickets, it sends the
+same names a thousand times. An Event refers to its ChangeSet. So a list takes one foreign key, and
+"which events changed ticket.priority" is a look-up in an index on every database.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from .transactions import own_transaction
 _NAME_LENGTH = 128
 # A tenant has some hundreds of distinct lists; each takes about 150 bytes here.
 _MAX_REMEMBERED = 10_000
-# Of the documented list of 47 names, 5 KB; lists that take more are identified anew each time.
+# The longest documented list, of 47 names, takes 5 KB. A longer one is identified anew each time.
 _MAX_BYTES_OF_A_LIST = 8_000
 
 
@@ -44,7 +44,7 @@ class ChangedField(models.Model):
                 fields=["entity", "name"], name="superoffice_changedfield_once"
             ),
         ]
-        # changed("priority") names no entity.
+        # For changed("priority"), which names no entity.
         indexes: ClassVar = [models.Index(fields=["name"], name="superoffice_changedfield_name")]
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
 
     MAX_FIELDS_OF_ENTITY = 1000
     MAX_FIELDS = 20_000
-    """Senders can make names up; the widest table of SuperOffice has some hundreds."""
+    """A sender can invent names. The widest table of SuperOffice has some hundreds."""
 
     def for_names(self, entity: str, names: Iterable[str]) -> "ChangeSet | None":
         """Return the stored ChangeSet of these names, in any order and case; None for no names."""
@@ -66,12 +66,12 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
         return self.model.from_db(router.db_for_write(self.model), ["id"], [key])
 
     def key_of(self, entity: str, names: tuple[str, ...]) -> tuple[int | None, int]:
-        """Return the key of the stored ChangeSet of these names, and how many had no room.
+        """Store the ChangeSet of these names; return its key, and how many names had no room.
 
-        The key is None for no names. Names are left out that would be one changed field too many.
+        The key is None for no names. Names are left out if they would make too many changed fields.
 
-        Takes no query if this process has seen the set stored, and no transaction surrounds us.
-        Inside one it always checks: the error of the foreign key would appear only at COMMIT.
+        It takes no query if this process has seen the set stored. Inside a transaction it always
+        takes one, because the error of the foreign key would appear only at COMMIT.
         """
         is_small = sum(map(getsizeof, names)) <= _MAX_BYTES_OF_A_LIST
         identify = _identified if is_small else _identified.__wrapped__
@@ -85,13 +85,13 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
             if len(allowed) < len(distinct):
                 return self.key_of(entity, allowed)[0], len(distinct) - len(allowed)
             self._write(key, entity, distinct, using)
-        # A set that is stored in a transaction may be rolled back, so it is not remembered.
+        # In a transaction, the set may be rolled back, so it is not remembered.
         if not in_transaction:
             remember(using, key)
         return key, 0
 
     def forget_if_gone(self, key: int | None) -> bool:
-        """Return whether a set is not stored any more, and if so, look for it again next time."""
+        """Return whether a set is not stored any more; if so, do not remember it."""
         using = router.db_for_write(self.model)
         if key is None or self.using(using).filter(pk=key).exists():
             return False
@@ -99,7 +99,7 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
         return True
 
     def _within_bounds(self, entity: str, names: tuple[str, ...], using: str) -> tuple[str, ...]:
-        """Return the names that are changed fields already, and of the others what has room."""
+        """Return the names that are stored as changed fields, and those others that have room."""
         fields = ChangedField.objects.using(using)
         of_entity = fields.filter(entity=entity)
         known = set(of_entity.filter(name__in=names).values_list("name", flat=True))
@@ -129,8 +129,8 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
 class ChangeSet(models.Model):
     """A distinct set of changed fields of one entity; its key is made from their names.
 
-    So every process knows the key of a set without a query, and no two sets can be mistaken for one
-    another, even after rows were deleted, flushed or restored.
+    So each process knows the key of a set without a query. A key always means the same set, even
+    after rows were deleted, flushed or restored.
     """
 
     id = models.BigIntegerField(primary_key=True, editable=False)
@@ -160,7 +160,7 @@ def _forget_all(**kwargs: Any) -> None:
 
 
 def remember(using: str, key: int) -> None:
-    """Note that a set is stored; of too many, all are forgotten."""
+    """Note that a set is stored. If there are too many, forget the others."""
     if len(_stored) >= _MAX_REMEMBERED:
         _stored.clear()
     _stored.add((using, key))
@@ -168,9 +168,10 @@ def remember(using: str, key: int) -> None:
 
 @lru_cache(maxsize=1000)
 def _identified(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
-    """Return the key of a list, as sent, and its distinct names; None if there are none.
+    """Return the key of a list of names, and its distinct names; None for no names.
 
-    63 bits of a digest: of a hundred thousand sets, two share one with a chance of 1 : 10^9.
+    The key has 63 bits of a digest. Among a hundred thousand sets, the chance that two have the
+    same key is 1 : 10^9.
     """
     distinct = sorted({_as_stored(name) for name in names} - {""})
     digest = hashlib.sha256("\n".join([entity, *distinct]).encode()).digest()
@@ -178,5 +179,5 @@ def _identified(entity: str, names: tuple[str, ...]) -> tuple[int | None, tuple[
 
 
 def _as_stored(name: str) -> str:
-    # Without line breaks: two sets must not have one digest.
+    # Without line breaks, which separate the names in the digest.
     return " ".join(name.lower().split())[:_NAME_LENGTH].rstrip()

@@ -1,4 +1,4 @@
-"""Claiming due events, or gatherings, for this process, the longest due first."""
+"""Claim due events, or gatherings, for this process, the longest due first."""
 
 import time
 from collections.abc import Callable, Collection
@@ -27,9 +27,9 @@ _Row = TypeVar("_Row", bound=Queued)
 _Due = TypeVar("_Due", bound=_IsDue)
 
 _FULL_LOOK_SECONDS = 30.0
-"""How long rows with an earlier time than those claimed last may be overlooked."""
+"""After how long a look begins at the first entry of the index again."""
 
-# What had begun has outlived its process.
+# A row that had begun has outlived its process.
 _DEATHS = SQL("deaths + CASE WHEN begun_at IS NOT NULL AND alone THEN 1 ELSE 0 END")
 _ALONE = SQL("CASE WHEN begun_at IS NOT NULL THEN TRUE ELSE alone END")
 
@@ -37,9 +37,9 @@ _ALONE = SQL("CASE WHEN begun_at IS NOT NULL THEN TRUE ELSE alone END")
 class Taker(Generic[_Row]):
     """Claims due rows of one model, the longest due first.
 
-    Finished rows leave entries in the index until the database cleans up, all of them before
-    those that are due. So a look begins where the last one did. It begins at the first entry only
-    now and then, or if nothing else is due.
+    Finished rows leave entries in the index until the database cleans up. These stand before the
+    entries of due rows. So a look begins where the last one did. It begins at the first entry only
+    every 30 seconds, or if nothing else is due.
     """
 
     def __init__(self, model: type[_Row]) -> None:
@@ -77,8 +77,8 @@ def take_rows(
 ) -> list[_Row]:
     """Claim up to ``limit`` due rows for this process, the longest due first.
 
-    Where the database can, rows that another process is about to claim are skipped instead of
-    waited for.
+    Where the database can, it skips rows that another process is about to claim, and does not wait
+    for them.
 
     Args:
         model: Event or Gathering.

@@ -1,7 +1,7 @@
-"""The database's clock: what is due, and for how long something is claimed, is decided by it alone.
+"""The clock of the database. It alone decides what is due, and how long a claim lasts.
 
-The clocks of several machines differ, sometimes by minutes; that of their database is one. It is
-read as each statement begins: PostgreSQL's ``now()`` is the start of the transaction instead, and
+The clocks of several machines differ, sometimes by minutes, and they share one database. Its clock
+is read when a statement begins. PostgreSQL's ``now()`` would be the start of the transaction, and
 Django's ``Now()`` on MariaDB is in the time zone of the session.
 """
 
@@ -41,7 +41,7 @@ in_seconds = lru_cache(maxsize=100)(InSeconds)
 
 
 def sql(connection: BaseDatabaseWrapper) -> str:
-    """Return the expression for the time by the database's clock; its parameter shifts it."""
+    """Return the SQL for the time by the database's clock; its parameter is added to it."""
     match connection.vendor:
         case "postgresql":
             return "(statement_timestamp() + %s * interval '1 second')"
@@ -72,6 +72,6 @@ def is_constant(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _utc_offset() -> float:
-    """Return the offset of the project's time zone, in which naive columns are, in seconds."""
+    """Return the offset of the project's time zone in seconds, for columns with naive times."""
     offset = datetime.now(timezone.get_default_timezone()).utcoffset()
     return (offset or timedelta()).total_seconds()

@@ -26,11 +26,11 @@ REASONS = {
     "signature missing": _("signature missing"),
     "signature wrong": _("signature wrong"),
 }
-"""What pages call the reasons of refusals. Other reasons are errors, in English."""
+"""The names of the reasons of refusals on pages. Other reasons are errors, in English."""
 
 
 def in_words(reason: str) -> str:
-    """Return a reason in the language of the reader, if it has words for it."""
+    """Return a reason in the language of the reader, if it is translated."""
     return str(REASONS.get(reason, reason))
 
 
@@ -38,12 +38,12 @@ class RedeliveryManager(models.Manager["Redelivery"]):
     """Stores repeated deliveries, within bounds."""
 
     MAX_OF_ONE_EVENT = 20
-    """Bounded, because a signed body can be sent any number of times."""
+    """The limit, because a signed body can be sent any number of times."""
 
     def record(self, event: Event, delivery: Delivery, notification: Notification) -> "Redelivery":
-        """Note that an event was delivered again; its body only if it differs.
+        """Note that an event was delivered again. Its body is stored only if it differs.
 
-        Of one event the first and the newest are kept, and the others counted.
+        Of the redeliveries of an event, the first and the newest are kept, and the others counted.
         """
         differs = delivery.body != bytes(event.body)
         redelivery = self.create(
@@ -56,7 +56,7 @@ class RedeliveryManager(models.Manager["Redelivery"]):
         try:
             self._thin_out(event)
         except DatabaseError as error:
-            # Others hold the rows, and they thin out too; or the next redelivery does.
+            # Another process has locked the rows. It thins out too, or the next redelivery does.
             if errors.kind_of(error) != errors.Kind.BUSY:
                 raise
         return redelivery
@@ -68,14 +68,14 @@ class RedeliveryManager(models.Manager["Redelivery"]):
         if len(keys) <= self.MAX_OF_ONE_EVENT:
             return
         with own_transaction(using):
-            # Two processes may try to delete the same rows, and each counts those it did delete.
+            # Two processes may try to delete the same rows. Each counts those that it deleted.
             between = rows.filter(pk__in=keys[1 : 1 - self.MAX_OF_ONE_EVENT])
             number, _by_model = between.delete()
             rows.filter(pk=keys[0]).update(omitted=F("omitted") + number)
 
 
 class Redelivery(models.Model):
-    """A repeated delivery of an event: a retry, or another webhook's copy."""
+    """A repeated delivery of an event: a retry, or the copy of another webhook."""
 
     event = models.ForeignKey(
         Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="redeliveries"
@@ -84,7 +84,7 @@ class Redelivery(models.Model):
     retry = models.PositiveSmallIntegerField(_("retry"), null=True)
     webhook_name = IdentifierField(_("webhook"), max_length=255)
     body = models.BinaryField(_("body, where it differs"), null=True)
-    """Null if it does not differ; empty once it is pruned."""
+    """Null if it does not differ; empty after it was pruned."""
     omitted = models.PositiveIntegerField(default=0, editable=False)
     """How many redeliveries between this one and the next are not kept; 0 for all but the first."""
 
@@ -101,23 +101,23 @@ class Redelivery(models.Model):
 
 
 class RejectionManager(models.Manager["Rejection"]):
-    """Writes refused deliveries down, within bounds."""
+    """Stores refused deliveries, within bounds."""
 
     MAX_UNVERIFIED = 1000
     MAX_OF_ONE_SOURCE = 50
-    """How many are kept from one address for one reason, so that a flood from one place does not
-    displace SuperOffice's own wrong signatures, which a person needs."""
+    """How many are kept from one address for one reason. So a flood from one address does not
+    displace the wrong signatures of SuperOffice itself, which a person has to see."""
     TRIM_EVERY = 50
-    """After how many refusals a process deletes what is too many."""
+    """After how many refusals a process deletes those beyond the limits."""
     HEAD_BYTES = 1024
 
     _refused = itertools.count()
 
     def refuse(self, delivery: Delivery, reason: str) -> "Rejection | None":
-        """Store a refused delivery; return None if the database is out of reach.
+        """Store a refused delivery; return None if the database cannot take it.
 
-        Anybody on the internet can cause these, so only the head of the body is kept, only the
-        newest of each source, and usually one INSERT is all that it costs.
+        Anybody on the internet can cause these. So only the beginning of the body is stored, only
+        the newest rejections of each source are kept, and usually it takes one INSERT.
         """
         try:
             rejection = self._create(
@@ -130,7 +130,7 @@ class RejectionManager(models.Manager["Rejection"]):
         return rejection
 
     def trim(self) -> None:
-        """Delete the unverified rows beyond the newest of each source and of all together."""
+        """Delete unverified rows, except the newest of each source and the newest of all."""
         using = router.db_for_write(self.model)
         rows = self.using(using).filter(verified=False).order_by("-pk")
         kept, of_source, excess = 0, Counter[tuple[str, str | None]](), []
@@ -144,7 +144,7 @@ class RejectionManager(models.Manager["Rejection"]):
             self.using(using).filter(pk__in=excess[start : start + 500]).delete()
 
     def keep(self, delivery: Delivery, reason: str) -> "Rejection":
-        """Keep a signed delivery that could not be made an event, with its whole body."""
+        """Store a signed delivery that cannot be read as an event, with its whole body."""
         return self._create(delivery, reason, verified=True, body=delivery.body)
 
     def _create(
@@ -162,7 +162,7 @@ class RejectionManager(models.Manager["Rejection"]):
 
 
 class Rejection(models.Model):
-    """A delivery that made no event, and why."""
+    """A delivery that made no event, and the reason."""
 
     received_at = models.DateTimeField(_("received at"))
     endpoint = IdentifierField(_("endpoint"), max_length=50)
@@ -188,14 +188,14 @@ class Rejection(models.Model):
         return gettext("%(reason)s at %(when)s") % {**shown, "when": _shown(self.received_at)}
 
     def take(self) -> Delivery:
-        """Delete the row and return the delivery it kept; to be called inside a transaction.
+        """Delete the row and return its delivery; to be called inside a transaction.
 
-        Of several processes that saw the same row, one succeeds.
+        If several processes do so with the same row, one of them succeeds.
 
         Raises:
             DoesNotExist: the delivery is unsigned, or the row is gone.
         """
-        # Read before the row is gone: a list may have left the body in the database.
+        # Read before the row is deleted: a list may have deferred the body.
         delivery = Delivery(
             endpoint=self.endpoint,
             body=bytes(self.body),

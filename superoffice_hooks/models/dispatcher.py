@@ -1,4 +1,4 @@
-"""The dispatcher: a loop that dispatches, in a web process or alone, as it was last seen."""
+"""The dispatcher: a loop that dispatches, in a web process or alone, and when it was last seen."""
 
 import os
 from datetime import datetime, timedelta
@@ -11,29 +11,29 @@ from .clock import NOW, InSeconds
 from .queue import host
 
 SEEN_EVERY_SECONDS = 60
-"""How often a dispatcher notes that it lives."""
+"""How often a dispatcher notes that it is alive."""
 
 GONE_AFTER_SECONDS = 3 * SEEN_EVERY_SECONDS
-"""How long after it was last seen it counts as gone."""
+"""How long after it was last seen a dispatcher counts as dead."""
 
 _FORGOTTEN_AFTER_SECONDS = 24 * 3600
 _MAX = 200
 
 
 class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
-    """Dispatchers, by whether they live."""
+    """Dispatchers, alive or not."""
 
     def living(self) -> Self:
         """Return those that were seen lately."""
         return self.filter(seen_at__gte=InSeconds(-GONE_AFTER_SECONDS))
 
     def newest(self) -> Self:
-        """Return those that were seen last, with the time by the database's clock."""
+        """Return the last ones that were seen, with the time by the database's clock."""
         return self.annotate(now=InSeconds(0)).order_by("-seen_at", "pk")[:_MAX]
 
 
 class Dispatcher(models.Model):
-    """One dispatching loop; the row is deleted when it ends as it should."""
+    """One dispatching loop. Its row is deleted when the loop ends, unless the process dies."""
 
     class Kind(models.TextChoices):
         """Where a loop runs."""
@@ -65,7 +65,7 @@ class Dispatcher(models.Model):
 
     @property
     def is_living(self) -> bool:
-        """Return whether it was seen lately, as far as ``newest`` has read."""
+        """Return whether it was seen lately, in a row that ``newest`` has read."""
         return self.seen_at >= self.now - timedelta(seconds=GONE_AFTER_SECONDS)
 
     @classmethod
@@ -74,7 +74,7 @@ class Dispatcher(models.Model):
         return cls(kind=kind, host=host(), pid=os.getpid(), lanes=lanes)
 
     def note_seen(self) -> None:
-        """Note that the loop lives; the first time, forget those that are long gone."""
+        """Note that the loop is alive; the first time, delete rows that are a day old."""
         rows = type(self).objects.using(router.db_for_write(type(self)))
         seen: dict[str, datetime | InSeconds | int] = {"seen_at": NOW, "hung": self.hung}
         if self.pk and rows.filter(pk=self.pk).update(**seen):
@@ -91,6 +91,6 @@ class Dispatcher(models.Model):
         ).pk
 
     def note_end(self) -> None:
-        """Delete the row: the loop ends."""
+        """Delete the row, because the loop ends."""
         if self.pk:
             type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk).delete()

@@ -1,9 +1,9 @@
-"""What an error of the database means, by its code.
+"""The kinds of errors of a database, by the code of the error.
 
-Drivers do not agree on classes: psycopg's error for a read-only server is an ``InternalError``, and
-mysqlclient's for a character that a column cannot hold is an ``OperationalError``. The codes are
-SQLSTATEs (PostgreSQL manual, appendix A), MySQL's and MariaDB's error numbers, and SQLite's primary
-result codes.
+The class of an error does not say its kind. psycopg's error for a read-only server is an
+``InternalError``, and mysqlclient's for a character that a column cannot hold is an
+``OperationalError``. The codes are SQLSTATEs (PostgreSQL manual, appendix A), MySQL's and MariaDB's
+error numbers, and SQLite's primary result codes.
 """
 
 from enum import Enum
@@ -11,28 +11,28 @@ from typing import Any
 
 
 class Kind(Enum):
-    """What is wrong."""
+    """The kind of an error."""
 
     GONE = "gone"
     """The connection is lost, or the server is read-only, shutting down, full or out of reach."""
     BUSY = "busy"
-    """A lock or a statement took too long, or two transactions were in each other's way."""
+    """A lock or a statement took too long, or two transactions were in conflict."""
     SCHEMA = "schema"
-    """A table or column is missing, or may not be used: migrations are under way."""
+    """A table or column is missing, or may not be used: migrations are running."""
     ROW = "row"
     """The database works and does not accept this row."""
     UNKNOWN = "unknown"
 
 
 def kind_of(error: BaseException) -> Kind:
-    """Return what an error means."""
+    """Return the kind of an error."""
     if (state := _sqlstate(error)) is not None:
         return _of_sqlstate(state)
     if (code := _sqlite_code(error)) is not None:
         return _of_sqlite(code, str(error))
     if (number := _mysql_number(error)) is not None:
         return _of_mysql(number)
-    # Without a code: psycopg lost the connection or could not make one; a NUL in a text.
+    # Errors without a code: psycopg has no connection, or a text has a NUL.
     names = _class_names(error)
     if "Error" in names and not names.isdisjoint({"OperationalError", "InterfaceError"}):
         return Kind.GONE
@@ -56,7 +56,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_victim(error: BaseException) -> bool:
-    """Return whether the database undid a transaction for the sake of another one.
+    """Return whether the database undid a transaction because of a conflict with another one.
 
     The same transaction may succeed if it is repeated.
     """
@@ -64,16 +64,16 @@ def is_victim(error: BaseException) -> bool:
 
 
 def wants_fresh_connection(error: BaseException) -> bool:
-    """Return whether a new connection may do better.
+    """Return whether the same statement may succeed on a new connection.
 
-    It may lead to another server, has no old plans, and none of the settings that other code has
-    left in the session: a search path, a role.
+    A new connection may lead to another server. It has no old plans, and none of the settings that
+    other code has left in the session: a search path, a role.
     """
     return kind_of(error) in (Kind.GONE, Kind.SCHEMA)
 
 
 _STALE = ("0A000", "26000", "42P05")
-"""A plan or a prepared statement of this connection is out of date, or not its own."""
+"""A plan or a prepared statement is out of date, or belongs to another connection."""
 
 _GONE_STATES = ("08", "25006", "25P03", "25P04", "28", "3D000", "53", "57P", "58", "XX")
 _BUSY_STATES = ("55P03", "57014", "40001", "40P01", "55006")
@@ -101,7 +101,7 @@ _SQLITE_SCHEMA = ("no such table", "no such column", "has no column named")
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE that psycopg (3 or 2) noted."""
+    """Return the SQLSTATE of an error of psycopg 3 or 2."""
     for source in (error.__cause__, error):
         state: Any = getattr(source, "sqlstate", None) or getattr(source, "pgcode", None)
         if isinstance(state, str):
@@ -110,7 +110,7 @@ def _sqlstate(error: BaseException) -> str | None:
 
 
 def _sqlite_code(error: BaseException) -> int | None:
-    """Return SQLite's primary result code; the higher bits say more than is needed."""
+    """Return SQLite's primary result code: the lowest eight bits of the code."""
     for source in (error.__cause__, error):
         code = getattr(source, "sqlite_errorcode", None)
         if isinstance(code, int):
@@ -125,7 +125,7 @@ def _mysql_number(error: BaseException) -> int | None:
 
 
 def _class_names(error: BaseException) -> set[str]:
-    """Return the names of an error's classes: Django and all drivers use those of PEP 249."""
+    """Return the names of an error's classes. Django and all drivers use the names of PEP 249."""
     return {kind.__name__ for kind in type(error).__mro__}
 
 

@@ -24,11 +24,11 @@ from .queued import Queued
 class Event(Queued):
     """Something that happened in SuperOffice, identified by its EventId.
 
-    The queue is ``next_attempt_at``, and ``models.queue`` has the steps through it.
+    Its place in the queue is ``next_attempt_at``; see ``models.queue``.
     """
 
     class Status(models.TextChoices):
-        """What came of an event so far."""
+        """What has come of an event so far."""
 
         PENDING = "pending", _("pending")
         WAITING = "waiting", _("waiting")
@@ -38,7 +38,7 @@ class Event(Queued):
         HANDLED = "handled", _("handled")
 
     DONE = (Status.SUCCEEDED, Status.SKIPPED, Status.HANDLED)
-    """Finished, with nothing left to do."""
+    """The statuses of finished events that no person has to look at."""
 
     entity = IdentifierField(_("entity"), max_length=100)
     primary_key = models.BigIntegerField(_("primary key"), null=True)
@@ -75,11 +75,11 @@ class Event(Queued):
     """When its body, headers and tracebacks were pruned; null if they were not."""
 
     first_of_call: "Event | None" = None
-    """The first event of the call that this one is the newest of; not stored."""
+    """In a call for several events, of which this one is the newest: the first one. Not stored."""
     changes_of_call: tuple[str, ...] = ()
     """The changed fields that the receiver was called with, if ``first_of_call`` is set."""
     values_of_call: FieldValues | None = None
-    """The last value of each field that the events of the call have; if ``first_of_call`` is."""
+    """The last value of each field in the events of the call, if ``first_of_call`` is set."""
 
     objects = models.Manager.from_queryset(EventQuerySet)()
 
@@ -102,8 +102,8 @@ class Event(Queued):
             # The events that still have a body, the oldest first.
             models.Index(fields=["pruned_at", "received_at"], name="superoffice_event_prune"),
             models.Index(fields=["received_at"], name="superoffice_event_received"),
-            # The newest of one name, status, tenant or endpoint, in the order of the admin's list.
-            # The first one also covers the counts of changed fields and of kinds of events.
+            # For lists of one name, status, tenant or endpoint, the newest first. The index by name
+            # also has all columns that the counts of changed fields and of kinds of events need.
             models.Index(
                 fields=["name", "received_at", "change_set", "is_own", "id"],
                 name="superoffice_event_name",
@@ -123,7 +123,7 @@ class Event(Queued):
 
     @property
     def happened_at(self) -> datetime:
-        """Return when it occurred, or when it was received if its timestamp is unreadable."""
+        """Return when it occurred; if its timestamp cannot be read, when it was received."""
         return self.occurred_at or self.received_at
 
     def previous(self) -> "Event | None":
@@ -155,8 +155,8 @@ class Event(Queued):
     def is_noise(self) -> bool:
         """Return whether only noise changed.
 
-        False if the changed fields are unknown, and if the action says more than "changed", as
-        sale.sold does.
+        It is False if the changed fields are unknown. It is also False if the action says more than
+        "changed", as in sale.sold.
         """
         return self.action == "changed" and bool(self.changes) and not self.significant_changes
 
@@ -167,18 +167,19 @@ class Event(Queued):
 
     @cached_property
     def field_values(self) -> FieldValues:
-        """Return the values SuperOffice sent along, decoded: ``event.field_values["Priority"]``.
+        """Return the values that SuperOffice sent, decoded: ``event.field_values["Priority"]``.
 
-        Names compare without case; ``.raw`` has the values as sent. Empty before SuperOffice 11.1.
+        The case of names does not count; ``.raw`` has the values as sent. SuperOffice before 11.1
+        sends no values.
         """
         return FieldValues.of(self.payload)
 
     def diff(self) -> dict[str, Change]:
         """Return each changed field's value before and after this event, where SuperOffice sent it.
 
-        The value before is that of the record's previous event. If the changed fields are unknown,
-        returns the fields whose values differ. In a call for several events of a record, it is from
-        before the first of them.
+        The value before is from the record's previous event; in a call for several events of a
+        record, from the event before the first of them. If the changed fields are unknown, it
+        returns the fields whose values differ.
         """
         first = self.first_of_call
         before = (first or self).previous()
@@ -188,16 +189,16 @@ class Event(Queued):
 
     @property
     def is_in_queue(self) -> bool:
-        """Return whether it is due now or later, as far as this instance knows."""
+        """Return whether it is due now or later, by the columns of this instance."""
         return self.next_attempt_at is not None
 
     @property
     def is_finished(self) -> bool:
-        """Return whether no receiver is to be called any more, as far as this instance knows."""
+        """Return whether no receiver is to be called any more, by the columns of this instance."""
         return not self.is_in_queue and self.status != self.Status.WAITING
 
     def skip_as_late(self) -> None:
-        """Take an event that is not saved yet, and came too late, out of the queue."""
+        """Let an event that came too late, and is not stored yet, be stored as skipped."""
         self.status = self.Status.SKIPPED
         self.attempts, self.next_attempt_at, self.claim, self.begun_at = 0, None, None, None
         self.finished_at = self.received_at
@@ -217,7 +218,7 @@ class Event(Queued):
         return type(self).objects.using(router.db_for_write(type(self))).filter(pk=self.pk)
 
     def _marked(self, count: int) -> bool:
-        """Read what was marked, if anything was."""
+        """Read the columns again if the event was marked; return whether it was."""
         if count:
             columns = ["status", "handled_by", "handled_reason"]
             self.refresh_from_db(using=router.db_for_write(type(self)), fields=columns)

@@ -50,7 +50,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         first, *rest = event_names.parts(pattern)
         if not rest:
             return self.filter(name=first)
-        # The start narrows the index; the pattern decides.
+        # An index has the names with this start, and the pattern selects among them.
         events = self.filter(name__startswith=first)
         return events if rest == [""] else events.filter(name__matches=pattern)
 
@@ -69,8 +69,8 @@ class EventQuerySet(models.QuerySet["Event"]):
         if entity is not None:
             fields = fields.filter(entity=entity.lower())
         change_sets = ChangeSet.objects.using(self.db).filter(fields__in=fields).distinct()
-        # With the keys, a database knows how many events there are, and so whether to look them up
-        # or to scan from the newest. With a subquery it guesses, and may scan to the end.
+        # With the keys, a database knows how many events they have. So it knows whether to look
+        # them up or to scan from the newest. With a subquery it guesses, and may scan to the end.
         keys = list(change_sets.values_list("pk", flat=True)[: _MAX_KEYS + 1])
         return self.filter(change_set__in=keys if len(keys) <= _MAX_KEYS else change_sets)
 
@@ -86,7 +86,7 @@ class EventQuerySet(models.QuerySet["Event"]):
     def for_record(self, entity: str, primary_key: int, tenant: str | None = None) -> Self:
         """Return the events of one record, newest first: ``for_record("ticket", 527331)``.
 
-        Without a tenant: of the records with this number in every tenant.
+        Without a tenant, they are of all records with this number, one in each tenant.
         """
         events = self.filter(entity=entity.lower(), primary_key=primary_key)
         return (events if tenant is None else events.filter(tenant=tenant)).newest_first()
@@ -122,11 +122,11 @@ class EventQuerySet(models.QuerySet["Event"]):
         )
 
     def handle(self, *, who: str, reason: str) -> int:
-        """Note that a person has dealt with those that failed; return how many."""
+        """Mark the failed ones as handled by a person; return how many."""
         return handling.handle(self, who=who, reason=reason)
 
     def undo_handled(self, *, who: str) -> int:
-        """Let those that are handled be failed again; return how many."""
+        """Let the handled ones be failed again; return how many."""
         return handling.undo(self, who=who)
 
     def record(
@@ -134,8 +134,8 @@ class EventQuerySet(models.QuerySet["Event"]):
     ) -> "tuple[Event, bool]":
         """Store the event of a delivery; return it, and whether this delivery was its first.
 
-        ``place`` has the columns of the queue. An event that came too late is stored as skipped.
-        Takes one INSERT if the change set is known: the unique key detects duplicates.
+        ``place`` has the columns of the queue. An event that came too late is stored as skipped. It
+        takes one INSERT if the change set is known. The unique key detects duplicates.
         """
         using = router.db_for_write(self.model)
         event = self.model(**_columns(delivery, notification), **place)
@@ -155,7 +155,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 def _columns(delivery: Delivery, notification: Notification) -> dict[str, Any]:
-    """Return the columns of a new event, without its place in the queue."""
+    """Return the columns of a new event, except those of the queue."""
     change_set, omitted = ChangeSet.objects.key_of(notification.entity, notification.changes)
     problems = list(notification.problems)
     if omitted:
@@ -163,7 +163,7 @@ def _columns(delivery: Delivery, notification: Notification) -> dict[str, Any]:
             f"Changes has names that no event had before, too many: {omitted} of"
             " them are not searchable."
         )
-    # SuperOffice's local time is the project's, not that of the current request.
+    # SuperOffice's local time is in the project's time zone, not in that of the current request.
     zone = timezone.get_default_timezone()
     occurred_at = notification.occurred_at
     return {

@@ -14,7 +14,7 @@ from .fields import IdentifierField
 from .inserting import savepoint
 
 SEEN_EVERY_SECONDS = 10
-"""``last_seen`` lags behind by no more, so that a thousand failures do not wait for one row."""
+"""``last_seen`` is written no more often, so that a thousand failures do not wait for one row."""
 
 MAX_LENGTH = 255
 """How many characters are stored of an exception's name, and of a frame."""
@@ -37,31 +37,31 @@ class Fingerprint(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The group of a failure that has just come up."""
+    """The group of a failure that has just been recorded."""
 
     key: int
     """Its primary key."""
     opened: "FailureGroup | None" = None
-    """The group, if it did not exist before this failure, or was resolved, or muted until now."""
+    """The group, if this failure has opened it: it is new, was resolved, or its mute has ended."""
     is_reopened: bool = False
-    """Whether it existed before."""
+    """Whether the group that was opened is not new."""
 
 
 class FailureGroupQuerySet(models.QuerySet["FailureGroup"]):
-    """Failure groups, by what people said of them."""
+    """Failure groups, by their state."""
 
     def opened(self) -> Self:
-        """Return the groups that are open, those among them of which the mute has ended."""
+        """Return the groups that are open, or whose mute has ended."""
         group = FailureGroup.State
         return self.filter(Q(state=group.OPEN) | _mute_has_ended())
 
     def see(self, fingerprint: Fingerprint, error: str) -> Seen:
-        """Note a failure in its group, which is made if there is none.
+        """Note a failure in its group. The group is created if there is none.
 
-        Of several processes that meet a new cause at once, one opens its group.
+        If several processes have a failure with a new cause at once, one of them opens the group.
         """
         group = self.filter(fingerprint=fingerprint.key)
-        # The time is that of the clock that sets last_seen.
+        # The time is by the same clock as last_seen.
         known = group.annotate(time=InSeconds(0)).values_list("pk", "state", "last_seen", "time")
         if not (row := known.first()):
             try:
@@ -100,10 +100,10 @@ class FailureGroupQuerySet(models.QuerySet["FailureGroup"]):
 
 
 class FailureGroup(models.Model):
-    """Failures of one receiver with the same cause, and what people said of them."""
+    """Failures of one receiver with the same cause, and the state that a person gave them."""
 
     class State(models.TextChoices):
-        """What people said of a group."""
+        """The state of a group."""
 
         OPEN = "open", _("open")
         MUTED = "muted", _("muted")
@@ -120,14 +120,14 @@ class FailureGroup(models.Model):
     last_seen = models.DateTimeField(_("last seen"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
     muted_until = models.DateTimeField(_("muted until"), null=True)
-    """When a muted group is open again; null if it is muted until somebody says otherwise."""
+    """When a muted group is open again; null if it is muted until a person changes its state."""
     who = models.CharField(_("who"), max_length=_WHO_LENGTH, blank=True)
-    """The person who last said what state it is in."""
+    """The person who last set the state."""
     reason = models.TextField(_("reason"), blank=True)
     said = models.CharField(_("said"), max_length=10, choices=State, blank=True)
-    """The state that person set; a failure may have opened the group again since."""
+    """The state that the person set; a failure may have opened the group again since then."""
     said_at = models.DateTimeField(_("said at"), null=True)
-    """When that person said so."""
+    """When the person set it."""
     reopened_at = models.DateTimeField(_("reopened at"), null=True)
     """When a failure reopened it after that; null if none did."""
 
@@ -157,7 +157,7 @@ class FailureGroup(models.Model):
         return self.State.OPEN if state == self.State.MUTED and is_over else state
 
     def mute(self, *, who: str, reason: str, until: datetime | None = None) -> None:
-        """Say that its failures are known: no signal is sent, until that time if there is one."""
+        """Say that its failures are known: no signal is sent until this time; None: for good."""
         self._say(self.State.MUTED, who, reason, until)
 
     def resolve(self, *, who: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Field types, look-ups and the index that the models use."""
+"""The field types, the look-ups and the index of the models."""
 
 from typing import Any
 from uuid import UUID
@@ -19,16 +19,16 @@ def is_mariadb(connection: Any) -> bool:
 
 
 class IdentifierField(models.CharField):  # type: ignore[type-arg]
-    """Text that equals only itself, on MySQL and MariaDB too.
+    """Text that equals only itself, also on MySQL and MariaDB.
 
-    Their usual collations treat "Sales" and "sales", "bär" and "bar", "a" and "a " as equal. Then
-    one endpoint's event would be another's redelivery.
+    Their usual collations treat "Sales" and "sales", "bär" and "bar", "a" and "a " as equal. With
+    them, the event of one endpoint would be a redelivery of another's.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         parameters: dict[str, Any] = {**super().db_parameters(connection)}
         if connection.vendor == "mysql":
-            # Neither of them pads; each server has one of them.
+            # Neither ignores spaces at the end. MariaDB has the first, MySQL the second.
             parameters["collation"] = (
                 "utf8mb4_nopad_bin" if is_mariadb(connection) else "utf8mb4_0900_bin"
             )
@@ -36,9 +36,9 @@ class IdentifierField(models.CharField):  # type: ignore[type-arg]
 
 
 class Matches(models.Lookup):
-    """``name__matches="list.*.softdeleted"``: a name pattern, in lower case as names are stored.
+    """``name__matches="list.*.softdeleted"``: a pattern of names, in lower case as names are.
 
-    LIKE stays fast on every database with any number of stars; a regular expression does not.
+    LIKE is quick on every database, with any number of stars. A regular expression is not.
     """
 
     lookup_name = "matches"
@@ -58,7 +58,7 @@ def _escaped(text: str) -> str:
 
 
 class _WithoutCase(models.Lookup):
-    """Lets a look-up ignore case where the column's collation does not."""
+    """Lets a look-up ignore case, although the collation of the column does not."""
 
     def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         sql, parameters = self.as_sql(compiler, connection)
@@ -71,10 +71,10 @@ for _lookup in (IContains, IExact, IStartsWith):
 
 
 class GuidField(models.UUIDField):  # type: ignore[type-arg]
-    """A UUID of any version: SuperOffice may send any GUID, and we keep the one it sent.
+    """A UUID of any version: SuperOffice may send any GUID, and it is stored as it was sent.
 
-    MariaDB's own type refuses some, such as eccbc87e-4b5c-e2fe-2830-8fd9f2a7baf3 (version 14, of an
-    old variant). So there, the digits are stored as text.
+    The type of MariaDB refuses some, such as eccbc87e-4b5c-e2fe-2830-8fd9f2a7baf3 (version 14, of
+    an old variant). So there, the digits are stored as text.
     """
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
@@ -93,8 +93,8 @@ class GuidField(models.UUIDField):  # type: ignore[type-arg]
 class QueueIndex(models.Index):
     """An index of the rows whose first column is not null.
 
-    Databases without partial indexes, such as MariaDB, index all rows. Django would create no
-    index there.
+    On databases without partial indexes, such as MariaDB, it has all rows. A partial index of
+    Django's would not be created there.
     """
 
     def create_sql(

@@ -1,7 +1,8 @@
-"""The gathering: a receiver that is going to be called once for all events that have joined it.
+"""The gathering: one call of a receiver that is still to come, for all events that have joined it.
 
-An event joins with a receiver run that has the outcome ``joined``. A gathering stands in a queue of
-its own, with the same columns and steps as the events. It ends when it has no event any more.
+An event joins with a receiver run that has the outcome ``joined``. Gatherings have a queue of their
+own, with the same columns and steps as that of the events. A gathering ends when it has no event
+any more.
 """
 
 from typing import ClassVar
@@ -14,26 +15,26 @@ from .queued import Queued
 
 
 class Gathering(Queued):
-    """Events of one record that settle, or events that fill a batch, for one receiver."""
+    """Events of one record that settle, or events of a batch, for one receiver."""
 
     receiver = IdentifierField(_("receiver"), max_length=255)
     tenant = IdentifierField(_("tenant"), max_length=100)
     entity = IdentifierField(_("entity"), max_length=100)
     primary_key = models.BigIntegerField(_("primary key"))
-    """The record. A batch has the number 0 and no names; an event without a record is alone in its
-    gathering, whose number is its own primary key, negative."""
+    """The number of the record. A batch has 0, and no tenant or entity. An event without a record
+    has a gathering of its own, with the negative primary key of the event."""
     events = models.IntegerField(_("events"), default=0)
-    """How many events have joined and were not called yet; more, if some were deleted."""
+    """How many events have joined and wait for the call; too high if some were deleted."""
     first_event_at = models.DateTimeField(_("first event at"))
     """When the first of them joined."""
     last_event_at = models.DateTimeField(_("last event at"))
     """When the last of them joined."""
     quiet_at = models.DateTimeField(_("quiet at"))
-    """When it will have been quiet for long enough, if no further event joins."""
+    """When the receiver is called, if no further event joins."""
     call_by = models.DateTimeField(_("call by"))
     """When the receiver is called at the latest."""
     frozen_to = models.BigIntegerField(_("frozen to"), default=0, editable=False)
-    """The primary key of the last run that the call which has begun is for."""
+    """The primary key of the last run for which the call has begun."""
 
     class Meta:
         verbose_name = _("gathering")
@@ -55,7 +56,7 @@ class Gathering(Queued):
 
     @property
     def is_batch(self) -> bool:
-        """Return whether its events fill a batch."""
+        """Return whether it is a batch."""
         return not (self.entity or self.primary_key)
 
     @property

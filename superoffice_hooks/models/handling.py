@@ -1,4 +1,4 @@
-"""Failed events that a person has dealt with otherwise: who said so, when and why."""
+"""The handling of failed events by a person: who, when, and for what reason."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .event import Event
 
 _BATCH = 500
-"""Events that are marked in one transaction."""
+"""How many events are marked in one transaction."""
 _WHO_LENGTH = 255
 
 
@@ -40,9 +40,9 @@ class Handling(models.Model):
 
 
 def handle(events: "QuerySet[Event]", *, who: str, reason: str, batch: int = _BATCH) -> int:
-    """Mark those of the events as handled that have failed; return how many.
+    """Mark the failed ones of these events as handled; return how many.
 
-    Each ``batch`` of events is one transaction, so that many events are not locked for long.
+    Each ``batch`` of events is one transaction, so that no event is locked for long.
     """
     who = who[:_WHO_LENGTH]
     columns = {"status": "handled", "handled_by": who, "handled_reason": reason}
@@ -58,7 +58,7 @@ def handle(events: "QuerySet[Event]", *, who: str, reason: str, batch: int = _BA
 
 
 def undo(events: "QuerySet[Event]", *, who: str) -> int:
-    """Let those of the events be failed again that are handled; return how many."""
+    """Let the handled ones of these events be failed again; return how many."""
     columns = {"status": "failed", "handled_by": "", "handled_reason": ""}
     count = 0
     for handled, keys in _batches(events, _BATCH, status="handled"):
@@ -71,14 +71,14 @@ def undo(events: "QuerySet[Event]", *, who: str) -> int:
 
 
 def _runs(events: "QuerySet[Event]") -> Any:
-    """Return all receiver runs, whose module imports this one."""
+    """Return all receiver runs. Their module imports this one, so it cannot be imported here."""
     return events.model._meta.get_field("runs").related_model._default_manager.using(events.db)
 
 
 def _batches(
     events: "QuerySet[Event]", size: int, **state: Any
 ) -> "Iterator[tuple[QuerySet[Event], list[int]]]":
-    """Yield the events that are in this state, locked, each batch in a transaction of its own."""
+    """Yield the events in this state, and their keys: locked, each batch in a transaction."""
     keys = list(events.order_by("pk").values_list("pk", flat=True))
     stored = events.model._default_manager.using(router.db_for_write(events.model))
     for start in range(0, len(keys), size):

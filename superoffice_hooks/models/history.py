@@ -13,7 +13,7 @@ _SUCCEEDED = ReceiverRun.Outcome.SUCCEEDED
 _JOINED = ReceiverRun.Outcome.JOINED
 
 COLUMNS = ("receiver", "outcome", "attempt", "replay_id", "with_event")
-"""The columns of a run that count."""
+"""The columns of a run that a history needs."""
 
 
 class _Run(NamedTuple):
@@ -25,19 +25,19 @@ class _Run(NamedTuple):
 
     @property
     def is_of_event(self) -> bool:
-        """Return whether it was a call for this event alone, in its ordinary dispatch."""
+        """Return whether it was a call for this event alone, and in no replay."""
         return self.replay is None and self.with_event is None
 
     @property
     def has_failed_together(self) -> bool:
-        """Return whether it failed together with other events; for good, if it is the last run."""
+        """Return whether it failed in a call for several events; as the last run, it is final."""
         return self.outcome == ReceiverRun.Outcome.FAILED and self.with_event is not None
 
 
 class History:
-    """The runs of an event before an attempt; read unless it is the first one.
+    """The runs of an event before an attempt. They are read, unless it is the first attempt.
 
-    ``rows`` are those runs, if they were read already, in their order.
+    ``rows`` are these runs, in their order, if the caller has read them.
     """
 
     def __init__(self, event: Event | None, rows: Iterable[Any] | None = None) -> None:
@@ -45,33 +45,32 @@ class History:
         if rows is not None:
             self._runs = [_Run(*row) for row in rows]
         elif event and event.attempts > (event.begun_at is not None):
-            runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun)).filter(event=event)
-            self._runs = [_Run(*run) for run in runs.order_by("pk").values_list(*COLUMNS)]
+            self._runs = [_Run(*run) for run in _stored(event)]
         ordinary = [run for run in self._runs if run.replay is None]
         self.settled = {run.receiver for run in ordinary if run.outcome in ReceiverRun.SETTLED}
-        """The dotted paths of receivers that need no further call in the ordinary dispatch."""
+        """The dotted paths of the receivers that need no further call, besides replays."""
         self.joined = {run.receiver for run in ordinary if run.outcome == _JOINED}
         """Those of them that are going to be called with a gathering."""
         self.unsettled = {run.receiver for run in ordinary} - self.settled
-        """The dotted paths of receivers that were called and need another call."""
+        """The dotted paths of the receivers that were called and need another call."""
         last = {run.receiver: run for run in ordinary}
         together = {path for path, run in last.items() if run.has_failed_together}
         if self.unsettled - together:
-            # Their attempts are used up, and this one is made because of another receiver.
+            # They have no attempt left. This one is made because of another receiver.
             self.settled |= together
 
     def add(self, run: ReceiverRun) -> None:
-        """Add a run that was stored meanwhile."""
+        """Add a run that has been stored since then."""
         self._runs.append(_Run(*(getattr(run, name) for name in COLUMNS)))
 
     def called(self, attempt: int) -> set[str]:
-        """Return the dotted paths of the receivers whose call in this attempt came to an end."""
+        """Return the dotted paths of the receivers whose call in this attempt has ended."""
         return {r.receiver for r in self._runs if r.attempt == attempt and r.is_of_event}
 
     def used(self, event: Event, runs: Iterable[ReceiverRun]) -> int:
         """Return how many of its attempts an event has used up: those that failed, and deaths.
 
-        An attempt that was broken off by no fault of a receiver is not used up.
+        An attempt that was broken off through no fault of a receiver does not count.
         """
         failed = {run.attempt for run in runs}
         for run in self._runs:
@@ -82,11 +81,11 @@ class History:
     def conclusion(
         self, last: Mapping[str, str], *, has_receivers: bool
     ) -> tuple[Event.Status, str]:
-        """Return the status of an event after these outcomes; and the reason if it failed.
+        """Return the status of an event after these outcomes, and the reason if it failed.
 
-        ``last`` are the outcomes of the last runs, by receiver, which are not in the history yet.
-        The event waits while it has joined a gathering. It failed if the last run of any receiver
-        did, one that is not connected any more included. It was skipped if it has no receiver.
+        ``last`` has the outcomes of the last runs by receiver; these are not in the history yet. An
+        event that has joined a gathering is waiting. It has failed if the last run of a receiver
+        has, even if that receiver is not connected any more. Without any receiver it is skipped.
         """
         latest = self._latest() | dict(last)
         if _JOINED in latest.values():
@@ -102,7 +101,7 @@ class History:
     def _latest(self) -> dict[str, str]:
         """Return the outcome of each receiver's last run.
 
-        In the ordinary dispatch, a success counts as the last one, in any order of the rows.
+        Of the runs besides replays, a success counts as the last one, even if others follow it.
         """
         latest: dict[str, _Run] = {}
         for run in self._runs:
@@ -115,5 +114,9 @@ class History:
 def locked(event: Event) -> History:
     """Return the history as it is now, and keep it so until the surrounding transaction ends."""
     update(Event, {"id": SQL("id")}, [event.pk])
+    return History(None, _stored(event))
+
+
+def _stored(event: Event) -> Iterable[Any]:
     runs = ReceiverRun.objects.using(router.db_for_write(ReceiverRun)).filter(event=event)
-    return History(None, runs.order_by("pk").values_list(*COLUMNS))
+    return runs.order_by("pk").values_list(*COLUMNS)

@@ -1,9 +1,9 @@
-"""Inserting a row with a statement that is known.
+"""Insert a row with an INSERT that was composed before.
 
-``Model.save()`` composes its INSERT anew for each row, and for an event that takes Django as long
-as all else that storing it takes. So Django's compiler composes it for the first row, and the text
-serves for the rows that follow. Checked with Django 5.2; where the compiler returns anything but
-one statement with one parameter for each field, ``save()`` inserts each row.
+``Model.save()`` composes its INSERT anew for each row. For an event, that takes Django as long as
+all else that storing it takes. So Django's compiler composes it for the first row, and the next
+rows use the same text. If the compiler returns anything but one statement with one parameter for
+each field, ``save()`` inserts each row. Checked with Django 5.2.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from .updating import Update, run
 _statements: dict[tuple[type[models.Model], str, tuple[str, ...]], str | None] = {}
 
 _PLAIN = (str, int, bool, type(None))
-"""Drivers take these as they are, but for JSON columns, in which we have no bare ones."""
+"""Drivers take these as they are. For JSON columns they do not, but ours have none of these."""
 
 
 def insert(
@@ -85,7 +85,7 @@ def savepoint(using: str) -> AbstractContextManager[None]:
 
 
 def _composed(row: models.Model, fields: list[Any], using: str) -> str | None:
-    """Return the text that Django's compiler makes for such a row; None if it is for save()."""
+    """Return the INSERT that Django's compiler makes for such a row; None if it is for save()."""
     if list(row._meta.db_returning_fields) != [row._meta.pk]:
         return None
     query = InsertQuery(type(row))

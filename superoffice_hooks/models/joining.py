@@ -1,7 +1,7 @@
-"""Joining: an event's place among those that a receiver is going to be called with.
+"""Joining: let events join the gatherings with which receivers are going to be called.
 
-Everything that touches several of these rows locks them in the same order: events by primary key,
-then gatherings by their keys, then runs. So no two transactions wait for each other.
+All code that locks several of these rows locks them in the same order: events by primary key, then
+gatherings by their keys, then runs. So no two transactions wait for each other.
 """
 
 from collections import defaultdict
@@ -23,15 +23,15 @@ from .waiting import Due
 _WAITING = {"status": Event.Status.WAITING, "next_attempt_at": None, "claim": None, "alone": False}
 
 Joiner = tuple[Event | Due, Receiver]
-"""An event, and a receiver that is going to be called for it together with others."""
+"""An event, and a receiver that is going to be called for it and for others at once."""
 
 _RUNS_AT_ONCE = 500
 _IN_BULK = 10
-"""The runs of so many events of one gathering are written with a statement of their own."""
+"""From so many events of one gathering on, their runs are written with one statement."""
 
 
 class ClaimLost(Exception):
-    """Another process has an event that this one had claimed."""
+    """Another process has claimed an event that this process had claimed."""
 
 
 class _Key(NamedTuple):
@@ -69,10 +69,10 @@ def join(joiners: Collection[Joiner]) -> None:
 
 
 def leave_queue(events: Collection[Event]) -> None:
-    """Let claimed events wait for gatherings alone, inside a transaction.
+    """Let claimed events leave the queue and wait for gatherings, inside a transaction.
 
     Raises:
-        ClaimLost: another process has one of them.
+        ClaimLost: another process has claimed one of them.
     """
     for token in {event.claim for event in events}:
         keys = sorted(event.pk for event in events if event.claim == token)
@@ -82,12 +82,12 @@ def leave_queue(events: Collection[Event]) -> None:
 
 
 def wait(events: Collection[int]) -> None:
-    """Let events that are locked, by primary key, wait for gatherings alone."""
+    """Let locked events, by primary key, leave the queue and wait for gatherings."""
     update(Event, _WAITING, sorted(events))
 
 
 def _write(key: _Key, events: Collection[int], gathering: int) -> None:
-    """Write the runs of many events that have joined one gathering: only the event differs."""
+    """Write the runs of many events that have joined one gathering, in one statement."""
     connection = connections[queue.using()]
     run = ReceiverRun.joining(key.receiver, gathering, event_id=0, attempt=0)
     columns, values, parameters = list[str](), list[str](), list[Any]()
@@ -114,7 +114,7 @@ def _is_batch(members: list[Joiner]) -> bool:
 
 
 def _key(event: Event | Due, receiver: Receiver) -> _Key:
-    """Return the key of the gathering: see the columns of Gathering."""
+    """Return the key of the gathering; ``Gathering`` says what its columns have."""
     if receiver.options.batch is not None:
         return _Key(receiver.path, "", "", 0)
     if event.primary_key is None:
@@ -123,9 +123,9 @@ def _key(event: Event | Due, receiver: Receiver) -> _Key:
 
 
 def _open(members: dict[_Key, list[Joiner]]) -> dict[_Key, int]:
-    """Open gatherings, or count the events in those that are there; return their primary keys.
+    """Open gatherings, or count the events in those that exist; return their primary keys.
 
-    All are for records, or there is one, for a batch. Takes the locks of all rows.
+    Either all are for records, or there is only one, for a batch. It locks all these rows.
     """
     connection = connections[queue.using()]
     dialect = _MySQL() if connection.vendor == "mysql" else _Standard(connection.vendor)
@@ -173,7 +173,7 @@ def _row(
 
 
 class _Standard:
-    """The words of PostgreSQL and SQLite for an INSERT that may meet a row."""
+    """The SQL of PostgreSQL and SQLite for an INSERT whose row may exist."""
 
     alias = " AS it"
     on_conflict = f"ON CONFLICT ({', '.join(_Key._fields)}) DO UPDATE SET"
@@ -203,10 +203,11 @@ class _MySQL:
 
 
 def _changes(sql: _Standard | _MySQL, batch: int | None) -> Iterable[str]:
-    """Yield the assignments for a gathering that is there, in an order that suits MariaDB.
+    """Yield the assignments for a gathering that exists, in an order that suits MariaDB.
 
-    One that a process has claimed is due again when that ends; one that has failed, when it is to
-    be retried. The first event since a call began is the first one of the next call.
+    A gathering that is claimed keeps its time: it is due again when the call ends. One that has
+    failed keeps the time of its retry. The first event since a call began is the first one of the
+    next call.
     """
     old, new = sql.old, sql.new
     due = f"{sql.least}({new('quiet_at')}, {old('call_by')})"

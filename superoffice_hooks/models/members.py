@@ -1,4 +1,4 @@
-"""The members of a gathering: the events that a call is for, their runs, and what came of them."""
+"""The members of a gathering: the events that a call is for, and their runs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -23,11 +23,11 @@ _Outcome = ReceiverRun.Outcome
 
 
 class Members:
-    """The events that a receiver is called for together, each with the run that has joined.
+    """The events of one gathered call, each with the run with which it has joined.
 
     Args:
-        gathering: what they have joined.
-        runs: the primary keys of their runs, by that of the event.
+        gathering: the gathering that they have joined.
+        runs: the primary keys of their runs, by primary key of the event.
     """
 
     def __init__(self, gathering: Gathering, runs: Mapping[int, int]) -> None:
@@ -36,28 +36,28 @@ class Members:
         self.newest = max(runs, default=0)
         """The primary key of the newest event."""
         self.is_final = False
-        """Whether a failure is the last one: no attempt is left, or the receiver gave up."""
+        """Whether a failure would be final: no attempt is left, or the receiver gave up."""
         self.is_single = False
         """Whether the event of a batch stands alone: if it fails, it goes back to the queue."""
         self.errors: dict[int, BaseException] = {}
-        """What those failed with that the receiver has named, by the event's primary key."""
+        """The errors of the events that the receiver has named, by primary key of the event."""
         self.is_concluded = True
-        """Whether a success is stored together with what concludes it."""
+        """Whether a success and the conclusion of the call are stored in one transaction."""
         self._was_tried = gathering.attempts > 1
 
     def __len__(self) -> int:
         return len(self.runs)
 
     def only(self, events: Collection[int]) -> "Members":
-        """Return those with these events, by primary key."""
+        """Return the members with these events, by primary key."""
         return Members(self.gathering, {event: self.runs[event] for event in events})
 
     def up_to(self, run: int) -> "Members":
-        """Return those with this run, by primary key, or an earlier one."""
+        """Return the members with this run, by primary key, or an earlier one."""
         return self.only([event for event, key in self.runs.items() if key <= run])
 
     def lock(self) -> dict[int, tuple[str, int]]:
-        """Lock the events; return status and attempts of those that are still there."""
+        """Lock the events; return status and attempts of those that still exist."""
         states = lock(self.runs)
         self._was_tried |= any(attempts for _, attempts in states.values())
         return states
@@ -65,7 +65,7 @@ class Members:
     def name(self, errors: Mapping[Any, BaseException]) -> bool:
         """Note which events of a batch failed; return False if that is not clear.
 
-        It is not if anything else is among them, because that may stand for an event of the batch.
+        It is not clear if anything else is named, because that may stand for an event of the batch.
         """
         if self.is_single or not self.gathering.is_batch:
             return False
@@ -90,31 +90,31 @@ class Members:
             self._store_retry(run, columns)
 
     def note(self, run: ReceiverRun) -> None:
-        """Keep an error beside the runs, whose outcomes it does not change."""
+        """Store an error with the runs, without changing their outcomes."""
         keys = [key for event, key in self.runs.items() if event not in self.errors]
         _runs().filter(pk__in=keys).update(error=run.error, traceback=run.traceback)
 
     def stop_counting(self, receiver: str) -> None:
-        """Let earlier failures of the receiver count in no group any more."""
+        """Let earlier failures of the receiver count in no failure group any more."""
         if self._was_tried:
             earlier = _runs().filter(event__in=self.runs, receiver=receiver)
             earlier.filter(counts_in_group=True).update(counts_in_group=False)
 
     def forget(self) -> None:
-        """Let the runs belong to no gathering: their events are concluded."""
+        """Take the runs out of the gathering, because the call is concluded for their events."""
         _runs().filter(pk__in=self.runs.values()).update(gathering=None)
 
     def return_to_queue(self, reason: str, *, alone: bool) -> None:
-        """Have the receiver called for each event by itself, inside a transaction."""
+        """Put the events back into the queue, for a call each, inside a transaction."""
         states = lock(self.runs)
         outcome = {"outcome": _Outcome.POSTPONED, "error": reason, "succeeded_in": None}
         self._joined().update(**outcome, with_event=self.newest, gathering=None)
         retry(states, 0, alone=alone)
 
     def _store_retry(self, run: ReceiverRun, columns: dict[str, Any]) -> None:
-        """Write a failure into the run of the newest event, which joins anew.
+        """Write a failure into the run of the newest event, and let that event join with a new run.
 
-        So the runs of an event are in the order in which they came to be.
+        So the runs of an event are in the order in which they were made.
         """
         updating.run(connections[queue.using()], run.overtaking(queue.using()))
         row = _runs().filter(pk=self.runs[run.event_id], gathering=self.gathering)
@@ -133,9 +133,9 @@ class Members:
 
 
 def read(gathering: Gathering, limit: int) -> tuple[Members, Members]:
-    """Return the events to be called, up to so many; and those that are only to be concluded.
+    """Return up to ``limit`` events to call the receiver for, and those that need a conclusion.
 
-    The latter were called, and the process ended before it could write down the rest.
+    For the latter it was called, and the process ended before it could store the conclusion.
     """
     runs = _runs().filter(gathering=gathering).order_by("pk")
     joined, called = dict[int, int](), dict[int, int]()
@@ -145,9 +145,10 @@ def read(gathering: Gathering, limit: int) -> tuple[Members, Members]:
 
 
 def failures(members: Members, receiver: str) -> int:
-    """Return how many calls for these events together have failed.
+    """Return how many gathered calls for these events have failed.
 
-    One of them may have failed for good in an earlier round, and have been delivered again.
+    It reads only runs of this round. An event may have failed for good in an earlier round, and may
+    have been delivered again.
     """
     runs = _runs().filter(event__in=members.runs, receiver=receiver, replay=None)
     runs = runs.filter(attempt__lt=members.gathering.attempts)
@@ -156,7 +157,7 @@ def failures(members: Members, receiver: str) -> int:
 
 
 def lock(events: Collection[int]) -> dict[int, tuple[str, int]]:
-    """Lock events, by primary key; return status and attempts of those that are still there."""
+    """Lock events, by primary key; return status and attempts of those that still exist."""
     connection = connections[queue.using()]
     if connection.vendor == "sqlite":
         updating.take_write_lock(Event, connection)
@@ -170,7 +171,7 @@ def lock(events: Collection[int]) -> dict[int, tuple[str, int]]:
 def finish(
     states: Mapping[int, tuple[str, int]], receiver: str, outcome: str
 ) -> dict[str, list[int]]:
-    """Finish the locked events that waited for this receiver alone; return them by status."""
+    """Finish the locked events that waited for no other receiver; return their keys by status."""
     waiting = [key for key, (status, _) in states.items() if status == Event.Status.WAITING]
     others = defaultdict[int, list[Any]](list)
     rows = _runs().filter(event__in=among(waiting)).exclude(receiver=receiver).order_by("pk")
@@ -193,7 +194,7 @@ def finish(
 
 
 def retry(states: Mapping[int, tuple[str, int]], seconds: float, *, alone: bool = False) -> None:
-    """Let locked events that waited be due again after some seconds, each by itself."""
+    """Put the waiting ones of these locked events back into the queue, due after some seconds."""
     waiting = [key for key, (status, _) in states.items() if status == Event.Status.WAITING]
     columns = {
         "status": Event.Status.PENDING,

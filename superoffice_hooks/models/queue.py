@@ -1,4 +1,4 @@
-"""The queue: the events that are not finished. ``steps`` lead from one place in it to the next.
+"""The queue: the events that are not finished. ``steps`` move an event through it.
 
 One column is the queue. ``next_attempt_at`` says when an event may be claimed, by the database's
 clock; claiming moves it a lease into the future, and finishing clears it::
@@ -9,17 +9,17 @@ clock; claiming moves it a lease into the future, and finishing clears it::
                 ├────────────postpone──────────────┤
                 └──────the lease has ended─────────┘ its process is gone: "death"
 
-A claim is a random token. Every step compares it and returns whether it applied: a process that has
-lost the claim changes nothing and reports nothing. An attempt is counted when it begins, just
-before the first call of a receiver. So an event that was only claimed beside one that ended their
-process goes back as it was.
+A claim is a random token. Each step compares it and returns whether it applied. So a process that
+has lost the claim changes nothing and reports nothing. An attempt is counted when it begins, just
+before the first call of a receiver. So if a process dies, the events that it had claimed and not
+begun go back unchanged.
 
 An event that had begun and is due again has outlived its process. That does not prove that it
-ended the process: the event of another lane may have done so. So it is made ``alone`` from then
-on, and only the ``deaths`` of an event that ran alone count.
+ended the process: the event of another lane may have done so. So from then on it is called
+``alone``, and only the ``deaths`` of an event that ran alone count.
 
-Gatherings stand in a queue of their own, with the same columns and the same steps. An event that
-has joined all gatherings it is for, and waits for nothing else, has left its queue.
+Gatherings have a queue of their own, with the same columns and the same steps. An event that only
+waits for the gatherings that it has joined has left the queue of events.
 """
 
 import os
@@ -47,7 +47,7 @@ LOST = -1
 """No claim has this token."""
 
 RENEWALS_PER_LEASE = 3
-"""How often a claim is renewed while its lease lasts."""
+"""How often a claim is renewed during one lease."""
 
 
 def using() -> str:
@@ -56,7 +56,7 @@ def using() -> str:
 
 
 def events() -> EventQuerySet:
-    """Return the events as the queue has them."""
+    """Return the events, from the database of the queue."""
     return Event.objects.using(using())
 
 
@@ -79,7 +79,7 @@ if hasattr(os, "register_at_fork"):
 def place_of_new() -> dict[str, Any]:
     """Return the columns of a new event that is not begun yet."""
     settings = conf.current()
-    # Left to the queue of tasks; if that loses it, it is due when a lease would have ended.
+    # The task queue dispatches it. If that loses it, the event is due after a lease.
     is_task = settings.DISPATCH == "task"
     return {"next_attempt_at": in_seconds(settings.LEASE_SECONDS if is_task else 0)}
 
@@ -87,7 +87,7 @@ def place_of_new() -> dict[str, Any]:
 def place_begun(*, alone: bool = False) -> dict[str, Any]:
     """Return the columns of a new event whose first attempt begins at once, in this process.
 
-    ``alone`` is as for ``steps.begin``.
+    ``alone`` means the same as in ``steps.begin``.
     """
     return {
         "alone": alone,
@@ -100,7 +100,7 @@ def place_begun(*, alone: bool = False) -> dict[str, Any]:
 
 
 def rows(model: type[Queued]) -> QuerySet[Any]:
-    """Return the events, or the gatherings, as their queue has them."""
+    """Return the events, or the gatherings, from the database of the queue."""
     return model._default_manager.using(using())
 
 
@@ -112,8 +112,8 @@ def due(model: type[Queued]) -> QuerySet[Any]:
 def renew(claims: Mapping[int, int | None], model: type[Queued] = Event) -> int:
     """Renew claims, by the rows' primary keys, for another lease; return how many were renewed.
 
-    A locked row is skipped where the database can: it is being concluded now, and a session that
-    holds one row while it waits for another can end in a deadlock with the lane that concludes it.
+    A locked row is skipped where the database can: its lane is concluding it now. A session that
+    holds one row while it waits for another could be in a deadlock with that lane.
     """
     features = connections[using()].features
     columns = {"next_attempt_at": in_seconds(conf.current().LEASE_SECONDS)}
@@ -122,7 +122,7 @@ def renew(claims: Mapping[int, int | None], model: type[Queued] = Event) -> int:
         keys = [key for key, of in claims.items() if of == token]
         with own_transaction(using()):
             if features.has_select_for_update_skip_locked:
-                # A foreign key to the event locks it too, but not against this.
+                # An INSERT of a run locks its event, too; this lock does not wait for that one.
                 no_key = features.has_select_for_no_key_update
                 free = rows(model).filter(pk__in=keys, claim=token)
                 locked = free.select_for_update(skip_locked=True, no_key=no_key)
@@ -132,9 +132,9 @@ def renew(claims: Mapping[int, int | None], model: type[Queued] = Event) -> int:
 
 
 def hurry(event: Event) -> bool:
-    """Make an event that was not begun due at once; it was delivered again.
+    """Make an event that was not begun due at once, because it was delivered again.
 
-    Its claim, if there is one, may be that of a process that is gone.
+    If it is claimed, the process that has claimed it may be dead.
     """
     rows = update(
         Event,
@@ -146,7 +146,7 @@ def hurry(event: Event) -> bool:
 
 
 def revive(event: Event) -> bool:
-    """Make a failed event due at once, for one more attempt; it was delivered again."""
+    """Make a failed event due at once for one more attempt, because it was delivered again."""
     columns = {
         "status": Event.Status.PENDING,
         "next_attempt_at": NOW,

@@ -1,4 +1,4 @@
-"""The columns of a row that stands in a queue: an event, or a gathering. See ``queue``."""
+"""The columns of a row that is in a queue: of an event, or of a gathering. See ``queue``."""
 
 import math
 from typing import Any
@@ -15,22 +15,22 @@ class Queued(models.Model):
     claim = models.BigIntegerField(_("claim"), null=True, editable=False)
     """The random token of the process that has claimed it."""
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    """How many attempts were begun, each with the call of a receiver."""
+    """How many attempts were begun. An attempt begins with the first call of a receiver."""
     deaths = models.PositiveIntegerField(_("deaths"), default=0)
-    """How many attempts ended with their process, while it called nothing else."""
+    """During how many attempts the process died while it called nothing else."""
     alone = models.BooleanField(_("alone"), default=False, editable=False)
-    """Whether the current or next attempt is made alone, because one ended with its process."""
+    """Whether the current or next attempt is made alone, because a process died during one."""
     begun_at = models.DateTimeField(_("begun at"), null=True)
     begun_by = models.CharField(_("begun by"), max_length=100, blank=True)
     """The host and process that began the last attempt."""
     calling = models.CharField(_("calling"), max_length=255, blank=True)
-    """The dotted path of the receiver that the attempt began with."""
+    """The dotted path of the first receiver of the attempt."""
 
     due_at: Any = None
     """When it was due before this process claimed it; not stored."""
     claimed_at = -math.inf
-    """When this process claimed it, or renewed its claim, by the monotonic clock; not stored.
-    Long ago if that is not known."""
+    """When this process claimed it or renewed the claim, by the monotonic clock; not stored. Long
+    ago if that is not known."""
 
     class Meta:
         abstract = True
@@ -39,6 +39,6 @@ class Queued(models.Model):
     def is_running(self) -> bool:
         """Return whether a process has begun an attempt and not ended it.
 
-        That process may be dead; then the row is due again once ``next_attempt_at`` has passed.
+        The process may be dead. Then the row is due again when ``next_attempt_at`` has passed.
         """
         return self.claim is not None and self.begun_at is not None

@@ -1,12 +1,12 @@
-"""The replay: events dispatched again on purpose, and how far that has come.
+"""The replay: events whose receivers are called again on purpose, and its progress.
 
-It stands beside the queue: no event is claimed or made due by it. Its work list is not stored. It
-is the events that meet the criteria, in the order of their primary keys, after ``position`` and up
-to ``up_to``; so it makes no difference that a replay changes the very statuses it selects by.
+It does not touch the queue: it claims no event and makes none due. The list of its events is not
+stored. They are the events that meet the criteria, in the order of their primary keys, from
+``position`` to ``up_to``. So a replay may change the statuses that it selects by.
 
-One process at a time works on it, under a claim of its own. ``position``, the counts and the lease
-move on together, in one statement for dozens of events, or for one while receivers are slow. If the
-process dies, the next one tries these events again, with the receivers that have not succeeded.
+One process at a time works on it and has the claim of the replay. ``position``, the counts and the
+lease are updated in one statement, for up to 50 events, or for each event if receivers are slow. If
+the process dies, the next one tries these events again, with the receivers that have not succeeded.
 """
 
 import time
@@ -26,10 +26,10 @@ from .replay_queryset import ReplayQuerySet
 
 
 class Replay(models.Model):
-    """Events dispatched again on purpose: who, why, which, and with what outcome."""
+    """Events whose receivers are called again: who wants it, for what reason, and its results."""
 
     class State(models.TextChoices):
-        """How far a replay has come."""
+        """The state of a replay."""
 
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
@@ -37,7 +37,7 @@ class Replay(models.Model):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
-    # The columns an event is counted in, by what came of it.
+    # The columns in which an event is counted, by its result.
     SUCCEEDED = ("done",)
     SKIPPED = ("done", "skipped")
     FAILED = ("failed",)
@@ -47,31 +47,31 @@ class Replay(models.Model):
     reason = models.TextField(_("reason"))
     criteria = models.JSONField(_("criteria"), default=dict)
     receivers = models.JSONField(_("receivers"), null=True)
-    """Dotted paths of the receivers to run; null means all that are connected by then."""
+    """Dotted paths of the receivers to call; null means all that are connected then."""
     only_failed = models.BooleanField(_("only receivers that failed"), default=False)
-    """Whether to run, for each event, only those of them whose last run did not succeed."""
+    """Whether to call, for each event, only those of them whose last run was no success."""
     only_newest = models.BooleanField(_("only the newest event of each record"), default=False)
-    """Whether to run each only for the newest event of a record, of those that it is to run for."""
+    """Whether to call each of them only for the newest of its events of a record."""
     planned = models.PositiveIntegerField(_("planned"), default=0)
     done = models.PositiveIntegerField(_("done"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
     skipped = models.PositiveIntegerField(_("skipped"), default=0)
-    """How many of the done had no receiver to run."""
+    """How many of the done had no receiver to call."""
     busy = models.PositiveIntegerField(_("busy"), default=0)
-    """How many of the failed were being dispatched by another process."""
+    """How many of the failed were unfinished, so that their ordinary dispatch calls receivers."""
     up_to = models.PositiveBigIntegerField(_("up to"), default=0)
-    """The primary key of the last event that was planned; later ones are no part of it."""
+    """The primary key of the last event of the replay; later events are no part of it."""
     position = models.PositiveBigIntegerField(_("position"), default=0)
     """The primary key of the last event that was tried."""
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     claim = models.BigIntegerField(_("claim"), null=True, editable=False)
     """The random token of the process that works on it."""
     claimed_by = models.CharField(_("claimed by"), max_length=100, blank=True)
-    """The host and process that has claimed it, or that had claimed it last."""
+    """The host and the process that claimed it last."""
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
     """When others may claim it, by the database's clock; null if they may at once."""
     stalls = models.PositiveSmallIntegerField(_("stalls"), default=0)
-    """How often the process that worked on it has died since it last moved on."""
+    """How often the process that worked on it has died, since ``position`` last changed."""
     finished_at = models.DateTimeField(_("finished at"), null=True)
     cancelled_by = models.CharField(_("cancelled by"), max_length=255)
 
@@ -104,7 +104,7 @@ class Replay(models.Model):
 
     @property
     def state(self) -> State:
-        """Return what becomes of it, as far as this instance has seen."""
+        """Return the state, by the columns of this instance."""
         if self.finished_at:
             return self.State.CANCELLED if self.cancelled_by else self.State.FINISHED
         if self.claim is None or self.claimed_until is None:
@@ -118,22 +118,22 @@ class Replay(models.Model):
 
     @property
     def remaining(self) -> int:
-        """Return about how many events are to go, or were as it was cancelled."""
+        """Return about how many events are left, or were left when it was cancelled."""
         return 0 if self.state == self.State.FINISHED else max(self.planned - self.tried, 0)
 
     @property
     def dropped(self) -> int:
-        """Return how many events no longer met the criteria when it was their turn."""
+        """Return how many events did not meet the criteria any more when it was their turn."""
         return max(self.planned - self.tried, 0) if self.state == self.State.FINISHED else 0
 
     def concerns(self, receiver: str) -> bool:
-        """Return whether the receiver with this dotted path is to run."""
+        """Return whether the replay is for the receiver with this dotted path."""
         return self.receivers is None or receiver in self.receivers
 
     def take(self) -> bool:
-        """Claim the replay for this process; False if it has ended or another process has it.
+        """Claim the replay for this process; return False if it has ended or is claimed.
 
-        A claim that has lapsed is that of a process that died.
+        If a claim has lapsed, its process has died.
         """
         since = time.monotonic()
         if self.held is not None:
@@ -155,14 +155,14 @@ class Replay(models.Model):
     def keep(self) -> bool:
         """Return whether this process still has the claim.
 
-        Takes a query only if the lease may have ended, as after a process was stopped.
+        It takes a query only if the lease may have ended, as after the process stood still.
         """
         if self.held is None:
             return False
         return time.monotonic() < self._sure_until or self.renew()
 
     def renew(self) -> bool:
-        """Let the claim last for another lease; return whether this process still had it."""
+        """Renew the claim for another lease; return whether this process still had it."""
         since = time.monotonic()
         renewed = bool(self._held().update(claimed_until=_lease()))
         if renewed:
@@ -170,9 +170,9 @@ class Replay(models.Model):
         return renewed
 
     def advance(self, position: int, counts: Mapping[str, int]) -> bool:
-        """Count events that were tried and renew the claim; return whether to go on.
+        """Count events that were tried, and renew the claim; return whether to go on.
 
-        If the claim was lost, another process tries these events now and counts them.
+        If the claim is lost, another process tries these events now and counts them.
         """
         since = time.monotonic()
         moved: dict[str, Any] = {name: getattr(self, name) + n for name, n in counts.items()}
@@ -183,22 +183,22 @@ class Replay(models.Model):
         elif self._step(self._held().filter(finished_at=None), claimed_until=_lease(), **moved):
             self._sure_until = since + conf.current().LEASE_SECONDS
         else:
-            # The events were being tried when the replay was cancelled, so they count.
+            # The replay was cancelled while these events were tried. They count.
             self._end(**moved)
         return self.held is not None
 
     def note_stalls(self, stalls: int) -> None:
-        """Write down another number of deaths."""
+        """Store the number of ``stalls``."""
         self._step(self._held(), stalls=stalls)
 
     def release(self) -> None:
-        """Give the claim back, or end its rest, for others to go on from here at once."""
+        """End the claim, or the rest after an error: another process may go on at once."""
         if self.held is None:
             self._row().filter(claim=None).update(claimed_until=None)
         self._end()
 
     def rest(self) -> None:
-        """Give the claim back, for others to go on from here after a lease."""
+        """End the claim: another process may go on after a lease."""
         self._end(claimed_until=_lease())
 
     def finish(self) -> None:
@@ -206,7 +206,7 @@ class Replay(models.Model):
         self._end(finished_at=NOW)
 
     def cancel(self, who: str) -> bool:
-        """End it; False if it had ended. The events that are being tried are finished."""
+        """End the replay, after the events that are being tried; return False if it had ended."""
         rows = self._row().filter(finished_at=None)
         cancelled = rows.update(finished_at=NOW, cancelled_by=who[:255] or "?")
         self._read()
@@ -217,7 +217,7 @@ class Replay(models.Model):
         self._sure_until = since + conf.current().LEASE_SECONDS
 
     def _end(self, **changes: Any) -> None:
-        """End the claim, if it is still ours, with these changes, and read the row again."""
+        """End the claim and make these changes, if it is still ours; read the row again."""
         if self.held is None:
             return
         self._held().update(**{"claim": None, "claimed_until": None, **changes})
@@ -240,7 +240,7 @@ class Replay(models.Model):
         return True
 
     def _read(self) -> None:
-        # It may have been deleted, as long as it has no runs.
+        # A replay without runs may have been deleted.
         with suppress(type(self).DoesNotExist):
             self.refresh_from_db(using=router.db_for_write(type(self)))
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class ReplayQuerySet(models.QuerySet["Replay"]):
-    """Replays, by what becomes of them."""
+    """Replays, by their state."""
 
     def waiting(self) -> Self:
-        """Return those that are unfinished, and that anybody may claim now."""
+        """Return those that are unfinished and that any process may claim now."""
         free = Q(claimed_until=None) | Q(claimed_until__lte=NOW)
         return self.filter(free, finished_at=None)
 
@@ -28,7 +28,7 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
         return self.filter(_is_stalled(), finished_at=None)
 
     def finished(self) -> Self:
-        """Return those that came to their end, and were not cancelled."""
+        """Return those that have ended and were not cancelled."""
         return self.filter(finished_at__isnull=False, cancelled_by="")
 
     def cancelled(self) -> Self:

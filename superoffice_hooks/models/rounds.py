@@ -1,4 +1,4 @@
-"""The rounds of a gathering: after a call, the next one begins, or the gathering ends."""
+"""The rounds of a gathering: after a call, the next round begins, or the gathering ends."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from .updating import SQL, Deletion, Update
 
 
 def called(gathering: Gathering, events: int, batch: int | None, *, is_last: bool) -> bool:
-    """Note in a claimed gathering that so many of its events were called; False if it was lost.
+    """Subtract events that were called from a claimed gathering; return False if the claim is lost.
 
-    After the last of them, the next round begins with those that have joined meanwhile; without
-    any, the gathering ends.
+    After the last of them, the next round begins with the events that have joined meanwhile. If
+    there are none, the gathering ends.
     """
     columns: dict[str, Any] = {}
     if is_last:
@@ -35,9 +35,9 @@ def called(gathering: Gathering, events: int, batch: int | None, *, is_last: boo
 
 
 def _lock_as_joining_does(gathering: Gathering) -> None:
-    """Lock a gathering that may be deleted, on MariaDB: by its unique key, then by its primary key.
+    """On MariaDB, lock a gathering that may be deleted: by its unique key, then by its primary key.
 
-    Deleting locks the entries of the row in the other order. That could be a deadlock with an event
+    A DELETE locks the entries of the row in the other order. That could be a deadlock with an event
     that joins.
     """
     if connections[queue.using()].vendor == "mysql":

@@ -1,4 +1,4 @@
-"""What came of an event: one row for each call of a receiver."""
+"""The receiver run: one row for each call of a receiver for an event."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -79,17 +79,16 @@ class ReceiverRun(models.Model):
         null=True,
         on_delete=models.DO_NOTHING,
         related_name="runs",
-        # A gathering ends with its last run, and INSERTs need not look for it.
+        # Without a constraint, an INSERT need not look for the gathering.
         db_constraint=False,
         db_index=False,
     )
-    """What it has joined, until it is called with that."""
+    """The gathering that it has joined, until the call."""
     with_event = models.BigIntegerField(_("with event"), null=True)
-    """The primary key of the newest event of the call that it was part of; null if it was called
-    by itself."""
-    # Null unless it succeeded or has joined, and to a database no two nulls are equal: so the
-    # unique key lets a receiver fail any number of times and join or succeed once, on databases
-    # without partial indexes too.
+    """The primary key of the newest event of the call, if the call was for several; or null."""
+    # Null unless it succeeded or has joined. No two nulls are equal to a database. So the unique
+    # key lets a receiver fail any number of times, and join or succeed once; also on databases
+    # without partial indexes.
     succeeded_in = models.PositiveBigIntegerField(_("succeeded in"), null=True, editable=False)
 
     # The index begins with it.
@@ -102,14 +101,14 @@ class ReceiverRun(models.Model):
         db_index=False,
     )
     counts_in_group = models.BooleanField(_("counts in its group"), default=False, editable=False)
-    """Whether the event is still failed, or retried, because of this run: no later run of the
-    receiver came, and nobody has handled the event."""
+    """Whether the event is still failed, or retried, because of this run: the receiver has no later
+    run, and nobody has handled the event."""
 
     members: "Members | None" = None
-    """The events that it is for together, whose runs have joined: it has no row of its own; not
-    stored."""
+    """The events of a gathered call, whose runs have joined. Then this run has no row of its own.
+    Not stored."""
     retry_after: float | None = None
-    """Seconds until the receiver may be called again, as it said; not stored."""
+    """After how many seconds the receiver wants to be called again. Not stored."""
 
     objects = models.Manager.from_queryset(ReceiverRunQuerySet)()
 
@@ -139,7 +138,7 @@ class ReceiverRun(models.Model):
 
     @classmethod
     def begin(cls, event: Event, receiver: str, replay: Replay | None) -> Self:
-        """Return a run whose clock starts now; not stored before it has an outcome."""
+        """Return a run that starts now. It is stored when it has an outcome."""
         return cls(
             event=event,
             receiver=receiver,
@@ -150,7 +149,7 @@ class ReceiverRun(models.Model):
 
     @classmethod
     def joining(cls, receiver: str, gathering: int, **columns: Any) -> Self:
-        """Return the run with which an event joins a gathering, by primary key; not stored."""
+        """Return the run with which an event joins a gathering, by its primary key. Not stored."""
         return cls(
             receiver=receiver,
             outcome=cls.Outcome.JOINED,
@@ -160,13 +159,13 @@ class ReceiverRun(models.Model):
         )
 
     def succeed(self) -> None:
-        """Note that the receiver returned; ``store`` writes it down."""
+        """Note that the receiver returned; ``store`` stores it."""
         self.outcome = self.Outcome.SUCCEEDED
         self.succeeded_in = self.replay_id or self.FIRST_DISPATCH
         self.duration = timezone.now() - self.started_at
 
     def fail(self, error: BaseException) -> None:
-        """Note what the receiver raised, which says whether it is to be called again."""
+        """Note what the receiver raised. The outcome depends on its class."""
         self.outcome = self.Outcome.of(error)
         if isinstance(error, RetryLater):
             self.retry_after = error.wait
@@ -184,18 +183,18 @@ class ReceiverRun(models.Model):
             run_updates(connections[router.db_for_write(type(self))], before)
             self.members.store(self)
             return
-        # A success that was rolled back leaves the key of a row that is not there.
+        # After a success that was rolled back, it has the key of a row that does not exist.
         self.pk = None
         using = router.db_for_write(type(self))
         insert(self, using, [*before, *self.overtaking(using)])
 
     def join(self, group: int) -> None:
-        """Put a failure into its group, by primary key; ``store`` writes it down."""
+        """Put a failure into its group, by primary key; ``store`` stores it."""
         self.group_id = group
         self.counts_in_group = self.event.status != Event.Status.HANDLED
 
     def overtaking(self, using: str) -> list[Update]:
-        """Return the update by which earlier runs of the receiver count in no group any more."""
+        """Return the update after which earlier runs of the receiver count in no failure group."""
         is_first = self.attempt <= 1 and self.replay_id is None
         if is_first and self.outcome == self.Outcome.SUCCEEDED:
             return []
@@ -204,7 +203,7 @@ class ReceiverRun(models.Model):
         return [Update(type(self), {"counts_in_group": False}, keys)] if keys else []
 
     def note(self, error: BaseException) -> None:
-        """Keep an error beside a run that is stored, whose outcome it does not change."""
+        """Store an error with a run that is stored, without changing its outcome."""
         self._describe(error)
         if self.members is not None:
             self.members.note(self)
@@ -214,14 +213,11 @@ class ReceiverRun(models.Model):
     def success_elsewhere(self) -> "ReceiverRun | None":
         """Return the stored success of the receiver, if another process had one."""
         runs = type(self).objects.using(router.db_for_write(type(self)))
-        return (
-            runs.of(self.event, self.replay)
-            .filter(receiver=self.receiver, outcome=self.Outcome.SUCCEEDED)
-            .first()
-        )
+        same = runs.filter(event=self.event, replay=self.replay, receiver=self.receiver)
+        return same.filter(outcome=self.Outcome.SUCCEEDED).first()
 
     def _describe(self, error: BaseException) -> None:
-        # Cut first: a message may have megabytes.
+        # Cut before anything else: a message may have megabytes.
         headline = tracebacks.headline(error)[:_ERROR_LENGTH]
         whole = tracebacks.whole(error, error.__traceback__)[-_TRACEBACK_LENGTH:]
         self.error, self.traceback = storable_text(headline), storable_text(whole)

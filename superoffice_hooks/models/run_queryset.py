@@ -9,20 +9,11 @@ from django.db.models import OuterRef, Q, Subquery
 
 if TYPE_CHECKING:
     from .event import Event
-    from .replay import Replay
     from .run import ReceiverRun  # noqa: F401  (named in a string)
 
 
 class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
-    """Runs, by what they were part of."""
-
-    def of(self, event: "Event", replay: "Replay | None") -> Self:
-        """Return the runs of an event's ordinary dispatch, or of one replay of it."""
-        return self.filter(event=event, replay=replay)
-
-    def settled_by_event(self) -> dict[int, dict[str, str]]:
-        """Return the outcomes of receivers that need no further call, by event and receiver."""
-        return self.filter(outcome__in=self.model.SETTLED).latest_by_event()
+    """Runs, by their outcomes."""
 
     def latest_by_event(self) -> dict[int, dict[str, str]]:
         """Return the outcome of each receiver's latest run, by event and receiver."""
@@ -33,11 +24,11 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         return dict(latest)
 
     def still_failed(self, handled: "models.QuerySet[Event] | None" = None) -> Self:
-        """Return the failed runs after which their event has no other call of the same receiver.
+        """Return the failed runs that are the last of their receiver for the event.
 
-        One that has joined since is to be called again. Of many runs, ``handled`` are those of
-        their events that are handled: then only the runs of these, and those in no failure group,
-        are compared with later runs. Of the others it is known which ones count in their group.
+        A later run that has only joined does not count. With many runs, ``handled`` saves time: it
+        has those of their events that are handled. Then only the runs of these, and those in no
+        failure group, are compared with later runs; the others have ``counts_in_group``.
         """
         if handled is None:
             return self._last_failed(Q())
@@ -45,20 +36,20 @@ class ReceiverRunQuerySet(models.QuerySet["ReceiverRun"]):
         return self._last_failed(rest, known=Q(counts_in_group=True))
 
     def failing(self) -> Self:
-        """Return those that are still failed and that nobody has handled the event of."""
+        """Return those that are still failed, without those of handled events."""
         return self._last_failed(Q(group=None), known=Q(counts_in_group=True))
 
     def _last_failed(self, rest: Q, known: Q | None = None) -> Self:
-        """Return the failed runs that are known to be the last, and those of the rest that are."""
+        """Return the failed runs that meet ``known``, and those of ``rest`` that are the last."""
         later = self.model.objects.using(self.db).filter(
             event=OuterRef("event"), receiver=OuterRef("receiver"), pk__gt=OuterRef("pk")
         )
         later = later.exclude(outcome=self.model.Outcome.JOINED)
-        # The words and not their opposite, for an index has them. And a subquery per run: with
-        # Exists, PostgreSQL joins all runs.
+        # These outcomes, and not "all but the others", because an index has them. And a subquery
+        # for each run: with Exists, PostgreSQL joins all runs.
         failed = self.filter(outcome__in=self.model.UNSUCCESSFUL)
         last = failed.alias(later=Subquery(later.order_by().values("pk")[:1]))
-        # What costs less comes first.
+        # The condition that costs less comes first.
         compared = rest & Q(later=None)
         return last.filter(compared if known is None else known | compared)
 

@@ -1,4 +1,4 @@
-"""The steps of a claimed row from one place in its queue to the next; see ``queue``."""
+"""The steps of a claimed row in its queue: begin, finish, postpone, give back. See ``queue``."""
 
 import time
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from .updating import SQL, Update, run
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Step(Update):
-    """A step of a claimed event or gathering, which applies if this process still has the claim."""
+    """A step of a claimed event or gathering. It applies if this process still has the claim."""
 
     row: Queued
     counts: int = 0
@@ -35,7 +35,7 @@ class Step(Update):
         return self.applied
 
     def uncount(self) -> None:
-        """Let it also take the number of the attempt back, because no receiver was called in it."""
+        """Let the step also subtract the attempt, because no receiver was called in it."""
         self.columns = {"attempts": SQL("attempts - 1"), **self.columns}
         self.counts -= 1
 
@@ -62,7 +62,7 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
         calling: the dotted path of the first receiver.
         alone: whether this process calls nothing else meanwhile. If it dies, this row is at fault.
     """
-    # A row of which no index changes is a new version in no index of PostgreSQL (HOT).
+    # If no column with an index changes, PostgreSQL writes to no index (a HOT update).
     renewed = {} if is_fresh(row) else _renewed()
     return _step(
         row,
@@ -77,7 +77,7 @@ def begin(row: Queued, *, calling: str, alone: bool) -> Step:
 
 
 def is_fresh(row: Queued) -> bool:
-    """Return whether a claim is so new that it need not be renewed; the keeper does it as often."""
+    """Return whether a claim is so new that it need not be renewed yet."""
     every = conf.current().LEASE_SECONDS / queue.RENEWALS_PER_LEASE
     return time.monotonic() - row.claimed_at < every
 
@@ -94,29 +94,29 @@ def _renewed() -> dict[str, Any]:
 def finish(event: Event, status: Event.Status) -> Step:
     """Return the step that takes an event out of the queue.
 
-    One that waits for gatherings leaves the queue and is not finished.
+    An event that waits for gatherings leaves the queue, too, but is not finished.
     """
     finished: dict[str, Any] = {} if status == Event.Status.WAITING else {"finished_at": NOW}
     return _leave(event, status=status, **finished, next_attempt_at=None)
 
 
 def postpone(row: Queued, seconds: float, *, alone: bool = False) -> Step:
-    """Return the step that ends a claim; the row is due again so many seconds from now.
+    """Return the step that ends a claim; the row is due again after so many seconds.
 
-    ``alone`` is whether the next attempt is made alone: no attempt has come to its end since one
-    ended with its process.
+    ``alone`` is whether the next attempt is made alone: a process died during an attempt, and none
+    has ended since then.
     """
     return _leave(row, alone=alone, next_attempt_at=InSeconds(seconds))
 
 
 def break_off(row: Queued, seconds: float, *, counts: bool = False, alone: bool = False) -> Step:
-    """Return the step that ends an attempt that was broken off by no fault of a receiver.
+    """Return the step that ends an attempt that was broken off through no fault of a receiver.
 
     Args:
         row: one that this process has begun.
         seconds: after how many it is due again.
-        counts: whether receivers were called in it, so that its number is taken.
-        alone: whether it was to be made alone; then the next one is, too.
+        counts: whether the attempt stays counted, because receivers were called in it.
+        alone: whether the next attempt is made alone, as this one was.
     """
     columns: dict[str, Any] = {} if counts else {"attempts": SQL("attempts - 1")}
     columns |= {"alone": alone, "next_attempt_at": InSeconds(seconds)}
@@ -126,22 +126,22 @@ def break_off(row: Queued, seconds: float, *, counts: bool = False, alone: bool 
 def lose(row: Queued, seconds: float) -> Step:
     """Return the step that ends an attempt whose database session died, as if its process had.
 
-    If it was alone, that counts as a death: or a receiver that always ends its session would be
-    called for ever.
+    If the attempt was alone, that counts as a death. Otherwise a receiver that always ends its
+    session would be called for ever.
     """
     deaths = SQL("deaths + CASE WHEN alone THEN 1 ELSE 0 END")
     return _leave(row, alone=True, next_attempt_at=InSeconds(seconds), deaths=deaths)
 
 
 def pardon(event: Event) -> Step:
-    """Return the step that forgets deaths, once the receiver that caused them has a failed run."""
+    """Return the step that sets the deaths to 0, because their receiver gets a failed run."""
     return _step(event, deaths=0)
 
 
 def give_back(claimed: Iterable[Queued]) -> None:
-    """End claims on rows that were not begun; each is due as it was before.
+    """End claims on rows that were not begun; each is due when it was due before.
 
-    What it was before its claim, an earlier death included, stays written down.
+    What the claim has stored about an earlier attempt, such as a death, stays.
     """
     for row in claimed:
         step = _step(row, next_attempt_at=row.due_at, claim=None)
@@ -150,9 +150,9 @@ def give_back(claimed: Iterable[Queued]) -> None:
 
 
 def end(row: Queued, seconds: float) -> None:
-    """End the claim of a row after an error: as lost if it had begun, or give it back.
+    """End the claim of a row after an error: as ``lose`` if it had begun, or give it back.
 
-    The instance may say otherwise than the database, for a step of it may have been rolled back.
+    Both are tried, because the instance may differ from the row: a step may have been rolled back.
     """
     claim = row.claim
     give_back([row])
@@ -163,9 +163,9 @@ def end(row: Queued, seconds: float) -> None:
 def hand_back(
     row: Queued, claim: int | None, seconds: float, *, counts: bool = False, alone: bool = False
 ) -> None:
-    """End a claim by no fault of a receiver: break the attempt off, or give the row back.
+    """End a claim through no fault of a receiver: break the attempt off, or give the row back.
 
-    The instance may say otherwise than the database; see ``end`` and ``break_off``.
+    Both are tried, as in ``end``. For the arguments see ``break_off``.
     """
     row.claim = claim
     give_back([row])
@@ -174,12 +174,12 @@ def hand_back(
 
 
 def _leave(row: Queued, *, counts: int = 0, alone: bool = False, **columns: Any) -> Step:
-    # The claim last, for MariaDB: columns before it may be made of what these were.
+    # These columns come last, because MariaDB would compute the others from their new values.
     return _step(row, counts=counts, **columns, claim=None, alone=alone, begun_at=None, calling="")
 
 
 def _step(row: Queued, *, counts: int = 0, **columns: Any) -> Step:
-    # A step of a claim that is known to be lost applies to nothing.
+    # If the claim is known to be lost, the step applies to no row.
     return Step(
         model=type(row),
         columns=columns,

@@ -1,7 +1,7 @@
-"""Stranded events: they wait for gatherings, and none of these is there any more.
+"""Stranded events: they wait for gatherings that do not exist any more.
 
 An event and its gathering are written in one transaction. So this happens only if somebody deletes
-gatherings in SQL, empties a table, or restores a part of a backup.
+gatherings with SQL, empties a table, or restores a part of a backup.
 """
 
 from collections.abc import Collection
@@ -22,10 +22,10 @@ _REASON = "Its gathering is gone, so the event is dispatched again."
 
 
 def look(after: Place | None, limit: int) -> tuple[list[int], Place | None]:
-    """Look at up to so many waiting events after a place; the longest waiting first.
+    """Look at up to ``limit`` waiting events after a place, the longest waiting first.
 
-    Returns those that are stranded, by primary key, and the place of the last event; None if there
-    is no further one.
+    Return the primary keys of those that are stranded, and the place of the last event; or None
+    instead of the place if there are no more.
     """
     waiting = queue.events().filter(status=Event.Status.WAITING).order_by("received_at", "pk")
     if after is not None:
@@ -37,9 +37,10 @@ def look(after: Place | None, limit: int) -> tuple[list[int], Place | None]:
 
 
 def bring_back(events: Collection[int]) -> int:
-    """Let stranded events be dispatched again, by primary key; return how many still were so.
+    """Put stranded events, by primary key, back into the queue; return how many still were so.
 
-    Receivers that have succeeded are not called again. The others are called, or joined anew.
+    Receivers that have succeeded are not called again. The others are called, or the event joins
+    again for them.
     """
     return in_own_transaction(queue.using(), lambda: _bring_back(events))
 
@@ -61,7 +62,7 @@ def _bring_back(events: Collection[int]) -> int:
 
 
 def _stranded(events: Collection[int]) -> list[int]:
-    """Return those of these waiting events that no gathering in the queue is for."""
+    """Return those of these waiting events that have joined no gathering in the queue."""
     if not events:
         return []
     runs = ReceiverRun.objects.using(queue.using()).filter(event__in=among(events))

@@ -1,14 +1,14 @@
-"""Time limits for the statements that take a delivery in, so that a lock does not keep the sender.
+"""Time limits for the statements that store a delivery, so that the sender waits for no lock.
 
-They travel with each statement, in the same round trip, and end with it: a pooled connection goes
-back as it came. Nothing is added
+They are sent with each statement, in the same round trip, and end with it. So a pooled connection
+keeps its settings. There are no limits
 
-- inside a surrounding transaction, whose other statements would get the limits too,
-- for PostgreSQL with server-side binding, which takes one command at a time,
-- for MySQL, which has no such statement, and for SQLite, which has its ``timeout``.
+- inside a transaction, because they would be limits for its other statements, too,
+- on PostgreSQL with server-side binding, which takes one command at a time,
+- on MySQL, which has no such statement, and on SQLite, which has its ``timeout``.
 
-There the limits are those of the project: ``lock_timeout``, ``innodb_lock_wait_timeout`` and the
-like.
+There, the limits are those of the project: ``lock_timeout``, ``innodb_lock_wait_timeout`` and so
+on.
 """
 
 from collections.abc import Callable
@@ -36,9 +36,9 @@ _LIMITED = ("INSERT ", "SELECT ", "UPDATE ", "DELETE ")
 
 
 def limited(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
-    """Limit how long each statement of a block takes, where that can be done.
+    """Limit how long each statement in the block takes, where that is possible.
 
-    May query the version of the database, once for each connection object.
+    It may query the version of the database, once for each connection object.
     """
     if connection.in_atomic_block:
         return nullcontext()
@@ -58,7 +58,7 @@ def _for_postgresql(
     if many or not sql.startswith(_LIMITED) or getattr(driver, "name", None):
         return execute(sql, params, many, context)
     result = execute(_POSTGRESQL + sql, params, many, context)
-    # psycopg 3 keeps the result of each command, psycopg 2 the last one alone.
+    # psycopg 3 keeps the result of each command, psycopg 2 only the last one.
     if hasattr(driver, "pgresult"):
         for _ in range(_SETTINGS_BEFORE):
             driver.nextset()

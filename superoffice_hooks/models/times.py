@@ -1,4 +1,4 @@
-"""Times as the project's USE_TZ wants them: aware, or naive in local time."""
+"""Times as USE_TZ says: aware, or naive in local time."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -9,7 +9,7 @@ _FARTHEST = timedelta(hours=14)
 
 
 def as_project(time: datetime, zone: tzinfo | None = None) -> datetime:
-    """Return the same time, aware or naive. Without an offset it is local time.
+    """Return the same time, aware or naive as USE_TZ says. A naive time is local time.
 
     ``zone`` is the local time zone; None is Django's current one.
     """
@@ -23,7 +23,7 @@ def read(text: str) -> datetime:
     """Return a time as typed: ``2026-05-19``, ``2026-05-19T14:30``, with or without offset.
 
     Raises:
-        ValueError: it is none, or outside the years 1000 to 9998: in some time zones, databases
+        ValueError: it is no time, or not in the years 1000 to 9998. In some time zones, databases
             fail with years near 0 and 10000.
     """
     try:

@@ -1,4 +1,4 @@
-"""Transactions in which each statement sees what others have committed before it."""
+"""Transactions under READ COMMITTED: each statement sees what others have committed before it."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from .errors import is_victim
 _T = TypeVar("_T")
 
 _WAITS = (0.01, 0.05, 0.2, 0.5)
-"""Seconds before a transaction is repeated that the database undid for the sake of another one."""
+"""Seconds before a transaction is repeated that the database undid because of a conflict."""
 
 
 def reads_committed(connection: BaseDatabaseWrapper) -> bool:
@@ -35,12 +35,12 @@ def reads_committed(connection: BaseDatabaseWrapper) -> bool:
 
 @contextmanager
 def own_transaction(using: str) -> Iterator[None]:
-    """Open a transaction of ours, which is under READ COMMITTED at any level of the connection.
+    """Open a transaction under READ COMMITTED, even if the connection has another level.
 
     Two calls that conclude the same event wait for each other, and the second has to see what the
-    first one has written. Under REPEATABLE READ, PostgreSQL shows it the rows as they were before
-    it began to wait. MariaDB and MySQL lock each row that a statement looks at, and the gaps
-    between them, until the transaction ends: claims, calls and deliveries would deadlock.
+    first one has written. Under REPEATABLE READ, PostgreSQL would show it the rows as they were
+    before it began to wait. MariaDB and MySQL would lock each row that a statement looks at, and
+    the gaps between rows, until the transaction ends. Claims, calls and deliveries would deadlock.
     """
     connection = connections[using]
     is_ours = not connection.in_atomic_block
@@ -53,10 +53,10 @@ def own_transaction(using: str) -> Iterator[None]:
 
 
 def in_own_transaction(using: str, work: Callable[[], _T]) -> _T:
-    """Return what ``work`` returns, done in a transaction of ours.
+    """Call ``work`` in a transaction of our own; return what it returns.
 
-    It is done again if the transaction was the victim of a deadlock. So it may not rely on what it
-    has noted outside the database.
+    It is called again if the database undid the transaction because of a deadlock. So it must not
+    rely on anything that it has changed outside the database.
     """
     for wait in _WAITS:
         try:
@@ -65,7 +65,7 @@ def in_own_transaction(using: str, work: Callable[[], _T]) -> _T:
         except DatabaseError as error:
             if connections[using].in_atomic_block or not is_victim(error):
                 raise
-            # No secret: it keeps the two from meeting again.
+            # At random, so that the two transactions do not meet again.
             time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311
     with own_transaction(using):
         return work()
@@ -75,7 +75,7 @@ def in_own_transaction(using: str, work: Callable[[], _T]) -> _T:
 def _may_set_level(using: str) -> bool:
     """Return whether a transaction under READ COMMITTED may write.
 
-    MariaDB and MySQL refuse that while their binary log is one of statements.
+    MariaDB and MySQL refuse it if their binary log has statements instead of rows.
     """
     connection = connections[using]
     if connection.vendor != "mysql":

@@ -1,7 +1,8 @@
 """Turns: with ORDERED, the events of one record are dispatched in the order in which they occurred.
 
-Claiming takes no notice of turns. A claimed event is parked for some seconds if its record has an
-earlier unfinished event. The process that finishes an event makes the next ones of its record due.
+Claiming does not know the order. If the record of a claimed event has an earlier unfinished event,
+the claimed one is parked: it is due again after some seconds. The process that finishes an event
+makes the next events of its record due.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ _NEXT = 20
 def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:
     """Return the claimed events whose turn has come, and park the others.
 
-    The events of each run are to be dispatched one after the other, each once the one before is
+    A run is a list of events. They are dispatched one after the other, each when the one before is
     finished. Without ORDERED, each event is a run of its own.
     """
     if not conf.current().ORDERED:
@@ -41,15 +42,16 @@ def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:
 
 
 def park(events: list[Event]) -> None:
-    """Put off claimed events of a record whose turn has not come."""
+    """End the claims on events whose turn has not come; they are due after some seconds."""
     columns = {"next_attempt_at": InSeconds(PARKED_SECONDS), "claim": None}
     update(Event, columns, [e.pk for e in events], "claim = %s", [events[0].claim])
 
 
 def pass_on(run: list[Event]) -> list[int]:
-    """Remove the first event of a run, which was tried; park the others if it is in the queue.
+    """Remove the first event of a run, which was tried; park the others if it has to be retried.
 
-    After the last one, make the next events of its record due; return their primary keys.
+    After the last event of a run, make the next events of its record due; return their primary
+    keys.
     """
     event = run.pop(0)
     if run and event.is_in_queue:
@@ -66,14 +68,14 @@ def pass_on(run: list[Event]) -> list[int]:
 
 
 def _first(same: list[Event]) -> Iterator[Event]:
-    """Yield those of a record's claimed events that come before all its others; park the rest."""
+    """Yield the claimed events before which none of their record is unfinished; park the rest."""
     claimed = {event.pk: event for event in same}
     order = list(_of_record(same[0]).values_list("pk", flat=True)[: len(same)])
     for key in takewhile(claimed.__contains__, order):
         yield claimed.pop(key)
     if claimed:
         park(list(claimed.values()))
-        # All that are due, or each look would claim some of them only to put them off.
+        # Those that are due and not claimed, too: or each look would claim some and park them.
         due = queue.events().same_record(same[0]).due().filter(claim=None, attempts=0)
         due.exclude(pk=order[0]).order_by().update(next_attempt_at=InSeconds(PARKED_SECONDS))
 

@@ -1,7 +1,7 @@
-"""Updating rows by primary key with statements that Django's ORM does not compose.
+"""Update rows by primary key, with statements that Django does not compose.
 
-Composing an UPDATE takes Django as long as the database takes to run it, and every event is updated
-twice or three times. Databases differ in the clock alone.
+Django takes as long to compose an UPDATE as the database takes to run it, and each event is updated
+two or three times. The statements differ between databases only in the clock.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,7 @@ from .clock import InSeconds
 
 
 class SQL(str):
-    """A value of a column as SQL."""
+    """SQL for the value of a column."""
 
     __slots__ = ()
 
@@ -27,8 +27,8 @@ class SQL(str):
 class Update:
     """An UPDATE of some rows, to be run alone or together with other statements.
 
-    MariaDB assigns from left to right, and a later column sees the new value of an earlier one, so
-    the order of ``columns`` matters where their values are SQL.
+    MariaDB assigns from left to right, and the SQL of a later column sees the new value of an
+    earlier one. So the order of ``columns`` matters if a value is SQL.
     """
 
     model: type[models.Model]
@@ -37,7 +37,7 @@ class Update:
     keys: Collection[int]
     """The primary keys of the rows."""
     condition: str = "TRUE"
-    """SQL that the rows must meet too."""
+    """A condition in SQL that the rows must meet, too."""
     values: Sequence[Any] = ()
     """The parameters of the condition."""
     rows: int = 0
@@ -83,7 +83,7 @@ class Deletion(Update):
 
 
 def _places(keys: Collection[int]) -> tuple[str, Collection[int]]:
-    """Return the keys as SQL, and its parameters: drivers take long for each of many."""
+    """Return SQL for the keys, and its parameters. Drivers are slow with many parameters."""
     if len(keys) == 1:
         return "%s", keys
     return _listed(keys), ()
@@ -94,7 +94,7 @@ def _listed(keys: Collection[int]) -> str:
 
 
 def among(keys: Collection[int]) -> Any:
-    """Return keys for a look-up with ``in``, as SQL without parameters, if there are any."""
+    """Return keys for a look-up with ``in``: as SQL without parameters, unless there are none."""
     return RawSQL(_listed(keys), ()) if keys else keys  # noqa: S611  (numbers)
 
 
@@ -120,7 +120,7 @@ def run(
 ) -> int | None:
     """Run updates and then an INSERT, in one round trip where the driver can.
 
-    Returns the primary key of the row that was inserted.
+    Return the primary key of the row that was inserted, if any.
     """
     statements = [update.statement(connection) for update in updates]
     if not statements and insert is None:
@@ -151,7 +151,7 @@ def run(
 
 
 def _takes_several(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the driver takes several statements in one text, and has the result of each.
+    """Return whether the driver takes several statements in one text, and returns each result.
 
     psycopg 3 does, unless the server binds the parameters.
     """
@@ -162,9 +162,9 @@ def _takes_several(connection: BaseDatabaseWrapper) -> bool:
 
 
 def take_write_lock(model: type[models.Model], connection: BaseDatabaseWrapper) -> None:
-    """Take the lock of an SQLite database, by an UPDATE of no row.
+    """Take the write lock of an SQLite database, with an UPDATE of no row.
 
-    SQLite waits for its lock only if the transaction begins with a write.
+    SQLite waits for this lock only if the transaction begins with a write.
     """
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""Due events as joining needs them: without their payloads, and without a claim.
+"""Due events that are to join gatherings: they are read without payloads, and not claimed.
 
-An event that only waits for gatherings is not called by the process that lets it join. So it is
-locked until the transaction ends, and not claimed before.
+The process that lets such an event join calls no receiver for it. So it needs no claim: the event
+is locked until the transaction ends.
 """
 
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Due(NamedTuple):
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Return what decides which receivers are for it, unless their filters have code."""
+        """Return the values that decide which receivers are called, if no filter is a callable."""
         return self.name, self.entity, self.action, self.is_own, self.change_set, self.changes
 
 
@@ -43,7 +43,7 @@ _COLUMNS = [{"due_at": "next_attempt_at"}.get(name, name) for name in Due._field
 def lock_due(model: type[Event], limit: int, *, low: Any = None) -> list[Due]:
     """Lock up to ``limit`` due events, the longest due first, inside a transaction.
 
-    Those that another process has locked are skipped where the database can.
+    Events that another process has locked are skipped where the database can.
 
     Args:
         model: Event.

@@ -1,4 +1,4 @@
-"""The watch: what was seen of a webhook at SuperOffice, and what was done about it."""
+"""The watch: what looks saw of a webhook at SuperOffice, and what was done to it."""
 
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ MAX_ROWS = 500
 """How many rows of one endpoint are kept, the newest ones."""
 
 SAVE_SECONDS = 120
-"""For how long a save that was begun, and of which nothing more is known, may still go on."""
+"""For how long a save may go on after it was begun, if nothing more is known of it."""
 
 _SAME = ("tenant", "webhook", "state", "differences", "ping")
 
@@ -23,19 +23,24 @@ class WatchQuerySet(models.QuerySet["Watch"]):
     """Watches of one endpoint."""
 
     def of(self, endpoint: str) -> Self:
-        """Return those of an endpoint, the newest first, from the database that is written to."""
+        """Return those of an endpoint, the newest first, from the database that takes writes."""
         return self.using(router.db_for_write(Watch)).filter(endpoint=endpoint).order_by("-pk")
 
     def seen(self) -> Self:
-        """Return those that know the state of the webhook."""
+        """Return those in which the state of the webhook is known."""
         return self.exclude(state__in=[Watch.State.UNKNOWN, Watch.State.SAVING])
+
+    def reactivated(self, endpoint: str) -> Self:
+        """Return those of the last 24 hours that note an activation as REACTIVATE allows it."""
+        rows = self.of(endpoint).filter(action=Watch.Action.REACTIVATED, who="")
+        return rows.filter(since__gt=InSeconds(-24 * 3600))
 
 
 class Watch(models.Model):
-    """What was seen of a webhook: one row as long as it stays the same."""
+    """What looks saw of a webhook. One row for all looks in a row that saw the same."""
 
     class State(models.TextChoices):
-        """The state of the webhook: SuperOffice's names, and ours for what it has none for."""
+        """The state of the webhook. Names with a capital are SuperOffice's, the others are ours."""
 
         ACTIVE = "Active", _("active")
         STOPPED = "Stopped", _("stopped")
@@ -46,14 +51,14 @@ class Watch(models.Model):
         SAVING = "saving", _("being saved")
 
     class Ping(models.TextChoices):
-        """What became of the last ping."""
+        """The result of the last ping."""
 
         NONE = "", _("not sent")
         ARRIVED = "arrived", _("arrived")
         LOST = "lost", _("did not arrive")
 
     class Action(models.TextChoices):
-        """What we did."""
+        """What was done to the webhook, besides a look."""
 
         NONE = "", _("looked")
         CREATED = "created", _("created")
@@ -73,9 +78,9 @@ class Watch(models.Model):
     """Its id in SuperOffice."""
     state = models.CharField(_("state"), max_length=50, choices=State)
     differences = models.JSONField(_("differences"), default=list)
-    """What differs from what is wanted: a list of key, wanted and actual value."""
+    """The differences to the wanted webhook, each a list of key, wanted and actual value."""
     actual = models.JSONField(_("at SuperOffice"), default=dict)
-    """What SuperOffice has, without values of secrets and headers; empty if there is no webhook."""
+    """The webhook at SuperOffice, without values of secrets and headers; empty if there is none."""
     ping = models.CharField(_("ping"), max_length=10, choices=Ping, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     """Why the state is not known, or what went wrong."""
@@ -88,7 +93,7 @@ class Watch(models.Model):
     since = models.DateTimeField(_("since"))
     looked_at = models.DateTimeField(_("looked at"))
     next_look_at = models.DateTimeField(_("next look at"), null=True)
-    """Before it, no other dispatcher looks."""
+    """No other dispatcher looks before this time."""
 
     objects = models.Manager.from_queryset(WatchQuerySet)()
 
@@ -120,13 +125,13 @@ class Watch(models.Model):
 
     @classmethod
     def note(cls, endpoint: str, **values: Any) -> "tuple[Watch, Watch | None]":
-        """Note what was seen or done; return its row, and the one that last knew the state.
+        """Store what was seen or done; return its row, and the row before with a known state.
 
-        A look that saw the same as the last one moves that row on.
+        If a look saw the same as the look before, it updates that row.
         """
         rows = cls.objects.of(endpoint)
         if values.get("webhook") is not None:
-            # It is there, so no save goes on, also if the process that began one has died.
+            # The webhook is there. So no save goes on, even if a process died during one.
             rows.filter(state=cls.State.SAVING).order_by().delete()
         newest = rows.exclude(state=cls.State.SAVING).first()
         seen = {
@@ -154,7 +159,7 @@ class Watch(models.Model):
 
     @classmethod
     def begin_saving(cls, endpoint: str, tenant: str, who: str) -> Self:
-        """Note that a new webhook is about to be saved, before it is."""
+        """Note that a new webhook is going to be saved."""
         using = router.db_for_write(cls)
         return cls.objects.using(using).create(  # type: ignore[return-value]
             endpoint=endpoint,
@@ -167,18 +172,18 @@ class Watch(models.Model):
         )
 
     def earlier_save_may_go_on(self) -> bool:
-        """Return whether another process has begun a save that may still go on."""
+        """Return whether a save that began before this one may still go on."""
         fresh = type(self).objects.of(self.endpoint).filter(state=self.State.SAVING)
         return fresh.filter(pk__lt=self.pk, since__gt=InSeconds(-SAVE_SECONDS)).exists()
 
     def end_saving(self) -> None:
-        """Forget that a save was begun: it is known what became of it."""
+        """Note that this save, and each that began before it, has ended."""
         saves = type(self).objects.of(self.endpoint).filter(state=self.State.SAVING)
         saves.filter(pk__lte=self.pk).delete()
 
     @classmethod
     def claim_look(cls, endpoint: str, seconds: float) -> bool:
-        """Return whether it is this process's turn to look; then no other has it for so long."""
+        """Return whether this process is to look; if so, no other looks for so many seconds."""
         rows = cls.objects.of(endpoint)
         newest = rows.first()
         if newest is None:
@@ -189,16 +194,9 @@ class Watch(models.Model):
 
     @classmethod
     def reactivation_failed(cls, endpoint: str) -> bool:
-        """Return whether it was activated again in the last 24 hours and has not been active."""
-        rows = cls.objects.of(endpoint).filter(since__gt=InSeconds(-24 * 3600))
-        last = rows.filter(action=cls.Action.REACTIVATED, who="").first()
+        """Return whether it was activated by itself in the last 24 hours, and not active since."""
+        last = cls.objects.reactivated(endpoint).first()
         if last is None:
             return False
-        well = rows.filter(pk__gt=last.pk, state=cls.State.ACTIVE).exclude(ping=cls.Ping.LOST)
-        return not well.exists()
-
-    @classmethod
-    def reactivations(cls, endpoint: str) -> int:
-        """Return how often the webhook was activated again in the last 24 hours."""
-        rows = cls.objects.of(endpoint).filter(action=cls.Action.REACTIVATED, who="")
-        return rows.filter(since__gt=InSeconds(-24 * 3600)).count()
+        later = cls.objects.of(endpoint).filter(pk__gt=last.pk, state=cls.State.ACTIVE)
+        return not later.exclude(ping=cls.Ping.LOST).exists()

@@ -1,8 +1,8 @@
-"""Keeping the wide columns of an event apart from its row on PostgreSQL.
+"""Keep the wide columns of an event outside its row, on PostgreSQL.
 
 Each step of an event writes a new version of its row to the table and to the log. The body and the
 payload are its widest columns and never change. So they are kept in the table's other storage
-(TOAST), and a new version refers to them.
+(TOAST), and a new version only refers to them.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from django.dispatch import receiver
 from .event import Event
 
 TARGET = 1024
-"""Bytes. PostgreSQL moves the widest columns of a row of more than 2 KB out of it, until it has no
-more than this. By default it stops at 2 KB, and both stay in the row."""
+"""Bytes. If a row has more than 2 KB, PostgreSQL moves its widest columns out until this is left.
+By default it stops at 2 KB, and both columns stay in the row."""
 
 
 @receiver(post_migrate)
 def keep_wide_columns_apart(using: str, **kwargs: Any) -> None:
-    """Set the parameter of the table, unless somebody has chosen a value of their own."""
+    """Set the parameter of the table, unless it has a value already."""
     connection = connections[using]
     if connection.vendor != "postgresql":
         return

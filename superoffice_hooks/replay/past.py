@@ -24,7 +24,7 @@ class Past:
     def __init__(self, planned: Replay, keys: Collection[int]) -> None:
         self._planned = planned
         mine = runs().filter(replay=planned, event__in=keys)
-        self._settled = mine.settled_by_event()
+        self._settled = mine.filter(outcome__in=ReceiverRun.SETTLED).latest_by_event()
         self._latest: dict[int, dict[str, str]] = {}
         if planned.only_failed:
             self._latest = runs().filter(event__in=keys).latest_by_event()

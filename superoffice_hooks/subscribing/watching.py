@@ -83,7 +83,7 @@ def reactivate(seen: Look, *, who: str = "") -> Watch:
 
 def _may_reactivate(endpoint: str) -> bool:
     limit = conf.current().REACTIVATE
-    if limit is False or Watch.reactivations(endpoint) >= limit:
+    if limit is False or Watch.objects.reactivated(endpoint).count() >= limit:
         return False
     return not Watch.reactivation_failed(endpoint)
 

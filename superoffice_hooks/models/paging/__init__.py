@@ -1,1 +1,1 @@
-"""Paging: bounded pages of large tables, for the admin and the API."""
+"""Bounded pages of large tables, for the admin and the API."""

@@ -1,4 +1,4 @@
-"""Conditions on events, each answered without reading all events that may meet it."""
+"""Conditions on events. To read the events that meet one takes no scan of all events."""
 
 from typing import Any, cast
 
@@ -10,11 +10,11 @@ from ..run_queryset import ReceiverRunQuerySet
 from .pages import MAX_KEYS, keys_of
 
 Narrowed = tuple[QuerySet[Any], set[int] | None]
-"""Rows that meet a condition, and the keys of all rows that do if there are up to MAX_KEYS."""
+"""Rows that meet a condition, and their keys, if there are up to MAX_KEYS of them."""
 
 
 class Condition:
-    """A condition that events meet or not. Those of one class with the same values are equal."""
+    """A condition on events. Two conditions of one class with the same values are equal."""
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
@@ -26,19 +26,19 @@ class Condition:
         return f"{type(self).__name__}({', '.join(map(repr, vars(self).values()))})"
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
-        """Return those of the events that meet it, and the keys of all that do, if known."""
+        """Return those of the events that meet it; and the keys of all that do, if known."""
         raise NotImplementedError
 
     def select(self, events: QuerySet[Event], up_to: int | None) -> QuerySet[Event]:
         """Return those of the events that meet it, for a caller that reads all of them.
 
-        No higher key than ``up_to`` is among the events.
+        ``up_to`` is the highest key among the events.
         """
         return self.narrow(events)[0]
 
 
 class Where(Condition):
-    """A comparison of columns, perhaps with an index: its columns, which order the result."""
+    """A comparison of columns. ``index`` has the columns of an index that finds the events."""
 
     def __init__(self, test: Q, index: tuple[str, ...] = ()) -> None:
         self.test = test
@@ -80,7 +80,7 @@ class StillFailed(Condition):
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         runs = self._runs(events.db).order_by("group_id", "counts_in_group", "event_id")
         keys = keys_of(runs, "event_id")
-        # Not one by one as below: the index has no runs but these.
+        # Not with a subquery for each event, as in Related: the index has only these runs.
         if keys is None:
             return self.select(events, None), None
         return events.filter(pk__in=keys), keys
@@ -93,22 +93,22 @@ class StillFailed(Condition):
 
 
 class Related(Condition):
-    """A condition on rows of another table, whose index has the keys of events."""
+    """A condition on rows of another table. An index of that table has the keys of events."""
 
     def keys(self, using: str) -> set[int] | None:
         """Return the keys of all events that meet it; None if there are more than MAX_KEYS."""
         raise NotImplementedError
 
     def rows_of_event(self, using: str) -> QuerySet[Any]:
-        """Return the rows that make one event (OuterRef) meet it."""
+        """Return the rows because of which an event (OuterRef) meets it."""
         raise NotImplementedError
 
     def narrow(self, events: QuerySet[Event]) -> Narrowed:
         keys = self.keys(events.db)
         if keys is not None:
             return events.filter(pk__in=keys), keys
-        # A subquery per event. A planner may turn Exists, or IN, into a join, and read all events
-        # with the value.
+        # A subquery for each event. A database may turn Exists, or IN, into a join, and then it
+        # would read all events with the value.
         row = Subquery(self.rows_of_event(events.db).order_by().values("pk")[:1])
         alias = f"condition_{len(events.query.annotations)}"
         return events.alias(**{alias: row}).filter(**{f"{alias}__isnull": False}), None
@@ -121,7 +121,7 @@ class Changed(Related):
         self.names = names
 
     def keys(self, using: str) -> set[int] | None:
-        # Keys instead of joins, here and below: planners know how frequent each key is.
+        # Keys instead of joins, here and below: databases know how frequent each key is.
         change_sets = keys_of(self._links(using), "changeset_id")
         if change_sets is None:
             return None
@@ -150,7 +150,7 @@ class Changed(Related):
 
 
 class Ran(Related):
-    """A receiver ran, perhaps with this outcome; one of the two may be empty."""
+    """A receiver ran and ended with this outcome. One of the two may be empty, which means any."""
 
     def __init__(self, receiver: str, outcome: str = "") -> None:
         self.receiver = receiver
@@ -197,7 +197,7 @@ class Failing(Related):
         return self._runs(using).failing().filter(event=OuterRef("pk"))
 
     def _runs(self, using: str) -> ReceiverRunQuerySet:
-        """Return the runs that may be such."""
+        """Return the runs of the receiver that were no success, the last ones or not."""
         return ReceiverRun.objects.using(using).filter(
             receiver=self.receiver, outcome__in=ReceiverRun.UNSUCCESSFUL
         )
@@ -206,8 +206,8 @@ class Failing(Related):
 def _with_runs(
     events: QuerySet[Event], runs: QuerySet[ReceiverRun], up_to: int | None
 ) -> QuerySet[Event]:
-    """Return those of the events that one of the runs is of."""
+    """Return those of the events that have one of these runs."""
     if up_to is not None:
-        # No planner knows that from the events.
+        # A database does not know this from the condition on the events.
         runs = runs.filter(event__lte=up_to)
     return events.filter(pk__in=runs.order_by().values("event"))

@@ -1,7 +1,7 @@
 """Pages of a long table, in the order of receipt.
 
-If an index says that a condition leaves up to MAX_KEYS rows, the pages have exactly these.
-Otherwise up to MAX_ROWS rows are scanned for a page, so a page can be short though more follow.
+If an index says that up to MAX_KEYS rows meet a condition, the pages have exactly these. Otherwise
+up to MAX_ROWS rows are scanned for a page. So a page can be short although more rows follow.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 MAX_ROWS = 10_000
-"""The number of rows that are scanned for one page."""
+"""The maximum number of rows that are scanned for one page."""
 MAX_KEYS = 1000
-"""The number of keys that a query can list."""
+"""The maximum number of keys in a query."""
 LAST = 2**63 - 1
 """No primary key is higher."""
 
@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Rows, and where those before and after them begin."""
+    """A page of rows, and the places where the pages before and after it begin."""
 
     keys: list[int]
     """Primary keys, in the direction in which they were read."""
@@ -64,7 +64,7 @@ def keys_of(rows: QuerySet[Any], column: str = "pk") -> set[int] | None:
 
 
 def page(listing: Listing, place: Place | None, *, older: bool, size: int) -> Page:
-    """Return the rows next to a place, on its older or newer side; from the end if it is None."""
+    """Return the rows next to a place, on its older or newer side; None is the end of the table."""
     if listing.keys is not None:
         named = listing.rows.filter(pk__in=listing.keys).order_by()
         return page_of(
@@ -80,7 +80,7 @@ def page(listing: Listing, place: Place | None, *, older: bool, size: int) -> Pa
 
 
 def page_of(rows: Iterable[Place], place: Place | None, *, older: bool, size: int) -> Page:
-    """Return a page of rows that are all known."""
+    """Return a page of these rows, which are all rows."""
     beside = (row for row in rows if place is None or (row < place) is older)
     return _paged(sorted(beside, reverse=older), place, None, older=older, size=size)
 
@@ -126,7 +126,7 @@ def _beside(
     if not listing.time:
         return rows.filter(by_key)
     (time,) = place.times
-    # The first condition is for the index, which cannot use the second.
+    # The first condition is for the index, because an index cannot be used for the second.
     return rows.filter(
         Q(**{f"{listing.time}__{near}": time}),
         Q(**{f"{listing.time}__{beyond}": time}) | by_key,
