@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from superoffice_hooks import dispatcher, signals
-from superoffice_hooks.dispatcher import Keeper, Lane, Lanes
+from superoffice_hooks.dispatcher import Keeper, Lane, Lanes, process
 from superoffice_hooks.dispatcher.gate import Gate, Pause
 from superoffice_hooks.dispatching import watching
 from superoffice_hooks.dispatching.attempts import Attempt
@@ -395,6 +395,22 @@ class TestLanes:
         monkeypatch.setattr(lanes._claimed._events, "take", overtaken)
         assert lanes.next_run() == []
         assert lanes.pause.is_over
+
+    @pytest.mark.parametrize(
+        ("settings", "count"),
+        [({}, 2), ({"LANES": 3}, 3), ({"DISPATCH": "worker", "SPOOL_DIR": "spool"}, 1)],
+        ids=["shipped", "LANES", "only for its spool"],
+    )
+    def test_a_web_process_has_as_many_as_its_setting_says(
+        self, monkeypatch, tmp_path, settings, count
+    ):
+        monkeypatch.setattr(process, "_lanes", None)
+        monkeypatch.chdir(tmp_path)
+        with hooks(**settings):
+            these = process.lanes_of_process()
+            # SQLite has one writer.
+            assert these.count == (1 if connection.vendor == "sqlite" else count)
+            these.stop(SECONDS)
 
     def test_lanes_close_their_connections(self, running, django_assert_num_queries):
         these = running()
