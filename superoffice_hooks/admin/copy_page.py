@@ -1,7 +1,6 @@
 """The page that offers an event as texts to copy, and the downloads of what was sent."""
 
 import json
-from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -22,38 +21,32 @@ from .readonly import ReadOnlyAdmin
 logger = get_logger(__name__)
 
 
-def view(
-    may_sign: Callable[[HttpRequest], bool],
-) -> Callable[[ReadOnlyAdmin[Event], HttpRequest, int], HttpResponse]:
-    """Return the view of the page; ``may_sign`` says who gets a signature."""
-
-    def show(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:
-        event = get_object_or_404(admin.get_queryset(request), pk=pk)
-        secret = None
-        if may_sign(request):
-            secret = _secret(event.endpoint)
-            logger.info(
-                "%s is shown a signature for %s",
-                request.user.get_username(),
-                event,
-                extra=fields(event=event),
-            )
-        path = _path(event.endpoint)
-        copies = Copies(event, request.build_absolute_uri(path), path, secret)
-        return admin.render(
-            request,
-            "event/copy.html",
-            title=gettext("Copy"),
-            event=event,
-            event_url=admin.url("event_change", pk),
-            body_url=admin.url("event_body", pk) if event.body else "",
-            file=copies.file,
-            is_literal=copies.is_literal,
-            redacted=display.line(event.headers.get(REDACTED, "")),
-            copies=list(copies.all()),
+def view(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the texts to copy. Who may replay gets a signature, too, which is logged."""
+    event = get_object_or_404(admin.get_queryset(request), pk=pk)
+    secret = None
+    if admin.has_replay_permission(request):
+        secret = _secret(event.endpoint)
+        logger.info(
+            "%s is shown a signature for %s",
+            request.user.get_username(),
+            event,
+            extra=fields(event=event),
         )
-
-    return show
+    path = _path(event.endpoint)
+    copies = Copies(event, request.build_absolute_uri(path), path, secret)
+    return admin.render(
+        request,
+        "event/copy.html",
+        title=gettext("Copy"),
+        event=event,
+        event_url=admin.url("event_change", pk),
+        body_url=admin.url("event_body", pk) if event.body else "",
+        file=copies.file,
+        is_literal=copies.is_literal,
+        redacted=display.line(event.headers.get(REDACTED, "")),
+        copies=list(copies.all()),
+    )
 
 
 def body(admin: ReadOnlyAdmin[Event], request: HttpRequest, pk: int) -> HttpResponse:

@@ -71,10 +71,12 @@ def time_column(column: str, description: "_StrPromise") -> Callable[[Any, Model
     return shown
 
 
-def text_column(column: str, description: "_StrPromise") -> Callable[[Any, Model], str]:
+def text_column(
+    column: str, description: "_StrPromise", ordering: str | None = None
+) -> Callable[[Any, Model], str]:
     """Return a display function for a column that has a text from outside."""
 
-    @admin.display(description=description)
+    @admin.display(description=description, ordering=ordering)
     def shown(model_admin: "admin.ModelAdmin[Any]", row: Model) -> str:
         return bounded(getattr(row, column)) or model_admin.get_empty_value_display()
 

@@ -67,9 +67,7 @@ class Button(NamedTuple):
     url: str
 
 
-def context(
-    admin: ReadOnlyAdmin[Event], request: HttpRequest, event: Event, *, may_act: bool
-) -> dict[str, Any]:
+def context(admin: ReadOnlyAdmin[Event], request: HttpRequest, event: Event) -> dict[str, Any]:
     """Return what the template needs besides the columns."""
     runs = list(event.runs.select_related("replay", "gathering").order_by("-pk")[:NEWEST])
     replays = {run.replay_id: run.replay for run in runs if run.replay}
@@ -78,6 +76,7 @@ def context(
     errors = event_runs.errors(admin, event, runs)
     fields = changes.fields(event, changed)
     receivers = judged(event)
+    may_act = admin.has_replay_permission(request)
     return {
         "title": changes.headline(event, changed),
         "subtitle": f"{display.line(event.name)} {event.event_id}".strip(),
@@ -92,7 +91,6 @@ def context(
         "fields": fields[: changes.MAX_SHOWN],
         "more_fields": fields[changes.MAX_SHOWN :],
         "runs": event_runs.table(admin, runs, errors[:MAX_ERRORS]),
-        "is_cut": len(runs) == NEWEST,
         "receivers": [_ConnectedReceiver.of(receiver) for receiver in receivers],
         "deliveries": list(_deliveries(event, again)),
         "handlings": event.handlings.order_by("-pk")[:NEWEST],

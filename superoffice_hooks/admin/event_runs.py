@@ -1,7 +1,6 @@
 """The runs of one event: its errors, and a table of all runs."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -9,10 +8,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from ..models import Event, Gathering, ReceiverRun, Replay
+from ..models import Event, Gathering, ReceiverRun
 from . import display, tracebacks
 from .gatherings import wait
 from .readonly import ReadOnlyAdmin
+from .runs import Run, row
 
 MAX_ERRORS = 3
 """Receivers whose errors are shown above everything else."""
@@ -39,23 +39,6 @@ class Error(NamedTuple):
     def id(self) -> str:
         """Return the id of its element."""
         return f"error-{self.run.pk}"
-
-
-class Run(NamedTuple):
-    """A row of the table of runs."""
-
-    id: str
-    started_at: datetime
-    receiver: SafeString
-    outcome: SafeString
-    part: str
-    """The attempt, what it waits for, or the event with which it went."""
-    replay: Replay | None
-    error: SafeString
-    traceback: SafeString | None
-    shown_at: str
-    """The id of the element that shows the same traceback."""
-    seconds: float
 
 
 def still_failed(runs: Sequence[ReceiverRun]) -> list[ReceiverRun]:
@@ -110,23 +93,10 @@ def table(
     places = {error.run.traceback: error.id for error in shown if error.run.traceback}
     rows = []
     for run in runs:
-        place = places.get(run.traceback, "")
-        rows.append(
-            Run(
-                id=f"run-{run.pk}",
-                started_at=run.started_at,
-                receiver=display.breakable(display.line(run.receiver, 255)),
-                outcome=display.status(run.outcome, run.get_outcome_display()),
-                part=_part(admin, run),
-                replay=run.replay,
-                error=display.bounded(run.error),
-                traceback=display.text(run.traceback) if run.traceback and not place else None,
-                shown_at=place,
-                seconds=run.duration.total_seconds(),
-            )
-        )
+        part, place = _part(admin, run), places.get(run.traceback, "")
+        rows.append(row(run, part, shown_at=place, replay=run.replay))
         if run.traceback:
-            places.setdefault(run.traceback, f"run-{run.pk}")
+            places.setdefault(run.traceback, rows[-1].id)
     return rows
 
 

@@ -83,11 +83,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
             self.page("receivers/", receivers.view, self.has_view_permission, methods=READ),
             self.page("traffic/", traffic.view, self.has_view_permission, methods=READ),
             self.page("record/", timeline.view, self.has_view_permission),
-            self.page(
-                "<int:pk>/copy/",
-                copy_page.view(self.has_replay_permission),
-                self.has_view_permission,
-            ),
+            self.page("<int:pk>/copy/", copy_page.view, self.has_view_permission),
             self.page("<int:pk>/body/", copy_page.body, self.has_view_permission),
             self.page("<int:pk>/payload/", copy_page.payload, self.has_view_permission),
             self.page("<int:pk>/handle/", mark_handled.view, self.has_replay_permission),
@@ -119,8 +115,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
 
     def page_context(self, request: HttpRequest, event: Event) -> dict[str, Any]:
         """Return what happened, what became of the event, and what can be done."""
-        may_act = self.has_replay_permission(request)
-        return event_page.context(self, request, event, may_act=may_act)
+        return event_page.context(self, request, event)
 
     @admin.action(description=_("Replay selected events"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Event]) -> HttpResponse | None:

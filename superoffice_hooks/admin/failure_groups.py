@@ -56,6 +56,8 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
 
     first = display.time_column("first_seen", _("first seen"))
     last = display.time_column("last_seen", _("last seen"))
+    receiver_path = display.text_column("receiver", _("receiver"))
+    exception_name = display.text_column("exception", _("exception"))
 
     def get_urls(self) -> list[URLPattern]:
         may_set, may_handle = self.has_triage_permission, self.has_replay_permission
@@ -135,14 +137,6 @@ class FailureGroupAdmin(ReadOnlyAdmin[FailureGroup]):
     def state_word(self, group: FailureGroup) -> SafeString:
         state = group.current_state
         return display.status(state, str(state.label))
-
-    @admin.display(description=_("receiver"), ordering="receiver")
-    def receiver_path(self, group: FailureGroup) -> SafeString:
-        return display.bounded(group.receiver)
-
-    @admin.display(description=_("exception"), ordering="exception")
-    def exception_name(self, group: FailureGroup) -> SafeString:
-        return display.bounded(group.exception)
 
     @admin.display(description=_("place in the code"))
     def place(self, group: FailureGroup) -> str:

@@ -89,6 +89,7 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
     )
 
     received = display.time_column("received_at", _("received"))
+    endpoint_shown = display.text_column("endpoint", _("endpoint"), ordering="endpoint")
 
     def get_urls(self) -> list[URLPattern]:
         view, is_allowed = parse_again.view, self.has_replay_permission
@@ -113,11 +114,6 @@ class RejectionAdmin(ReadOnlyAdmin[Rejection]):
         # A signed delivery without an event needs a person; a refused one does not.
         word = display.visible(in_words(rejection.reason))
         return display.status("failed" if rejection.verified else "refused", word)
-
-    @admin.display(description=_("endpoint"), ordering="endpoint")
-    def endpoint_shown(self, rejection: Rejection) -> SafeString:
-        """Return the endpoint; anybody can invent one."""
-        return display.bounded(rejection.endpoint)
 
     @admin.display(description=_("verified"), ordering="verified")
     def verified_word(self, rejection: Rejection) -> str:

@@ -15,10 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Event, Replay
 from ..models.replay_queryset import ReplayQuerySet
 from ..replay.options import OPTIONS
-from . import display, replay_runs
+from . import display
 from .criteria import in_words, list_query
 from .readonly import ReadOnlyAdmin, may_replay
 from .replay_progress import cancel, show, state
+from .runs import of_replay
 
 NEWEST = 200
 """The number of runs on the page of a replay."""
@@ -104,7 +105,7 @@ class ReplayAdmin(ReadOnlyAdmin[Replay]):
         if visible is not None:
             runs = runs.filter(event__in=visible.order_by().values("pk"))
         return {
-            "runs": replay_runs.rows(runs.order_by("outcome", "-pk")[:NEWEST]),
+            "runs": list(map(of_replay, runs.order_by("outcome", "-pk")[:NEWEST])),
             "newest": NEWEST,
             "may_cancel": may_replay(request) and not replay.finished_at,
             "list_query": list_query(replay.criteria),

@@ -40,6 +40,10 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
 
     first = display.time_column("since", _("since"))
     last = display.time_column("looked_at", _("looked at"))
+    tenant_name = display.text_column("tenant", _("tenant"))
+    by = display.text_column("who", _("by"))
+    reason_text = display.text_column("reason", _("reason"))
+    error = display.text_column("last_error", _("last error"))
 
     def get_urls(self) -> list[URLPattern]:
         may_view, may_manage = self.has_view_permission, self.has_manage_permission
@@ -67,10 +71,6 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
         url = self.url("watch_webhook", watch.endpoint)
         return format_html('<a href="{}">{}</a>', url, display.visible(watch.endpoint))
 
-    @admin.display(description=_("tenant"))
-    def tenant_name(self, watch: Watch) -> str:
-        return display.visible(watch.tenant)
-
     @admin.display(description=_("state"), ordering="state")
     def state_word(self, watch: Watch) -> SafeString:
         return webhook_facts.state(watch)
@@ -83,18 +83,6 @@ class WatchAdmin(ReadOnlyAdmin[Watch]):
     def done(self, watch: Watch) -> str:
         return watch.get_action_display()
 
-    @admin.display(description=_("by"))
-    def by(self, watch: Watch) -> str:
-        return display.visible(watch.who) or self.get_empty_value_display()
-
     @admin.display(description=_("differences"))
     def what_differs(self, watch: Watch) -> Any:
         return webhook_page.differences(watch) or self.get_empty_value_display()
-
-    @admin.display(description=_("reason"))
-    def reason_text(self, watch: Watch) -> str:
-        return display.bounded(watch.reason) or self.get_empty_value_display()
-
-    @admin.display(description=_("last error"))
-    def error(self, watch: Watch) -> str:
-        return display.bounded(watch.last_error) or self.get_empty_value_display()

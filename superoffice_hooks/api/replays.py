@@ -166,21 +166,7 @@ def preview(criteria: Criteria, values: dict[str, Any]) -> dict[str, Any]:
         only_failed=values["only_failed"],
         only_newest=values["only_newest"],
     )
-    called = [{"receiver": path, "events": count} for path, count in counted.calls.items()]
-    return dict(
-        PreviewSerializer(
-            {
-                "criteria": counted.criteria,
-                "events": counted.events,
-                "records": counted.records,
-                "superseded": counted.superseded,
-                "superseded_records": counted.superseded_records,
-                "is_cut": counted.is_cut,
-                "receivers": called,
-                "joining": counted.joining,
-            }
-        ).data
-    )
+    return dict(PreviewSerializer(counted).data)
 
 
 def begin(planned: Replay) -> None:

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from .. import conf, superoffice_api
 from ..subscribing import configured
 from ..wire.web_addresses import is_same_place
+from .values import is_number, wrong
 
 _CONNECTION = (
     'Write {tenant: {"host": "https://online.superoffice.com", "client_secret": …,'
@@ -40,24 +41,12 @@ def subscriptions() -> Iterator[checks.CheckMessage]:
 
 def _numbers() -> Iterator[checks.CheckMessage]:
     current = conf.current()
-    if not _is_number(current.API_RATE):
-        yield _wrong("API_RATE", "Write how many calls a second, as 5.")
+    if not (is_number(current.API_RATE) and current.API_RATE > 0):
+        yield wrong("API_RATE", "Write how many calls a second, as 5.")
     if current.REACTIVATE is not False and not conf.is_positive(current.REACTIVATE):
-        yield _wrong("REACTIVATE", "Write how often a day at most, as 3, or False.")
-    if current.WATCH_EVERY is not None and not _is_number(current.WATCH_EVERY, least=10):
-        yield _wrong("WATCH_EVERY", "Write a number of seconds from 10 on, as 300, or None.")
-
-
-def _is_number(value: Any, least: float = 0) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value > 0 and value >= least
-
-
-def _wrong(key: str, hint: str) -> checks.Error:
-    value = getattr(conf.current(), key)
-    return checks.Error(
-        f"{conf.SETTING}[{key!r}] cannot be {value!r}.", hint=hint, id="superoffice_hooks.E006"
-    )
+        yield wrong("REACTIVATE", "Write how often a day at most, as 3, or False.")
+    if current.WATCH_EVERY is not None and not is_number(current.WATCH_EVERY, least=10):
+        yield wrong("WATCH_EVERY", "Write a number of seconds from 10 on, as 300, or None.")
 
 
 def _connections(connections: Any) -> Iterator[checks.CheckMessage]:

@@ -57,9 +57,9 @@ def dispatch() -> Iterator[checks.CheckMessage]:
     """Check DISPATCH, LANES, MAX_AGE_SECONDS, ORDERED and RETRY_DELAYS."""
     current = conf.current()
     if type(current.LANES) is not int or not 0 <= current.LANES <= conf.MAX_LANES:
-        yield _wrong("LANES", f"Write a whole number from 0 to {conf.MAX_LANES}.")
+        yield wrong("LANES", f"Write a whole number from 0 to {conf.MAX_LANES}.")
     if current.DISPATCH not in conf.MODES:
-        yield _wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
+        yield wrong("DISPATCH", f"Write one of {', '.join(map(repr, conf.MODES))}.")
     elif current.DISPATCH == "task" and not conf.has_tasks():
         yield checks.Error(
             f"{conf.SETTING}['DISPATCH'] is 'task', but there is no Django Tasks here.",
@@ -67,19 +67,21 @@ def dispatch() -> Iterator[checks.CheckMessage]:
             id="superoffice_hooks.E010",
         )
     if current.MAX_AGE_SECONDS is not None and not conf.is_positive(current.MAX_AGE_SECONDS):
-        yield _wrong("MAX_AGE_SECONDS", "Write a whole number of seconds above 0, or None.")
+        yield wrong("MAX_AGE_SECONDS", "Write a whole number of seconds above 0, or None.")
     if not isinstance(current.ORDERED, bool):
-        yield _wrong("ORDERED", "Write True or False.")
+        yield wrong("ORDERED", "Write True or False.")
     delays = current.RETRY_DELAYS
-    if not isinstance(delays, list | tuple) or not delays or not all(map(_is_delay, delays)):
-        yield _wrong("RETRY_DELAYS", "Write a list of seconds, as [60, 300, 1800].")
+    if not isinstance(delays, list | tuple) or not delays or not all(map(is_number, delays)):
+        yield wrong("RETRY_DELAYS", "Write a list of seconds, as [60, 300, 1800].")
 
 
-def _is_delay(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+def is_number(value: Any, least: float = 0) -> bool:
+    """Return whether it is a number, and no truth value, from ``least`` on."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
 
 
-def _wrong(key: str, hint: str) -> checks.Error:
+def wrong(key: str, hint: str) -> checks.Error:
+    """Return the error for a value that a key cannot have."""
     value = getattr(conf.current(), key)
     return checks.Error(
         f"{conf.SETTING}[{key!r}] cannot be {value!r}.", hint=hint, id="superoffice_hooks.E006"
@@ -104,13 +106,13 @@ def redacting() -> Iterator[checks.CheckMessage]:
     names = conf.current().REDACT
     if not isinstance(names, list | tuple | set | frozenset) or not all(map(_is_name, names)):
         longest = event_names.MAX_PATTERN
-        yield _wrong(
+        yield wrong(
             "REDACT",
             'Write a list of keys, paths and patterns, as ["email", "FieldValues.*phone*"], each of'
             f" up to {longest} characters.",
         )
     elif kept := KEPT.among(names):
-        yield _wrong(
+        yield wrong(
             "REDACT",
             f"{', '.join(kept)}: it says which event it is, so it is never redacted at the top of a"
             " body. Leave it out.",
@@ -126,7 +128,7 @@ def retention() -> Iterator[checks.CheckMessage]:
     try:
         conf.current().periods()
     except ValueError:
-        yield _wrong(
+        yield wrong(
             "RETENTION",
             'Write {what: days}, as {"bodies": 30, "events": 365}. The keys are'
             f" {', '.join(conf.RETAINED)}; days are a number above 0 and up to"
@@ -137,12 +139,12 @@ def retention() -> Iterator[checks.CheckMessage]:
 def fields() -> Iterator[checks.CheckMessage]:
     """Check NOISE_FIELDS, OWN_ASSOCIATES and FAILURE_FINGERPRINT."""
     if not _maps(conf.current().NOISE_FIELDS, str):
-        yield _wrong("NOISE_FIELDS", 'Write {entity: names}, as {"ticket": ["read_by_owner"]}.')
+        yield wrong("NOISE_FIELDS", 'Write {entity: names}, as {"ticket": ["read_by_owner"]}.')
     own = conf.current().OWN_ASSOCIATES
     if isinstance(own, str):
         yield from _importable("OWN_ASSOCIATES", own, "takes a tenant and returns associate ids")
     elif not callable(own) and not _maps(own, int):
-        yield _wrong(
+        yield wrong(
             "OWN_ASSOCIATES",
             'Write {tenant: associate ids}, as {"Cust12345": [17]}, or a callable that takes a'
             " tenant and returns them.",
@@ -152,7 +154,7 @@ def fields() -> Iterator[checks.CheckMessage]:
         takes = "takes error, event and receiver and returns a text or None"
         yield from _importable("FAILURE_FINGERPRINT", fingerprint, takes)
     elif fingerprint is not None and not callable(fingerprint):
-        yield _wrong("FAILURE_FINGERPRINT", "Write the dotted path of a callable, or None.")
+        yield wrong("FAILURE_FINGERPRINT", "Write the dotted path of a callable, or None.")
 
 
 def _maps(value: Any, kind: type) -> bool:

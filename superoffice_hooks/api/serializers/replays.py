@@ -10,6 +10,7 @@ from ...models import Replay
 from ...receivers import connected
 from ...replay.criteria import selects
 from ...replay.options import ONLY_FAILED, ONLY_NEWEST
+from ...replay.preview import Preview
 from .criteria import CriteriaSerializer, Several, ShownCriteriaSerializer, shown
 from .rows import RowSerializer
 from .strict import Flag, StrictSerializer, Text
@@ -110,12 +111,16 @@ class PreviewSerializer(serializers.Serializer[Any]):
     is_cut = serializers.BooleanField(
         help_text="Whether there are more events: the figures are of the oldest ones."
     )
-    receivers = CallsSerializer(many=True)
+    receivers = serializers.SerializerMethodField()
     joining = serializers.ListField(
         child=serializers.CharField(),
         help_text="Those of the receivers that are called for several events together in a"
         " dispatch. The replay calls them for each event by itself.",
     )
+
+    @extend_schema_field(CallsSerializer(many=True))
+    def get_receivers(self, preview: Preview) -> list[dict[str, Any]]:
+        return [{"receiver": path, "events": count} for path, count in preview.calls.items()]
 
 
 class ReplaySerializer(RowSerializer):
