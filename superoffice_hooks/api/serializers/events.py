@@ -10,7 +10,7 @@ from rest_framework import serializers
 from ...models import Event, Redelivery
 from ...reports import stages
 from ...wire.notification import changed_names
-from .rows import BodySerializer, ReadOnlySerializer, RowSerializer, body_of, exact, headers_of
+from .rows import BodySerializer, HeadersField, ReadOnlySerializer, RowSerializer, body_of, exact
 from .runs import RunSerializer
 from .strict import Time
 
@@ -149,8 +149,8 @@ class EventDetailSerializer(EventSerializer):
     superseded = serializers.BooleanField(
         source="is_superseded", help_text="Whether a newer event of the record has come in."
     )
-    headers = serializers.SerializerMethodField(
-        help_text="Those of an allow-list; empty once they are pruned."
+    headers = HeadersField(
+        read_only=True, help_text="Those of an allow-list; empty once they are pruned."
     )
     body = serializers.SerializerMethodField(help_text="Byte for byte; null once it is pruned.")
     changed_fields = serializers.SerializerMethodField(
@@ -180,10 +180,6 @@ class EventDetailSerializer(EventSerializer):
             "redeliveries",
             "runs",
         )
-
-    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
-    def get_headers(self, event: Event) -> dict[str, str]:
-        return headers_of(event.headers)
 
     @extend_schema_field(BodySerializer(allow_null=True))
     def get_body(self, event: Event) -> dict[str, str] | None:

@@ -6,13 +6,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ...models import Rejection
-from .rows import BodySerializer, RowSerializer, body_of, headers_of
+from .rows import BodySerializer, HeadersField, RowSerializer, body_of
 
 
 class RejectionSerializer(RowSerializer):
     """A delivery that made no event, with the reason."""
 
-    headers = serializers.SerializerMethodField(help_text="Those of an allow-list.")
+    headers = HeadersField(read_only=True, help_text="Those of an allow-list.")
 
     class Meta:
         model = Rejection
@@ -25,10 +25,6 @@ class RejectionSerializer(RowSerializer):
             "remote_addr",
             "headers",
         )
-
-    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
-    def get_headers(self, rejection: Rejection) -> dict[str, str]:
-        return headers_of(rejection.headers)
 
 
 class RejectionDetailSerializer(RejectionSerializer):

@@ -65,6 +65,15 @@ class RowSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-unt
         return mapped
 
 
+class HeadersField(serializers.DictField):
+    """The headers of the allow-list, and what was redacted."""
+
+    child = serializers.CharField()
+
+    def to_representation(self, value: Mapping[str, str]) -> dict[str, str]:
+        return {name: value[name] for name in (*KEPT_HEADERS, REDACTED) if name in value}
+
+
 class BodySerializer(serializers.Serializer[Any]):
     """A body, byte for byte."""
 
@@ -78,11 +87,6 @@ def body_of(sent: bytes) -> dict[str, str]:
         return {"encoding": "utf-8", "content": sent.decode("utf-8")}
     except UnicodeDecodeError:
         return {"encoding": "base64", "content": base64.b64encode(sent).decode()}
-
-
-def headers_of(kept: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of the allow-list, and what was redacted."""
-    return {name: kept[name] for name in (*KEPT_HEADERS, REDACTED) if name in kept}
 
 
 def exact(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """``manage.py superoffice_replay``: replay the events that the options select."""
 
-import getpass
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from ...replay.kinds import Flag, Time
 from ...replay.options import OPTIONS
 from ...replay.running import Preview, carry_on, plan
 from ..options import counted, text_of, texts_of, time_of, wrong
+from ..os_user import user_name
 from ..progress_bar import progress
 
 _RECORD = re.compile(r"([^:]+):(-?\d{1,19})", re.ASCII)
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         else:
             planned = plan(
                 criteria,
-                who=_who(),
+                who=f"superoffice_replay ({user_name()})",
                 reason=reason,
                 receivers=receivers,
                 **_flags(options),
@@ -198,13 +198,3 @@ def _receivers(options: Mapping[str, Any]) -> tuple[str, ...] | None:
                 f" Connected are:{listed}"
             )
     return paths or None
-
-
-def _who() -> str:
-    """Return this command's name, and the user of the operating system."""
-    try:
-        user = getpass.getuser()
-    # Containers run as users without a name; which error says so depends on the Python.
-    except (OSError, KeyError, ImportError):
-        user = "unknown user"
-    return f"superoffice_replay ({user})"

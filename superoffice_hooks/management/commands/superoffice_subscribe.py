@@ -1,6 +1,5 @@
 """``manage.py superoffice_subscribe``: the webhook at SuperOffice, compared with what is wanted."""
 
-import getpass
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from django.core.management import CommandError, CommandParser
 from ...superoffice_api import is_installed
 from ...superoffice_api.errors import ApiError, Refused
 from ..api_command import EndpointsCommand
+from ..os_user import user_name
 
 if is_installed():
     from ...subscribing import applying, looking, rotating
@@ -94,17 +94,9 @@ class Command(EndpointsCommand):
 
 
 def _steps(endpoint: str, options: dict[str, Any]) -> Iterator[str]:
-    who = _who()
+    who = f"{user_name()} on {socket.gethostname()}"
     if options["delete"]:
         return iter([applying.delete(endpoint, options["delete"], who=who)])
     if options["rotate"]:
         return rotating.rotate(endpoint, who=who)
     return applying.apply(endpoint, who=who, adopt=options["adopt"])
-
-
-def _who() -> str:
-    try:
-        return f"{getpass.getuser()} on {socket.gethostname()}"
-    # There is no name for the user of a container.
-    except (KeyError, OSError):
-        return f"superoffice_subscribe on {socket.gethostname()}"
