@@ -117,7 +117,7 @@ def test_starting_asks_the_database_nothing(started):
 
 def test_starting_imports_no_client_of_superoffices_api(started):
     assert not {"httpx", "jwt", "cryptography"} & {*started["modules"]}
-    assert "superoffice_hooks.subscribing.by_hand" not in started["modules"]
+    assert "superoffice_hooks.subscribing.actions" not in started["modules"]
 
 
 def test_starting_imports_nothing_that_is_for_tests(started):

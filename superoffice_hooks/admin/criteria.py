@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from ..models import Event
 from ..replay.criteria import TABLE, Criteria, frozen, offered, select
-from ..replay.kinds import Flag, Text, Time, Word
+from ..replay.value_kinds import Flag, Text, Time, Word
 from . import display
 from .filters.received import PRESETS, ReceivedFilter
 from .filters.rows import value_of

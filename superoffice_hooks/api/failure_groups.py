@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 from ..models import Event, FailureGroup
 from ..models.paging.pages import Listing
 from ..replay.criteria import Criteria, select
-from ..replay.kinds import Text, Word
+from ..replay.value_kinds import Text, Word
 from .base import VIEW, ActionView
 from .filters import Filter, FilterBackend
 from .problems import wrong_form

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..models import Event
-from ..replay.kinds import Text, Time
+from ..replay.value_kinds import Text, Time
 from ..reports import field_statistics
 from ..wire import dictionary
 from .base import View

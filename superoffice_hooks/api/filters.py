@@ -14,7 +14,7 @@ from ..models import Event, Rejection
 from ..models.paging.conditions import Narrowed, Where
 from ..models.paging.pages import Listing
 from ..replay.criteria import MAX_NAMES, TABLE, Criteria, narrow, offered
-from ..replay.kinds import Flag, Kind, Text, Time, Word
+from ..replay.value_kinds import Flag, Text, Time, ValueKind, Word
 from .form_fields import NEWEST_FIRST, OLDEST_FIRST, EventIdField, Range, ValueField
 from .serializers.criteria import field_of
 
@@ -26,7 +26,9 @@ class Filter(django_filters.Filter):
 
     field_class = ValueField
 
-    def __init__(self, field_name: str | None = None, *, kind: Kind, label: str, many: int = 0):
+    def __init__(
+        self, field_name: str | None = None, *, kind: ValueKind, label: str, many: int = 0
+    ):
         super().__init__(field_name, kind=kind, label=label, many=many)
         extend_schema_field(field_of(kind, many, help_text=label))(cast("Any", self))
 

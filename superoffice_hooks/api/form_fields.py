@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.http import QueryDict
 
-from ..replay.kinds import Kind, Word
+from ..replay.value_kinds import ValueKind, Word
 
 NEWEST_FIRST = "-received_at"
 OLDEST_FIRST = "received_at"
@@ -27,7 +27,7 @@ class _EachValue(forms.TextInput):
 class ValueField(forms.Field):
     """A value of one kind, or up to ``many`` of them."""
 
-    def __init__(self, *, kind: Kind, many: int, **kwargs: Any) -> None:
+    def __init__(self, *, kind: ValueKind, many: int, **kwargs: Any) -> None:
         if isinstance(kind, Word):
             kwargs["widget"] = forms.Select(choices=[("", "---"), *kind.choices])
         elif many:

@@ -11,7 +11,7 @@ from ..models import Event
 from ..models.event_queryset import EventQuerySet
 from ..models.paging import pages
 from ..models.paging.pages import Listing, Place, page_of
-from ..replay.kinds import Number
+from ..replay.value_kinds import Number
 from ..wire.values import storable_text
 from .problems import wrong
 from .rows import FIELDS, Pages

@@ -228,7 +228,7 @@ class Attempt:
         guilty = next((receiver for receiver in left if receiver.path not in ended), left[0])
         run = ReceiverRun.begin(event, guilty.path, None)
         event.claim = self._claim
-        store_failure(run, deadly(event.deaths), lambda run: [steps.pardon(event)])
+        store_failure(run, deadly(event.deaths), lambda run: [steps.forget_deaths(event)])
         self._history.add(run)
         self._has_blamed = True
         logger.warning("Receiver %s is given up for %s: %s", run.receiver, event, run.error)

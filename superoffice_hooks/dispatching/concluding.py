@@ -107,12 +107,12 @@ class Conclusion:
 
     def note_called(self, part: Members, *, is_last: bool) -> None:
         """Note in the gathering that these events were called."""
-        if not rounds.called(self.gathering, len(part), self._batch, is_last=is_last):
+        if not rounds.note_called(self.gathering, len(part), self._batch, is_last=is_last):
             raise ClaimLost
 
     def note_gone(self, events: int, *, is_last: bool) -> bool:
         """Note that so many events are not called, as they were deleted; False if it was lost."""
-        work = partial(rounds.called, self.gathering, events, self._batch, is_last=is_last)
+        work = partial(rounds.note_called, self.gathering, events, self._batch, is_last=is_last)
         return in_own_transaction(queue.using(), work)
 
     def note_finished(self) -> None:

@@ -10,10 +10,10 @@ from django.db import DatabaseError, InterfaceError
 
 from ..models import Event, queue
 from ..models.claiming import Taker
+from ..models.due import Due, lock_due
 from ..models.joining import ClaimLost, Joiner, join, leave_queue, wait
 from ..models.transactions import in_own_transaction
 from ..models.turns import pass_on
-from ..models.waiting import Due, lock_due
 from ..receivers import Receiver, judged, receivers_of
 from ..wire.logs import get_logger
 

@@ -14,11 +14,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..receivers import Receiver
 from . import clock, queue
 from .clock import NOW, InSeconds
+from .due import Due
 from .event import Event
 from .gathering import Gathering
 from .run import ReceiverRun
 from .updating import update
-from .waiting import Due
 
 _WAITING = {"status": Event.Status.WAITING, "next_attempt_at": None, "claim": None, "alone": False}
 

@@ -9,7 +9,7 @@ from .gathering import Gathering
 from .updating import SQL, Deletion, Update
 
 
-def called(gathering: Gathering, events: int, batch: int | None, *, is_last: bool) -> bool:
+def note_called(gathering: Gathering, events: int, batch: int | None, *, is_last: bool) -> bool:
     """Subtract events that were called from a claimed gathering; return False if the claim is lost.
 
     After the last of them, the next round begins with the events that have joined meanwhile. If

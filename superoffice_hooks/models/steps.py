@@ -133,7 +133,7 @@ def lose(row: Queued, seconds: float) -> Step:
     return _leave(row, alone=True, next_attempt_at=InSeconds(seconds), deaths=deaths)
 
 
-def pardon(event: Event) -> Step:
+def forget_deaths(event: Event) -> Step:
     """Return the step that sets the deaths to 0, because their receiver gets a failed run."""
     return _step(event, deaths=0)
 

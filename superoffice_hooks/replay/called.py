@@ -16,7 +16,7 @@ from ..models.event_queryset import EventQuerySet
 from ..receivers import calls_for, receivers_of
 
 
-class Kind(NamedTuple):
+class EventKind(NamedTuple):
     """The values of an event that decide which receivers are called."""
 
     name: str
@@ -40,10 +40,10 @@ class Called:
         kinds = events.order_by("name").values_list("name", "change_set", "is_own")
         counts = list(kinds.annotate(count=Count("*"), sample=Min("pk")))
         samples = queue.events().defer("body", "headers").in_bulk([pk for *_, pk in counts])
-        self._counts = {Kind(*kind): count for *kind, count, _ in counts}
+        self._counts = {EventKind(*kind): count for *kind, count, _ in counts}
         # An event may have been deleted meanwhile.
         self._receivers = {
-            Kind(*kind): frozenset(call.path for call in calls_for(samples[pk]))
+            EventKind(*kind): frozenset(call.path for call in calls_for(samples[pk]))
             if pk in samples
             else frozenset()
             for *kind, _, pk in counts
@@ -73,7 +73,7 @@ class Called:
             }
         )
 
-    def kinds(self, paths: Collection[str] | None = None) -> frozenset[Kind]:
+    def kinds(self, paths: Collection[str] | None = None) -> frozenset[EventKind]:
         """Return the kinds of events for which one of these receivers is called; None: any."""
         return frozenset(
             kind
@@ -81,7 +81,7 @@ class Called:
             if (receivers if paths is None else receivers.intersection(paths))
         )
 
-    def condition(self, kinds: Collection[Kind], prefix: str = "") -> Q | None:
+    def condition(self, kinds: Collection[EventKind], prefix: str = "") -> Q | None:
         """Return the condition for events of these kinds; None if they are all kinds.
 
         ``prefix`` is the look-up of the event, as ``event__`` for runs.

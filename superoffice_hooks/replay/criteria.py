@@ -23,7 +23,7 @@ from ..models.paging.conditions import (
     Where,
 )
 from .criterion import Criterion, row
-from .kinds import Flag, Guid, Number, Pattern, RecordNumber, Text, Time, Word
+from .value_kinds import Flag, Guid, Number, Pattern, RecordNumber, Text, Time, Word
 
 MAX_NAMES = 20
 """The number of changed fields in one criterion."""

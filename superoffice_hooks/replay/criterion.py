@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q
 
 from ..models.paging.conditions import Condition, Where
-from .kinds import Kind
+from .value_kinds import ValueKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Criterion:
 
     name: str = ""
     """The name in Python, and in the criteria that a replay stores."""
-    kind: Kind
+    kind: ValueKind
     help: str
     label: Any
     many: int = 0
@@ -48,7 +48,7 @@ class Criterion:
         return [Where(Q(**{self.test: value}), self.index)] if self.test else []
 
 
-def row(kind: Kind, help: str, *, label: Any, empty: Any = None, **columns: Any) -> Any:  # noqa: A002
+def row(kind: ValueKind, help: str, *, label: Any, empty: Any = None, **columns: Any) -> Any:  # noqa: A002
     """Return a field of Criteria with its row of the table."""
     empty = () if columns.get("many") else kind.empty if empty is None else empty
     metadata = {"row": Criterion(kind=kind, help=help, label=label, default=empty, **columns)}

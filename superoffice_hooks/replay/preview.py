@@ -14,7 +14,7 @@ from ..models import Event, queue
 from ..models.event_queryset import EventQuerySet
 from ..models.run_queryset import ReceiverRunQuerySet
 from ..receivers import connected
-from .called import Called, Kind, Named
+from .called import Called, EventKind, Named
 from .criteria import Criteria, frozen, select, selects_records
 from .past import runs
 from .records import Records, count_by_receiver, count_records
@@ -88,7 +88,7 @@ class Preview:
         failed = Counter[str]()
         rows = self._failed_runs(Q()).order_by().values_list(*columns).annotate(Count("pk"))
         for path, *kind, count in rows:
-            if Kind(*kind) in self._called.kinds([path]):
+            if EventKind(*kind) in self._called.kinds([path]):
                 failed[path] += count
         return dict(sorted(failed.items()))
 
@@ -212,9 +212,9 @@ class Preview:
         return (self._counted.up_to or 0) if selects_records(self._counted) else 0
 
     @cached_property
-    def _paths_by_kinds(self) -> dict[frozenset[Kind], list[str]]:
+    def _paths_by_kinds(self) -> dict[frozenset[EventKind], list[str]]:
         """Return the chosen receivers, by the kinds of events that they are called for."""
-        paths: dict[frozenset[Kind], list[str]] = {}
+        paths: dict[frozenset[EventKind], list[str]] = {}
         for path in filter(self._is_chosen, self.receivers):
             paths.setdefault(self._called.kinds([path]), []).append(path)
         return paths

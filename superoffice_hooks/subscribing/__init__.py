@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
-    from .by_hand import Result
+    from .actions import Result
 
 
 def act(endpoint: str, action: str, *, who: str) -> "Result":
-    """Do an action of ``by_hand``, which is imported only now.
+    """Do one of ``actions``, which are imported only now.
 
     Every process imports the pages and the API that call this. The client of SuperOffice's API
     takes longer to import than all else of ours, and its extra may be missing.
     """
-    by_hand: Callable[..., Result] = import_string("superoffice_hooks.subscribing.by_hand.act")
-    return by_hand(endpoint, action, who=who)
+    act_now: Callable[..., Result] = import_string("superoffice_hooks.subscribing.actions.act")
+    return act_now(endpoint, action, who=who)

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from .. import conf
-from ..superoffice_api.calling import Client
+from ..superoffice_api.client import Client
 from ..superoffice_api.redacting import Secret
 from . import configured
 from .configured import NotConfigured

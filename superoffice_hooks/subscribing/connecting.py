@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..superoffice_api import about, archives
-from ..superoffice_api.calling import Client
+from ..superoffice_api.client import Client
 from ..superoffice_api.errors import ApiError, Refused
 from ..superoffice_api.webhooks import Webhooks
 from .clients import client_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..models import Watch
-from ..superoffice_api.calling import Client
+from ..superoffice_api.client import Client
 from ..superoffice_api.redacting import Secret
 from ..superoffice_api.webhooks import Webhook, Webhooks
 from ..wire.web_addresses import is_same_place

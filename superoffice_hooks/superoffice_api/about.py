@@ -6,7 +6,7 @@ from typing import Any
 
 from ..wire.values import one_line
 from . import archives
-from .calling import Client
+from .client import Client
 from .errors import ApiError, NotRead
 from .webhooks import Counters, Webhook, counters
 

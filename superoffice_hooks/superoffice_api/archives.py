@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from .calling import Client
+from .client import Client
 from .errors import NotRead
 
 PAGE = 1000

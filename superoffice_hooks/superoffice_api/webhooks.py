@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ..wire.values import one_line
 from ..wire.web_addresses import without_password
-from .calling import Client
+from .client import Client
 from .errors import NotRead
 from .redacting import Secret
 

@@ -20,9 +20,9 @@ from ..superoffice_api import is_installed
 from ..wire.samples import notification
 from .calls import muted, only
 from .delivering import adeliver, deliver, event
+from .dispatching import dispatch_due, wait_until_dispatched
 from .exporting import export
 from .sender import MAX_ERRORS, RETRY_DELAYS, Attempt, NotSaved, State, SuperOffice, Webhook
-from .waiting import dispatch_due, wait_until_dispatched
 
 # It signs tokens as SuperOffice does. That needs the packages of the extra.
 if is_installed():

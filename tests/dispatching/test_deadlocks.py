@@ -96,7 +96,7 @@ def assert_all_is_as_after_one_call() -> None:
 @pytest.mark.first("gathers")
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(members, "read"), (members, "lock"), (members, "finish"), (rounds, "called")],
+    [(members, "read"), (members, "lock"), (members, "finish"), (rounds, "note_called")],
 )
 @pytest.mark.parametrize("times", TIMES)
 def test_a_gathered_call_whose_transaction_is_undone(

@@ -196,7 +196,7 @@ def test_one_joins_while_the_gathering_ends(level, post, connect, monkeypatch, o
     post(ticket())
     post(ticket())
     first, second = take(1), take(1)
-    with pausing(monkeypatch, rounds, "called") as pause:
+    with pausing(monkeypatch, rounds, "note_called") as pause:
         ends = Process(GatheredCall(gathering).make)
         assert pause.reached.wait(LONG)
         joiners = [Process(partial(join_what_only_waits, [of])) for of in (first, second)]

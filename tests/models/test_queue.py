@@ -137,7 +137,7 @@ ENDS = {
     "give back": lambda event: steps.give_back([event]),
     "give back begun": lambda event: steps.break_off(event, 0).apply(),
     "lose": lambda event: steps.lose(event, 0).apply(),
-    "pardon": lambda event: steps.pardon(event).apply(),
+    "forget_deaths": lambda event: steps.forget_deaths(event).apply(),
     "renew": lambda event: queue.renew({event.pk: event.claim}),
 }
 

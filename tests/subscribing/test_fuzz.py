@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from superoffice_hooks.models import Watch
-from superoffice_hooks.subscribing import applying, arriving, by_hand, clients
-from superoffice_hooks.superoffice_api import calling
+from superoffice_hooks.subscribing import actions, applying, arriving, clients
+from superoffice_hooks.superoffice_api import client as api_client
 from superoffice_hooks.superoffice_api.errors import ApiError
 from superoffice_hooks.superoffice_api.webhooks import STATES
 from superoffice_hooks.testing import FakeSuperOffice
@@ -216,7 +216,7 @@ def said_to_a_person(command: list[str]) -> str:
     """What is said. An error that is none of ours would leave this call."""
     if command[0] == "by hand":
         try:
-            return by_hand.act("default", command[1], who="anna").sentence
+            return actions.act("default", command[1], who="anna").sentence
         except ApiError as error:
             return str(error)
     run = Run(*command)
@@ -228,7 +228,7 @@ def said_to_a_person(command: list[str]) -> str:
 def quick(monkeypatch, hooks, caplog):
     """Nobody waits: what is waited for is on this machine."""
     monkeypatch.setattr(arriving, "ARRIVAL_SECONDS", 0.1)
-    monkeypatch.setattr(calling, "WAITS", (0.0,))
+    monkeypatch.setattr(api_client, "WAITS", (0.0,))
     monkeypatch.setattr(applying, "LOST_ANSWER_WAITS", (0.0,))
     hooks(REACTIVATE=1)
     caplog.set_level(logging.DEBUG, "superoffice_hooks")

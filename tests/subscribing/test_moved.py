@@ -4,7 +4,7 @@ import pytest
 
 from superoffice_hooks.models import Watch
 from superoffice_hooks.signals import webhook_restored, webhook_stopped
-from superoffice_hooks.subscribing import by_hand, configured, watching
+from superoffice_hooks.subscribing import actions, configured, watching
 
 from ..conftest import URL
 from .conftest import EVENTS, subscribe, webhook
@@ -101,12 +101,12 @@ def test_it_is_down_and_nothing_is_sent_elsewhere(superoffice, entry, hooks, mon
     assert said == [("stopped", "Active"), ("restored", "Active")]
 
 
-@pytest.mark.parametrize("action", by_hand.ACTIONS)
+@pytest.mark.parametrize("action", actions.ACTIONS)
 def test_a_person_is_told_where_it_delivers(superoffice, entry, action):
     move(entry)
     before = len(superoffice.writes())
     with pytest.raises(configured.NotPossible, match=f"delivers to {ELSEWHERE}"):
-        by_hand.act("default", action, who="anna")
+        actions.act("default", action, who="anna")
     assert len(superoffice.writes()) == before
 
 

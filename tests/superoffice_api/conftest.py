@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if find_spec("httpx"):
-    from superoffice_hooks.superoffice_api.calling import Client
+    from superoffice_hooks.superoffice_api.client import Client
     from superoffice_hooks.superoffice_api.connection import Connection
     from superoffice_hooks.testing import FakeSuperOffice
 else:

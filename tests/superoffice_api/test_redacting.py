@@ -10,7 +10,7 @@ import pytest
 from django.views.debug import ExceptionReporter
 
 from superoffice_hooks.superoffice_api.about import principal_of
-from superoffice_hooks.superoffice_api.calling import Client
+from superoffice_hooks.superoffice_api.client import Client
 from superoffice_hooks.superoffice_api.connection import Connection
 from superoffice_hooks.superoffice_api.errors import ApiError, NotSignedIn
 from superoffice_hooks.superoffice_api.redacting import Secret, redacted

@@ -8,7 +8,7 @@ from django.contrib.admin import ListFilter
 
 from ...replay.criteria import offered
 from ...replay.criterion import Criterion
-from ...replay.kinds import Flag
+from ...replay.value_kinds import Flag
 from .columns import (
     EndpointFilter,
     EntityFilter,

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ...models import Event
 from ...replay.criteria import TABLE, Criteria, narrow
 from ...replay.criterion import Criterion
-from ...replay.kinds import Flag, Text, Word
+from ...replay.value_kinds import Flag, Text, Word
 from ..look_back import EventFilter
 
 YES_NO = {"yes": "true", "no": "false"}

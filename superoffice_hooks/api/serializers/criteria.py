@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
-from ...replay import kinds
+from ...replay import value_kinds
 from ...replay.criteria import TABLE, Criteria
 from ...replay.criterion import Criterion
 from .strict import Flag, Guid, Number, StrictSerializer, Text, Time, Word
@@ -23,7 +23,7 @@ class TimeField(Time):
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
-            return kinds.Time().read(value)
+            return value_kinds.Time().read(value)
         except ValueError:
             self.fail("invalid")
 
@@ -34,7 +34,7 @@ class PatternField(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         try:
-            kinds.Pattern(self.max_length or 0).parse(text)
+            value_kinds.Pattern(self.max_length or 0).parse(text)
         except ValueError as error:
             raise serializers.ValidationError(f"Expected {error}.") from None
         return text
@@ -110,21 +110,21 @@ def _field(row: Criterion) -> Any:
     return field_of(row.kind, row.many, required=False, help_text=row.help, **options)
 
 
-def field_of(kind: kinds.Kind, many: int = 0, **options: Any) -> Any:
+def field_of(kind: value_kinds.ValueKind, many: int = 0, **options: Any) -> Any:
     """Return a field for a value of a kind, or for up to ``many`` of them."""
     if many:
         return Several(field_of(kind), many, **options)
     match kind:
-        case kinds.Pattern(max_length=length):
+        case value_kinds.Pattern(max_length=length):
             return PatternField(max_length=length, **options)
-        case kinds.Text(max_length=length):
+        case value_kinds.Text(max_length=length):
             return Text(max_length=length, **options)
-        case kinds.Number(minimum=minimum, maximum=maximum):
+        case value_kinds.Number(minimum=minimum, maximum=maximum):
             return Number(min_value=minimum, max_value=maximum, **options)
-        case kinds.Word(choices=choices):
+        case value_kinds.Word(choices=choices):
             return Word(choices, **options)
-        case kinds.Flag():
+        case value_kinds.Flag():
             return Flag(**options)
-        case kinds.Guid():
+        case value_kinds.Guid():
             return Guid(**options)
     return TimeField(**options)

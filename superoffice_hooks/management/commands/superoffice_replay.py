@@ -12,9 +12,9 @@ from ...models import ReceiverRun, Replay
 from ...receivers import connected
 from ...replay.criteria import Criteria, offered, selects
 from ...replay.criterion import Criterion
-from ...replay.kinds import Flag, Time
 from ...replay.options import OPTIONS
 from ...replay.running import Preview, carry_on, plan
+from ...replay.value_kinds import Flag, Time
 from ..options import counted, text_of, texts_of, time_of, wrong
 from ..os_user import user_name
 from ..progress_bar import progress

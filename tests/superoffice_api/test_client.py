@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from superoffice_hooks.superoffice_api.about import principal_of
-from superoffice_hooks.superoffice_api.calling import Client
+from superoffice_hooks.superoffice_api.client import Client
 from superoffice_hooks.superoffice_api.connection import Connection
 from superoffice_hooks.superoffice_api.errors import (
     NotReached,

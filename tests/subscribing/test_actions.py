@@ -6,7 +6,7 @@ import pytest
 
 from superoffice_hooks import signals
 from superoffice_hooks.models import Watch
-from superoffice_hooks.subscribing import by_hand
+from superoffice_hooks.subscribing import actions
 from superoffice_hooks.subscribing.configured import NotPossible
 from superoffice_hooks.superoffice_api import deadline
 from superoffice_hooks.superoffice_api.errors import ApiError
@@ -37,8 +37,8 @@ def subscribed(hooks):
     assert run.code == 0, run.text
 
 
-def act(action: str) -> by_hand.Result:
-    return by_hand.act("default", action, who="anna")
+def act(action: str) -> actions.Result:
+    return actions.act("default", action, who="anna")
 
 
 def newest() -> Watch:
@@ -62,7 +62,7 @@ def test_a_test_and_a_ping_are_said_and_noted(action, said, noted):
 
 @pytest.mark.first("version")
 @VERSIONS
-@pytest.mark.parametrize("state", by_hand.STOPPED_STATES)
+@pytest.mark.parametrize("state", actions.STOPPED_STATES)
 def test_a_webhook_is_activated_again_by_a_person(superoffice, state):
     (entry,) = superoffice.entries()
     entry.state, entry.hook.errors = state, 8
@@ -136,7 +136,7 @@ def test_one_without_the_ping_is_not_pinged(superoffice, hooks, live_server):
         act("ping")
 
 
-@pytest.mark.parametrize("action", by_hand.ACTIONS)
+@pytest.mark.parametrize("action", actions.ACTIONS)
 def test_one_that_is_gone_is_said_to_be_so(superoffice, action):
     superoffice.webhooks.entries.clear()
     with pytest.raises(NotPossible, match="has no webhooks"):
@@ -144,7 +144,7 @@ def test_one_that_is_gone_is_said_to_be_so(superoffice, action):
     assert newest().state == "missing"
 
 
-@pytest.mark.parametrize("action", by_hand.ACTIONS)
+@pytest.mark.parametrize("action", actions.ACTIONS)
 def test_superoffice_is_not_waited_for_longer_than_a_person_waits(superoffice, action):
     superoffice.fail("/v1/", times=99, seconds=3)
     started = time.monotonic()

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
-class Kind:
+class ValueKind:
     """One kind of value. ``parse`` and ``read`` raise ValueError for an invalid one."""
 
     empty: Any = None
@@ -31,7 +31,7 @@ class Kind:
         raise NotImplementedError
 
 
-class Text(Kind):
+class Text(ValueKind):
     """Text, as it would be stored."""
 
     empty = ""
@@ -68,7 +68,7 @@ class Pattern(Text):
         return value
 
 
-class Word(Kind):
+class Word(ValueKind):
     """One of a fixed set of words."""
 
     empty = ""
@@ -94,7 +94,7 @@ class Word(Kind):
         return storable_text(_of(str, value))
 
 
-class Number(Kind):
+class Number(ValueKind):
     """A whole number of 64 bits."""
 
     def __init__(self, minimum: int = BIGINT[0], maximum: int = BIGINT[-1]) -> None:
@@ -126,7 +126,7 @@ class RecordNumber(Number):
         return _of(int, value)
 
 
-class Flag(Kind):
+class Flag(ValueKind):
     """Yes or no."""
 
     expected = "true or false"
@@ -141,7 +141,7 @@ class Flag(Kind):
         return _of(bool, value)
 
 
-class Guid(Kind):
+class Guid(ValueKind):
     """A GUID."""
 
     expected = "a GUID like 1fc5752a-6de8-412d-847a-12d5529a0ec6"
@@ -150,7 +150,7 @@ class Guid(Kind):
         return UUID(_of(str, value))
 
 
-class Time(Kind):
+class Time(ValueKind):
     """A date, or a date and time; without an offset, in the project's time zone."""
 
     expected = (
