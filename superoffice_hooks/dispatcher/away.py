@@ -4,6 +4,7 @@ import time
 
 from django.db import connections
 
+from ..models import sessions
 from ..wire.logs import get_logger
 
 logger = get_logger(__name__)
@@ -28,4 +29,4 @@ def close_connections() -> None:
     """Close the connections of this thread, but for those that a test has a transaction on."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
-            connection.close()
+            sessions.close(connection)

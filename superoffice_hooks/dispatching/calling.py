@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone, translation
 
 from ..exceptions import Failed, ends_the_process
-from ..models import Event, ReceiverRun, Replay, updating
+from ..models import Event, ReceiverRun, Replay, sessions, updating
 from ..models.errors import is_victim
 from ..models.transactions import reads_committed
 from ..receivers import Receiver
@@ -168,7 +168,7 @@ def _not_committed(
     if isinstance(error, BrokenOff):
         raise error
     if lent.is_lost:
-        own_connection().close()
+        sessions.end(own_connection())
         if committed := on_a_live_connection(run.success_elsewhere):
             return committed
         raise SessionLost from error

@@ -53,11 +53,11 @@ def is_left_open(connection: BaseDatabaseWrapper) -> bool:
 
 def is_begun_unseen(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the driver is in a transaction, and Django believes that it is in none."""
-    if connection.in_atomic_block or not connection.autocommit:
+    if connection.connection is None or connection.in_atomic_block or not connection.autocommit:
         return False
     driver: Any = connection.connection
-    if hasattr(driver, "in_transaction"):
-        return bool(driver.in_transaction)
+    if connection.vendor == "sqlite":
+        return not _is_closed(connection) and bool(driver.in_transaction)
     # mysqlclient does not know. There, our next transaction commits what was left open.
     return getattr(getattr(driver, "info", None), "transaction_status", None) in _OPEN
 
@@ -80,7 +80,22 @@ def has_ended(session: Any, connection: BaseDatabaseWrapper, error: BaseExceptio
         return False
     # Django connects anew as a transaction ends whose rollback failed.
     now = connection.connection
-    return now is None or now is not session or not connection.is_usable()
+    return now is None or now is not session or not _is_usable(connection)
+
+
+def _is_usable(connection: BaseDatabaseWrapper) -> bool:
+    # Django takes any of SQLite for usable.
+    is_closed = connection.vendor == "sqlite" and _is_closed(connection)
+    return not is_closed and connection.is_usable()
+
+
+def _is_closed(connection: Any) -> bool:
+    """Return whether somebody has closed the connection of SQLite's driver."""
+    try:
+        connection.connection.total_changes  # noqa: B018  (it raises)
+    except connection.Database.ProgrammingError:
+        return True
+    return False
 
 
 def end(connection: BaseDatabaseWrapper) -> None:
@@ -88,13 +103,18 @@ def end(connection: BaseDatabaseWrapper) -> None:
     driver: Any = connection.connection
     if driver is not None and getattr(connection, "pool", None):
         driver.pgconn.finish()
-    connection.close()
+    close(connection)
+
+
+def close(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection, also if somebody has closed that of the driver; mysqlclient minds."""
+    with suppress(DatabaseError, InterfaceError):
+        connection.close()
 
 
 def renew(connection: BaseDatabaseWrapper) -> None:
     """Undo what was left in the session of a connection, and connect again; later if that fails."""
-    with suppress(DatabaseError, InterfaceError):
-        end(connection)
+    end(connection)
     # It also forgets Django's blocks that were not left.
     with suppress(DatabaseError, InterfaceError):
         connection.connect()

@@ -132,6 +132,20 @@ def test_a_receiver_may_take_the_key_from_its_event(post, connect):
     assert committed() == {"groups": 1, "statuses": ["succeeded"], "outcomes": ["succeeded"]}
 
 
+@pytest.mark.parametrize("close", ["by Django", "the driver's"])
+def test_a_receiver_without_a_transaction_may_close_our_connection(post, connect, close):
+    def closes(event, **kwargs):
+        write_group(event)
+        (connection if close == "by Django" else connection.connection).close()
+
+    connect(signals.ticket_changed, closes, atomic=False)
+    post(body())
+    post(body())
+    list(dispatch_due(5))
+    seen = {"groups": 2, "statuses": ["succeeded"] * 2, "outcomes": ["succeeded"] * 2}
+    assert committed() == seen
+
+
 @pytest.mark.parametrize("leave", [turns_autocommit_off, leaves_a_block_open])
 def test_what_a_receiver_of_a_plain_signal_leaves_open_harms_no_event(post, connect, leave):
     connect(signals.receiver_ran, lambda run, event, **kwargs: leave(event))
