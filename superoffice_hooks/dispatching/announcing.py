@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import connections
+from django.db.models import Model
 from django.dispatch import Signal
 
 from ..exceptions import ends_the_process
@@ -16,34 +17,30 @@ logger = get_logger(__name__)
 
 
 def announce(signal: Signal, event: Event, sender: Any = Event, **arguments: Any) -> None:
-    """Send a plain signal; nothing is recorded of it, and errors are logged."""
+    """Send a plain signal about an event; nothing is recorded of it, and errors are logged."""
     key = event.pk
+    try:
+        send(signal, event, fields(event=event), sender=sender, event=event, **arguments)
+    finally:
+        # A receiver that deletes the event takes its key away.
+        event.pk = key
+
+
+def send(signal: Signal, row: Model, extra: dict[str, Any], **arguments: Any) -> None:
+    """Send a plain signal about a row. Errors of its receivers are logged with these fields."""
     try:
         with Lent(connections[queue.using()]) as lent:
             lent.watch()
-            for receiver, error in signal.send_robust(sender=sender, event=event, **arguments):
+            for receiver, error in signal.send_robust(**arguments):
                 if isinstance(error, Exception):
-                    logger.error(
-                        "%r raised for %s",
-                        receiver,
-                        event,
-                        exc_info=error,
-                        extra=fields(event=event),
-                    )
+                    logger.error("%r raised for %s", receiver, row, exc_info=error, extra=extra)
     # Django catches no SystemExit and no cancellation.
     except BaseException as error:
         if ends_the_process(error):
             raise
         logger.error(  # noqa: TRY400
-            "A receiver of %r raised for %s",
-            signal,
-            event,
-            exc_info=error,
-            extra=fields(event=event),
+            "A receiver of %r raised for %s", signal, row, exc_info=error, extra=extra
         )
-    finally:
-        # One that deletes the event takes its key away.
-        event.pk = key
 
 
 def announce_run(run: ReceiverRun, stored: ReceiverRun) -> ReceiverRun:

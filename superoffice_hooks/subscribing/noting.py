@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.dispatch import Signal
-
+from ..dispatching.announcing import send
 from ..models import Watch
 from ..signals import webhook_restored, webhook_stopped
 from ..superoffice_api.webhooks import Counters
@@ -70,24 +69,18 @@ def _note(endpoint: str, **values: Any) -> Watch:
     if watch.is_down and not was_down and is_missed:
         announce_stop(watch)
     elif was_down and not watch.is_down:
-        logger.warning(
-            "The webhook of %s delivers again",
-            endpoint,
-            extra=fields(endpoint=endpoint, tenant=watch.tenant),
-        )
-        _send(webhook_restored, watch)
+        extra = _fields(watch)
+        logger.warning("The webhook of %s delivers again", endpoint, extra=extra)
+        send(webhook_restored, watch, extra, sender=Watch, watch=watch)
     return watch
 
 
 def announce_stop(watch: Watch) -> None:
     """Log that a webhook delivers nothing, and send the signal."""
-    logger.error(
-        "The webhook of %s delivers nothing: %s",
-        watch.endpoint,
-        _reason(watch),
-        extra=fields(endpoint=watch.endpoint, tenant=watch.tenant),
-    )
-    _send(webhook_stopped, watch)
+    extra = _fields(watch)
+    said = "The webhook of %s delivers nothing: %s"
+    logger.error(said, watch.endpoint, _reason(watch), extra=extra)
+    send(webhook_stopped, watch, extra, sender=Watch, watch=watch)
 
 
 def _reason(watch: Watch) -> str:
@@ -96,13 +89,5 @@ def _reason(watch: Watch) -> str:
     return "its ping is lost" if watch.ping == Watch.Ping.LOST else watch.state
 
 
-def _send(signal: Signal, watch: Watch) -> None:
-    for receiver, error in signal.send_robust(sender=Watch, watch=watch):
-        if isinstance(error, Exception):
-            logger.error(
-                "%r raised for %s",
-                receiver,
-                watch,
-                exc_info=error,
-                extra=fields(endpoint=watch.endpoint, tenant=watch.tenant),
-            )
+def _fields(watch: Watch) -> dict[str, Any]:
+    return fields(endpoint=watch.endpoint, tenant=watch.tenant)

@@ -1,12 +1,14 @@
 """superoffice_watch: what has stopped is noticed within one look, and brought back if it may be."""
 
+from asyncio import CancelledError
 from itertools import product
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from superoffice_hooks import signals
-from superoffice_hooks.models import Watch
+from superoffice_hooks.models import Watch, queue
 from superoffice_hooks.subscribing import watching
 from superoffice_hooks.testing import FakeSuperOffice
 from superoffice_hooks.testing.fake import Reply
@@ -225,13 +227,25 @@ def test_a_difference_is_wrong_though_it_delivers(superoffice):
     assert (run.code, "differs from what is wanted in name" in run.out) == (1, True)
 
 
-def test_a_receiver_that_raises_keeps_nobody_from_looking(superoffice, connect):
+@pytest.mark.parametrize("error", [ValueError("no mail server"), SystemExit(), CancelledError()])
+def test_a_receiver_that_raises_keeps_nobody_from_looking(superoffice, connect, caplog, error):
     def raises(**kwargs):
-        raise ValueError("no mail server")
+        raise error
 
     connect(signals.webhook_stopped, raises)
     superoffice.entries()[0].state = "Stopped"
     assert watch().code == 1
+    assert "raised for default: stopped" in caplog.text
+
+
+def test_a_transaction_that_a_receiver_leaves_open_is_undone(superoffice, connect):
+    def begins(watch, **kwargs):
+        connections[queue.using()].set_autocommit(False)
+
+    connect(signals.webhook_stopped, begins)
+    superoffice.entries()[0].state = "Stopped"
+    assert watch().code == 1
+    assert connections[queue.using()].get_autocommit()
 
 
 def test_last_errors_have_no_secrets(superoffice):
