@@ -80,7 +80,7 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
         in_transaction = connections[using].in_atomic_block
         if key is None or ((using, key) in _stored and not in_transaction):
             return key, 0
-        if not self.using(using).filter(pk=key).exists():
+        if not self._is_stored(key, using):
             allowed = self._within_bounds(entity, distinct, using)
             if len(allowed) < len(distinct):
                 return self.key_of(entity, allowed)[0], len(distinct) - len(allowed)
@@ -93,10 +93,18 @@ class ChangeSetManager(models.Manager["ChangeSet"]):
     def forget_if_gone(self, key: int | None) -> bool:
         """Return whether a set is not stored any more; if so, do not remember it."""
         using = router.db_for_write(self.model)
-        if key is None or self.using(using).filter(pk=key).exists():
+        if key is None or self._is_stored(key, using):
             return False
         _stored.discard((using, key))
         return True
+
+    def _is_stored(self, key: int, using: str) -> bool:
+        """Return whether a set is stored: a question of the first delivery of each process."""
+        connection = connections[using]
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {table} WHERE id = %s", [key])  # noqa: S608
+            return cursor.fetchone() is not None
 
     def _within_bounds(self, entity: str, names: tuple[str, ...], using: str) -> tuple[str, ...]:
         """Return the names that are stored as changed fields, and those others that have room."""
