@@ -79,9 +79,9 @@ class Delivery:
     def kept_headers(self) -> dict[str, str]:
         """Return the headers worth keeping; never cookies, authorization or the signature."""
         kept = {
-            name: storable_text(self.headers[name][:_HEADER_LENGTH])
+            name: storable_text(value[:_HEADER_LENGTH])
             for name in KEPT_HEADERS
-            if name in self.headers
+            if (value := self.headers.get(name)) is not None
         }
         return kept | {name: note for name in _NOTES if (note := getattr(self, name))}
 
