@@ -155,6 +155,11 @@ def lines(values: Iterable[object]) -> SafeString:
     return format_html_join("", "<div>{}</div>", shown)
 
 
+def sentences(*counts: tuple[int, str]) -> list[str]:
+    """Return sentences about these numbers, without those about zero."""
+    return [words % {"count": count} for count, words in counts if count]
+
+
 def codes(names: Iterable[str]) -> SafeString:
     """Return names from SuperOffice's database, side by side."""
     shown = ((breakable(visible(name)),) for name in names)

@@ -11,6 +11,7 @@ from ..dispatcher import hand_over
 from ..models import Rejection
 from ..receiving import deliveries
 from ..wire.notification import Unreadable
+from . import display
 from .readonly import ReadOnlyAdmin
 
 
@@ -66,29 +67,19 @@ def parse_selected(
 
 def _report(results: Counter[str]) -> str:
     """Return how many rejections became events, and how many did not."""
-    count = results.total()
-    sentences = [
-        ngettext(
-            "%(count)d rejection parsed again: %(events)d made an event.",
-            "%(count)d rejections parsed again: %(events)d made an event.",
-            count,
-        )
-        % {"count": count, "events": results["event"]}
-    ]
-    if unreadable := results["unreadable"]:
-        sentences.append(
-            ngettext(
-                "%(count)d still makes no event.", "%(count)d still make no event.", unreadable
-            )
-            % {"count": unreadable}
-        )
-    if alone := results["left alone"]:
-        sentences.append(
-            ngettext(
-                "%(count)d was not signed, or is gone, and was left alone.",
-                "%(count)d were not signed, or are gone, and were left alone.",
-                alone,
-            )
-            % {"count": alone}
-        )
-    return " ".join(sentences)
+    count, unreadable, alone = results.total(), results["unreadable"], results["left alone"]
+    parsed = ngettext(
+        "%(count)d rejection parsed again: %(events)d made an event.",
+        "%(count)d rejections parsed again: %(events)d made an event.",
+        count,
+    )
+    still = ngettext(
+        "%(count)d still makes no event.", "%(count)d still make no event.", unreadable
+    )
+    left_alone = ngettext(
+        "%(count)d was not signed, or is gone, and was left alone.",
+        "%(count)d were not signed, or are gone, and were left alone.",
+        alone,
+    )
+    others = display.sentences((unreadable, still), (alone, left_alone))
+    return " ".join([parsed % {"count": count, "events": results["event"]}, *others])

@@ -55,52 +55,39 @@ def cancel(admin: ReadOnlyAdmin[Replay], request: HttpRequest, pk: int) -> HttpR
 
 def report(replay: Replay) -> str:
     """Return the result of a replay that has ended, in sentences."""
-    sentences = [
-        ngettext(
-            "%(count)d event replayed: %(succeeded)d succeeded, %(failed)d failed.",
-            "%(count)d events replayed: %(succeeded)d succeeded, %(failed)d failed.",
-            replay.tried,
-        )
-        % {
-            "count": replay.tried,
-            "succeeded": replay.done - replay.skipped,
-            "failed": replay.failed,
-        }
-    ]
-    if replay.skipped:
-        sentences.append(
-            ngettext(
-                "%(count)d was skipped: this replay calls no receiver for it.",
-                "%(count)d were skipped: this replay calls no receiver for them.",
-                replay.skipped,
-            )
-            % {"count": replay.skipped}
-        )
-    if replay.busy:
-        sentences.append(
-            ngettext(
-                "%(count)d of the failed was unfinished and is left to its ordinary dispatch.",
-                "%(count)d of the failed were unfinished and are left to their ordinary dispatch.",
-                replay.busy,
-            )
-            % {"count": replay.busy}
-        )
+    numbers = {
+        "count": replay.tried,
+        "succeeded": replay.done - replay.skipped,
+        "failed": replay.failed,
+    }
+    tried = ngettext(
+        "%(count)d event replayed: %(succeeded)d succeeded, %(failed)d failed.",
+        "%(count)d events replayed: %(succeeded)d succeeded, %(failed)d failed.",
+        replay.tried,
+    )
+    skipped = ngettext(
+        "%(count)d was skipped: this replay calls no receiver for it.",
+        "%(count)d were skipped: this replay calls no receiver for them.",
+        replay.skipped,
+    )
+    busy = ngettext(
+        "%(count)d of the failed was unfinished and is left to its ordinary dispatch.",
+        "%(count)d of the failed were unfinished and are left to their ordinary dispatch.",
+        replay.busy,
+    )
+    sentences = display.sentences((replay.skipped, skipped), (replay.busy, busy))
     if replay.cancelled_by:
-        sentences.append(
-            ngettext(
-                "Cancelled by %(who)s, with %(count)d event to go.",
-                "Cancelled by %(who)s, with %(count)d events to go.",
-                replay.remaining,
-            )
-            % {"who": replay.cancelled_by, "count": replay.remaining}
+        cancelled = ngettext(
+            "Cancelled by %(who)s, with %(count)d event to go.",
+            "Cancelled by %(who)s, with %(count)d events to go.",
+            replay.remaining,
         )
-    elif replay.dropped:
-        sentences.append(
-            ngettext(
-                "%(count)d no longer met the criteria when it was its turn.",
-                "%(count)d no longer met the criteria when it was their turn.",
-                replay.dropped,
-            )
-            % {"count": replay.dropped}
+        sentences.append(cancelled % {"who": replay.cancelled_by, "count": replay.remaining})
+    else:
+        dropped = ngettext(
+            "%(count)d no longer met the criteria when it was its turn.",
+            "%(count)d no longer met the criteria when it was their turn.",
+            replay.dropped,
         )
-    return " ".join(sentences)
+        sentences += display.sentences((replay.dropped, dropped))
+    return " ".join([tried % numbers, *sentences])

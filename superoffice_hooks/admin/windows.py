@@ -1,6 +1,7 @@
 """The window of a page: how a person chooses it, and links to its rows."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -27,17 +28,20 @@ NAMES = {
 NAME, SINCE, UNTIL = "window", "since", "until"
 
 
-def read_time(text: str) -> datetime | None:
-    """Return a time that a person typed, aware or naive as USE_TZ says; None if nothing was typed.
+def read_times(texts: Mapping[str, str]) -> tuple[dict[str, datetime | None], list[str]]:
+    """Return the times that a person typed, and what is wrong with them, in words for that person.
 
-    Raises:
-        ValueError: it is no time; the message is for that person.
+    They are aware or naive as USE_TZ says; None if nothing was typed, or no time.
     """
-    try:
-        return times.read(text) if text else None
-    except ValueError:
-        words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
-        raise ValueError(words % {"text": text[:50]}) from None
+    typed = dict[str, datetime | None].fromkeys(texts)
+    problems = []
+    for key, text in texts.items():
+        try:
+            typed[key] = times.read(text) if text else None
+        except ValueError:
+            words = gettext("%(text)s is not a date and time such as 2026-05-19T14:30.")
+            problems.append(words % {"text": text[:50]})
+    return typed, problems
 
 
 class WindowLink(NamedTuple):
@@ -52,10 +56,11 @@ class ChosenWindow:
     """The window that a request asks for: by its name, or from one time to another."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self.problem = ""
-        """What is wrong with the request, in words; then the window is the usual one."""
         self.typed = {key: request.GET.get(key, "").strip() for key in (SINCE, UNTIL)}
-        since, until = (self._time(self.typed[key]) for key in (SINCE, UNTIL))
+        typed, problems = read_times(self.typed)
+        since, until = typed.values()
+        self.problem = "".join(problems[:1])
+        """What is wrong with the request, in words; then the window is the default."""
         self.name = request.GET.get(NAME, DEFAULT)
         if self.name not in HOURS_OF:
             self.name = DEFAULT
@@ -86,13 +91,6 @@ class ChosenWindow:
             "window_words": gettext("From %(since)s to %(until)s.")
             % {"since": display.at(self.window.since), "until": display.at(self.window.until)},
         }
-
-    def _time(self, text: str) -> datetime | None:
-        try:
-            return read_time(text)
-        except ValueError as error:
-            self.problem = str(error)
-            return None
 
     def _check(self, since: datetime) -> None:
         if since >= timezone.now() or self.window.since == self.window.until:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ...models import Event
 from ...models.event_queryset import EventQuerySet
 from ..look_back import EventFilter
-from ..windows import read_time
+from ..windows import read_times
 from .typed import others
 
 PRESETS = {
@@ -43,9 +43,9 @@ class ReceivedFilter(EventFilter, admin.ListFilter):
         super().__init__(request, params, model, admin)
         own = (self.PRESET, self.SINCE, self.UNTIL)
         self.texts = {key: params.pop(key)[-1].strip() for key in own if key in params}
-        self.problems: list[str] = []
-        """What is wrong with the values, in words. If anything is, no event is shown."""
-        self.typed = {key: self._time(self.texts.get(key, "")) for key in (self.SINCE, self.UNTIL)}
+        typed = {key: self.texts.get(key, "") for key in (self.SINCE, self.UNTIL)}
+        self.typed, self.problems = read_times(typed)
+        """The times, and what is wrong with them. If anything is, no event is shown."""
         since = (self._preset(), self.typed[self.SINCE])
         self.since = max(filter(None, since), default=None)
         self.until = self.typed[self.UNTIL]
@@ -92,13 +92,6 @@ class ReceivedFilter(EventFilter, admin.ListFilter):
             self.problems.append(gettext("There is no such time: %(text)s") % {"text": key[:50]})
             return None
         return timezone.now() - PRESETS[key][1]
-
-    def _time(self, text: str) -> datetime | None:
-        try:
-            return read_time(text)
-        except ValueError as error:
-            self.problems.append(str(error))
-            return None
 
     def _as_input(self, key: str) -> str:
         """Return the value of an input for local times; the text itself if it is no time."""
