@@ -173,13 +173,13 @@ def on(pattern: str) -> EventSignal:
 
 
 def connected() -> Iterator[Receiver]:
-    """Yield the receivers of all event signals; twice what is connected twice."""
+    """Yield the receivers of all event signals. One that is connected twice is yielded twice."""
     for signal in [*_exact.values(), *_patterns.values()]:
         yield from signal.live_receivers()
 
 
 def receivers_of(name: str) -> list[Receiver]:
-    """Return the receivers of events of this name; twice what is connected twice.
+    """Return the receivers of events of this name. One that is connected twice is in it twice.
 
     The test event has none. The ping has those that are connected to its exact name.
     """

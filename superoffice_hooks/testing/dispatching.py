@@ -28,16 +28,16 @@ def dispatch_due(*, later: timedelta = timedelta(), raises: bool = True) -> list
     Raises:
         Exception: the first error of a receiver, if ``raises``.
     """
-    known = list(_gatherings().values_list("pk", flat=True))
+    known = list(queue.rows(Gathering).values_list("pk", flat=True))
     newest = queue.events().aggregate(newest=Max("pk"))["newest"] or 0
     if later:
         _go_ahead(queue.events(), later, _TIMES[:1])
-        _go_ahead(_gatherings(), later, _TIMES)
+        _go_ahead(queue.rows(Gathering), later, _TIMES)
     with raised() as errors:
         dispatched = [event.pk for event in in_thread.dispatch_due(_AT_A_TIME)]
         # An event that was dispatched for the first time has joined a gathering only now. The
         # gatherings of events that have come in meanwhile are left alone.
-        opened = _gatherings().exclude(pk__in=known).exclude(runs__event__gt=newest)
+        opened = queue.rows(Gathering).exclude(pk__in=known).exclude(runs__event__gt=newest)
         if later and _go_ahead(opened, later, _TIMES):
             dispatched += [event.pk for event in in_thread.dispatch_due(_AT_A_TIME)]
     if raises and errors:
@@ -77,11 +77,7 @@ def _left() -> list[Event | Gathering]:
         dispatcher.wake()
     is_left = Q(next_attempt_at__lte=NOW) | ~Q(claim=None)
     unfinished = queue.events().unfinished().order_by("next_attempt_at")
-    return [*unfinished.filter(is_left)[:5], *_gatherings().filter(is_left)[:5]]
-
-
-def _gatherings() -> QuerySet[Gathering]:
-    return Gathering.objects.using(queue.using())
+    return [*unfinished.filter(is_left)[:5], *queue.rows(Gathering).filter(is_left)[:5]]
 
 
 def _named(row: Event | Gathering) -> str:
