@@ -26,6 +26,9 @@ FORGOTTEN = "(forgotten)"
 NOTE = "What it said was forgotten on request."
 """The text that is added to the problems of an event."""
 
+_BATCH = 500
+"""How many rows are emptied in one transaction."""
+
 _FINISHED = Q(next_attempt_at=None) & ~Q(status=Event.Status.WAITING)
 """Finished events: no receiver needs their values any more."""
 
@@ -124,7 +127,7 @@ class Request:
         rejections.filter(pk__in=keys).update(body=b"", headers={})
 
 
-def forget(request: Request, batch: int = 500) -> Iterator[Batch]:
+def forget(request: Request) -> Iterator[Batch]:
     """Forget, each batch in a transaction of its own; yield the result of each.
 
     First the spool of this machine is drained, so that nothing of the record is stored later.
@@ -132,7 +135,7 @@ def forget(request: Request, batch: int = 500) -> Iterator[Batch]:
     for _event in deliveries.drain():
         pass
     for step in request.steps():
-        yield from step.prune(batch)
+        yield from step.prune(_BATCH)
     yield _forget_set_aside(request)
 
 
