@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone, translation
 
 from ..exceptions import Failed, ends_the_process
-from ..models import Event, ReceiverRun, Replay, sessions, updating
+from ..models import Event, ReceiverRun, Replay, queue, sessions, updating
 from ..models.errors import is_victim
 from ..models.transactions import reads_committed
 from ..receivers import Receiver
@@ -52,6 +52,10 @@ class BrokenOff(Exception):
 
 class SessionLost(BrokenOff):
     """The database session ended during the call."""
+
+
+class Deleted(BrokenOff):
+    """Somebody has deleted the event meanwhile."""
 
 
 def is_broken_off(error: BaseException) -> bool:
@@ -91,7 +95,13 @@ def call(
     together = {} if events is None else {"events": events}
     replayed = replay and replay.pk
     with about(event=event, events=events, receiver=receiver.path, replay=replayed):
-        return _call(receiver, run, conclude, fail, together)
+        try:
+            return _call(receiver, run, conclude, fail, together)
+        except IntegrityError as error:
+            if queue.events().filter(pk=run.event_id).exists():
+                raise
+            logger.warning("%s was deleted while receiver %s was called", event, receiver.path)
+            raise Deleted from error
 
 
 def _call(

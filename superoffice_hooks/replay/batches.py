@@ -9,11 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.db import DatabaseError, InterfaceError
 
 from .. import conf
 from ..dispatching.announcing import announce
-from ..dispatching.calling import BrokenOff, SessionLost, call, log_session_lost
+from ..dispatching.calling import BrokenOff, Deleted, SessionLost, call, log_session_lost
 from ..dispatching.recording import on_a_live_connection, store_failure
 from ..dispatching.watching import Calling
 from ..exceptions import GiveUp
@@ -123,9 +123,10 @@ class ReplayBatch:
         """
         if not event.is_finished:
             return Replay.BUSY
-        key = event.pk
         try:
             return self._call(event)
+        except Deleted:
+            return ()
         except SessionLost:
             log_session_lost(self._calling.receiver, event)
             raise
@@ -134,9 +135,6 @@ class ReplayBatch:
         except Exception as error:
             if isinstance(error, DatabaseError | InterfaceError) and errors.is_away(error):
                 raise
-            if isinstance(error, IntegrityError) and not queue.events().filter(pk=key).exists():
-                logger.warning("%s was deleted while it was replayed", event)
-                return ()
             logger.exception("Unexpected error while replaying %s", event)
             return Replay.FAILED
         finally:

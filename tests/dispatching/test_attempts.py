@@ -336,6 +336,26 @@ def test_a_receiver_that_deletes_the_event_has_failed_since_its_run_needs_it(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("then_raises", [False, True])
+def test_an_event_that_somebody_deletes_meanwhile_is_no_error_and_disturbs_no_other(
+    post, connect, caplog, then_raises
+):
+    def deletes(event, **kwargs):
+        delete_all(event)
+        if then_raises:
+            raise ValueError
+
+    connect(signals.ticket_changed, deletes, atomic=False)
+    connect(signals.contact_changed, lambda **kwargs: None)
+    assert post(body()).status_code == 200
+    assert post(body("contact.changed")).status_code == 200
+    assert [event.status for event in Event.objects.all()] == ["succeeded"]
+    assert "was deleted while receiver" in caplog.text
+    assert "Unexpected" not in caplog.text
+    assert "cannot be used" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_database_that_goes_away_meanwhile_is_no_failure_of_the_receiver(
     post, connect, database_away, caplog, monkeypatch
 ):
