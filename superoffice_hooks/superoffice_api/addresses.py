@@ -77,11 +77,8 @@ def find(connection: Connection, sender: Sender, now: datetime) -> Address:
 
 
 def _read(connection: Connection, answer: Answer, now: datetime) -> Address:
-    try:
-        data = answer.json()
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
+    data = answer.json_object()
+    if data is None:
         raise NotRead(f"{connection.host} said nothing readable about {connection.tenant}.")
     state = _state(data.get("State"))
     if state.lower() not in _WORKING and not (_is_new(state) and data.get("IsRunning") is True):

@@ -155,30 +155,18 @@ class Client:
             self._lock.release()
 
     def _error(self, answer: Answer | NoAnswer) -> Exception:
-        tenant = self.connection.tenant
+        api = f"SuperOffice's API for {self.connection.tenant}"
         if isinstance(answer, NoAnswer):
-            return NotReached(f"SuperOffice's API for {tenant} cannot be reached: {answer.reason}.")
+            return NotReached(f"{api} cannot be reached: {answer.reason}.")
         kind, message = _error_of(answer)
         text = f" It wrote: {self.redacted(message)}" if message else ""
-        if answer.status == 401:
-            return NotSignedIn(
-                f"SuperOffice's API for {tenant} does not accept the sign-in (401).{text}"
-            )
-        if answer.status < 429:
-            return Refused(
-                f"SuperOffice's API for {tenant} refused the call ({answer.status}).{text}",
-                answer.status,
-                self.redacted(kind),
-            )
-        if answer.status in (429, 502, 503, 504):
-            return NotReached(
-                f"SuperOffice's API for {tenant} is not available ({answer.status}).{text}"
-            )
-        return Refused(
-            f"SuperOffice's API for {tenant} failed ({answer.status}).{text}",
-            answer.status,
-            self.redacted(kind),
-        )
+        status = answer.status
+        if status == 401:
+            return NotSignedIn(f"{api} does not accept the sign-in (401).{text}")
+        if status in (429, 502, 503, 504):
+            return NotReached(f"{api} is not available ({status}).{text}")
+        failed = "refused the call" if status < 429 else "failed"
+        return Refused(f"{api} {failed} ({status}).{text}", status, self.redacted(kind))
 
     def _read(self, answer: Answer) -> Any:
         if answer.status == 204 or (answer.status == 200 and not answer.body.strip()):
@@ -232,10 +220,5 @@ def _wait(answer: Answer | NoAnswer, usual: float | None) -> float | None:
 
 def _error_of(answer: Answer) -> tuple[str, str]:
     """Return the kind and the text of an error, as SuperOffice wrote them; empty if it did not."""
-    try:
-        data = answer.json()
-    except ValueError:
-        return "", ""
-    if not isinstance(data, dict):
-        return "", ""
+    data = answer.json_object() or {}
     return str(data.get("ErrorType") or ""), str(data.get("ErrorMessage") or "")

@@ -44,6 +44,14 @@ class Answer:
         except (ValueError, RecursionError):
             raise ValueError("The answer is no JSON.") from None
 
+    def json_object(self) -> dict[str, Any] | None:
+        """Return the body, if it is a JSON object; otherwise None."""
+        try:
+            data = self.json()
+        except ValueError:
+            return None
+        return data if isinstance(data, dict) else None
+
     def retry_after(self) -> float | None:
         """Return the seconds of ``Retry-After``, a number or a date; None if there is none."""
         header = self.headers.get("retry-after", "").strip()
