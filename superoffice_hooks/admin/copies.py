@@ -126,7 +126,8 @@ class Copies:
 
     def send(self) -> str:
         """Return a command for a POSIX shell, in the directory of a project."""
-        command = f"python manage.py superoffice_send {shlex.quote(self._local_url)}"
+        url = shlex.quote(f"http://127.0.0.1:8000{self.path}")
+        command = f"python manage.py superoffice_send {url}"
         if self.event.endpoint != "default":
             command += f" {shlex.quote(f'--endpoint={self.event.endpoint}')}"
         if self.is_literal:
@@ -154,7 +155,3 @@ class Copies:
             f"    sent = (\n{indent(literal, ' ' * 8)}\n    )\n"
             f"    return notification({self.event.name!a}) | sent\n"
         )
-
-    @property
-    def _local_url(self) -> str:
-        return f"http://127.0.0.1:8000{self.path}"

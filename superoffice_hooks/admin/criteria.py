@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,11 +17,6 @@ from ..replay.value_kinds import Flag, Text, Time, Word
 from . import display
 from .filters.received import PRESETS, ReceivedFilter
 from .filters.rows import value_of
-
-
-def _ago(preset: str) -> datetime:
-    return timezone.now() - PRESETS[preset][1]
-
 
 # Parameters of the list that are no filters.
 _IGNORED = {*IGNORED_PARAMS, PAGE_VAR} - {SEARCH_VAR}
@@ -68,7 +62,7 @@ def _criterion(parameter: str, values: list[str]) -> tuple[str, Any]:
     if len(values) != 1:
         raise LookupError(parameter)
     if parameter == ReceivedFilter.PRESET:
-        return "since", _ago(values[0])
+        return "since", timezone.now() - PRESETS[values[0]][1]
     row = _BY_PARAMETER[parameter]
     return row.name, value_of(row, values[0])
 

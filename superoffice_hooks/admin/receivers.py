@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import localize
@@ -89,17 +88,14 @@ def _filters(receiver: Receiver) -> str:
     options = receiver.options
     parts = [receiver.pattern]
     if options.fields is not None:
-        names: Iterable[str] = options.names or [_word(options.fields)]
+        fields = options.fields if isinstance(options.fields, str) else gettext("by a function")
+        names: Iterable[str] = options.names or [fields]
         parts.append(gettext("fields: %(names)s") % {"names": ", ".join(sorted(names))})
         if options.unknown_changes == "skip":
             parts.append(gettext("not if the changed fields are unknown"))
     if options.ignore_own:
         parts.append(gettext("not our own"))
     return "; ".join(filter(None, [*parts, together(options)]))
-
-
-def _word(fields: Any) -> str:
-    return fields if isinstance(fields, str) else gettext("by a function")
 
 
 def _calls(figures: Figures) -> str:

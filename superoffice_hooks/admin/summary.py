@@ -95,7 +95,7 @@ def _outcome(event: Event, runs: Sequence[ReceiverRun], *, is_replayed: bool) ->
             waits = map(wait, event_runs.gatherings(runs))
             return next(waits, gettext("waits to be called together with other events"))
         case Event.Status.PENDING:
-            return _stage(event)
+            return in_queue(event) or gettext("waits to be dispatched")
         case Event.Status.SKIPPED if event.is_test:
             return gettext("was skipped because it is only a test")
         case Event.Status.SKIPPED:
@@ -119,10 +119,6 @@ def _outcome(event: Event, runs: Sequence[ReceiverRun], *, is_replayed: bool) ->
                 "failed after %(count)d attempt", "failed after %(count)d attempts", attempts
             )
     return after % {"count": attempts}
-
-
-def _stage(event: Event) -> str:
-    return in_queue(event) or gettext("waits to be dispatched")
 
 
 def _accidents(event: Event) -> Iterator[str]:

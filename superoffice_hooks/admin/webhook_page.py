@@ -97,7 +97,9 @@ def _comparison(wanted: Wanted | None, known: Watch | None) -> Table:
         theirs["secret"] = _SECRETS.get(theirs.get("secret", ""), "")
     if ours:
         ours["secret"] = _SECRETS["newest"]
-        ours["events"] += _states_of(wanted)
+    if wanted and wanted.states_of:
+        states = gettext("the states of the webhook of %(endpoint)s")
+        ours["events"] += [states % {"endpoint": wanted.states_of}]
     wrong = {str(key) for key, *_values in known.differences} if known else set()
     rows = [
         [
@@ -120,12 +122,6 @@ def _comparison(wanted: Wanted | None, known: Watch | None) -> Table:
         help=compared,
         is_wide=True,
     )
-
-
-def _states_of(wanted: Wanted | None) -> list[str]:
-    if wanted is None or not wanted.states_of:
-        return []
-    return [gettext("the states of the webhook of %(endpoint)s") % {"endpoint": wanted.states_of}]
 
 
 def _shown(value: Any) -> Any:

@@ -115,19 +115,18 @@ class View(GenericAPIView[Any]):
         """Yield the name and the mistake of each wrong parameter."""
         # A POST has its options in the body: ?dry_run=1 must not start a replay.
         known = sorted(self.known_parameters()) if request.method in ("GET", "HEAD") else []
-        others = _of_framework(request)
+        version = api_settings.VERSION_PARAM if request.versioning_scheme else None
+        of_framework = {api_settings.URL_FORMAT_OVERRIDE, version}
+        # The form of the browsable API sends empty filters, too.
+        is_form = request.accepted_renderer.format == _BROWSABLE
         for name, values in request.query_params.lists():
-            if name not in known and name not in others:
+            if name not in known and name not in of_framework:
                 expected = ", ".join(known) or "none"
                 yield name[:50], f"There is no such parameter. Known ones: {expected}."
             elif len(values) > 1 and name not in self.repeatable:
                 yield name, "Expected one value, and it is given more than once."
-            elif not all(value.strip() for value in values) and not self._is_form(request):
+            elif not all(value.strip() for value in values) and not is_form:
                 yield name, "Expected a value, or the parameter to be left out."
-
-    def _is_form(self, request: Request) -> bool:
-        """Return whether the browsable API sent its form, which sends empty filters too."""
-        return request.accepted_renderer.format == _BROWSABLE
 
 
 class ActionView(View):
@@ -148,9 +147,3 @@ class ActionView(View):
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = serializer.validated_data
         return values
-
-
-def _of_framework(request: Request) -> set[str | None]:
-    """Return the parameters that REST framework reads itself."""
-    version = api_settings.VERSION_PARAM if request.versioning_scheme else None
-    return {api_settings.URL_FORMAT_OVERRIDE, version}

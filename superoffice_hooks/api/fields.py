@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from ..models import Event
 from ..replay.value_kinds import Text, Time
 from ..reports import field_statistics
-from ..wire import dictionary
+from ..wire.dictionary import describe
 from .base import View
 from .form_fields import ValueField
 from .problems import wrong, wrong_form
@@ -67,7 +67,10 @@ class Fields(View):
         figures = {
             "since": since,
             "until": until,
-            "fields": [_described(count) for count in counted.fields()],
+            "fields": [
+                {**count._asdict(), "label": describe(count.entity, count.name).label}
+                for count in counted.fields()
+            ],
             "noise": counted.noise(),
             "unheard": counted.unheard(),
             "unseen": counted.unseen(),
@@ -88,7 +91,3 @@ def _window(since: datetime | None, until: datetime | None) -> tuple[datetime, d
     if until - since > timedelta(days=MAX_DAYS):
         raise wrong("since", f"Expected a time at most {MAX_DAYS} days before until.")
     return since, until
-
-
-def _described(count: field_statistics.FieldCount) -> dict[str, Any]:
-    return {**count._asdict(), "label": dictionary.describe(count.entity, count.name).label}

@@ -128,19 +128,13 @@ def dispatching_problems(
     ``now`` is the result of ``dispatching()``, if the caller has it.
     """
     now = dispatching() if now is None else now
-    problems = []
-    if now.due and now.oldest_due > max_age:
-        many = "events are" if now.due != 1 else "event is"
-        problems.append(
-            f"{now.due} {many} due, the oldest for {now.oldest_due:.0f} seconds."
-            " Start a dispatcher, or more of them, and look into its log."
-        )
-    if now.waiting.due and now.waiting.oldest_due > max_age:
-        many = "gatherings are" if now.waiting.due != 1 else "gathering is"
-        problems.append(
-            f"{now.waiting.due} {many} due, the oldest for {now.waiting.oldest_due:.0f} seconds."
-            " Start a dispatcher, or more of them, and look into its log."
-        )
+    problems = [
+        f"{queued.due} {noun}{' is' if queued.due == 1 else 's are'} due, the oldest for"
+        f" {queued.oldest_due:.0f} seconds. Start a dispatcher, or more of them, and look into its"
+        " log."
+        for noun, queued in (("event", now), ("gathering", now.waiting))
+        if queued.due and queued.oldest_due > max_age
+    ]
     if is_dispatcher_missing(now):
         seen = f"since {now.last_seen:%Y-%m-%d %H:%M:%S}" if now.last_seen else "ever"
         problems.append(

@@ -161,16 +161,13 @@ def _events(options: Mapping[str, Any]) -> list[Outgoing]:
     Raises:
         CommandError: options contradict each other or are invalid.
     """
-    if options["count"] < 1:
-        raise CommandError(f"--count was given {options['count']}; expected 1 or more.")
-    return _chosen(options) * int(options["count"])
-
-
-def _chosen(options: Mapping[str, Any]) -> list[Outgoing]:
+    count = int(options["count"])
+    if count < 1:
+        raise CommandError(f"--count was given {count}; expected 1 or more.")
     if options["body"] is None:
         values = _values(options)
         names = options["events"] or ["ticket.changed"]
-        return [partial(notification, name, **values) for name in names]
+        return [partial(notification, name, **values) for name in names * count]
     if options["events"] or any(options[key] is not None for key in _MADE_UP):
         raise CommandError(
             "--body sends a file as it is: leave out the event names and"
@@ -181,7 +178,7 @@ def _chosen(options: Mapping[str, Any]) -> list[Outgoing]:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except (OSError, ValueError) as error:
         raise CommandError(f"--body {options['body']} cannot be read: {error}.") from None
-    return [lambda: body]
+    return [lambda: body] * count
 
 
 def _values(options: Mapping[str, Any]) -> dict[str, Any]:
