@@ -51,13 +51,17 @@ def is_left_open(connection: BaseDatabaseWrapper) -> bool:
     return not connection.autocommit or is_begun_unseen(connection)
 
 
-def is_begun_unseen(connection: BaseDatabaseWrapper) -> bool:
+def is_begun_unseen(connection: Any) -> bool:
     """Return whether the driver is in a transaction, and Django believes that it is in none."""
     if connection.connection is None or connection.in_atomic_block or not connection.autocommit:
         return False
     driver: Any = connection.connection
     if connection.vendor == "sqlite":
-        return not _is_closed(connection) and bool(driver.in_transaction)
+        try:
+            return bool(driver.in_transaction)
+        # Somebody has closed it.
+        except connection.Database.ProgrammingError:
+            return False
     # mysqlclient does not know. There, our next transaction commits what was left open.
     return getattr(getattr(driver, "info", None), "transaction_status", None) in _OPEN
 
