@@ -56,10 +56,10 @@ def insert(
         _statements[key] = _composed(row, fields, using)
     statement = _statements[key]
     # Receivers of these signals expect save().
-    is_for_save = statement is None or any(s.has_listeners(model) for s in (pre_save, post_save))
+    has_receivers = any(signal.has_listeners(model) for signal in (pre_save, post_save))
     is_inside = guarded and connection.in_atomic_block
     with transaction.atomic(using=using) if is_inside else nullcontext():
-        if statement is None or is_for_save:
+        if statement is None or has_receivers:
             run(connection, before)
             row.save(force_insert=True, using=using)
         else:
