@@ -33,8 +33,8 @@ logger = get_logger(__name__)
 @require_POST
 def webhook(request: HttpRequest, endpoint: str = conf.DEFAULT_ENDPOINT) -> HttpResponse:
     """Store a delivery and answer; the dispatcher calls the receivers."""
-    place, event = Place(), None
     taken = Taking(endpoint, _address(request.META.get("REMOTE_ADDR", "")))
+    place, event = Place(), None
     try:
         with taking(taken):
             try:
