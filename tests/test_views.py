@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import urllib.request
+from asyncio import CancelledError
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -170,6 +171,14 @@ class TestRefusing:
         )
         post(body(), secret="wrong")
         assert told == ["signature wrong"]
+
+    @pytest.mark.parametrize("error", [ValueError(), SystemExit(), CancelledError()], ids=repr)
+    def test_what_a_receiver_of_rejections_raises_reaches_nobody(self, post, connect, error):
+        def raises(**kwargs):
+            raise error
+
+        connect(signals.delivery_rejected, raises)
+        assert post(body(), secret="wrong").status_code == 401
 
 
 @pytest.mark.words("post")

@@ -14,7 +14,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from .. import conf
-from ..exceptions import Refused
+from ..exceptions import Refused, ends_the_process
 from ..models import Event, Redelivery, Rejection, errors, queue
 from ..models.transactions import own_transaction
 from ..signals import delivery_rejected
@@ -232,4 +232,12 @@ def refuse(delivery: Delivery, reason: str) -> None:
     note(Result.REFUSED, reason)
     kept = redacted(delivery, Rejection.objects.HEAD_BYTES)
     if rejection := Rejection.objects.refuse(kept, reason):
-        delivery_rejected.send_robust(sender=Rejection, rejection=rejection)
+        try:
+            delivery_rejected.send_robust(sender=Rejection, rejection=rejection)
+        # Django catches no SystemExit, which would end the web process, and no cancellation.
+        except BaseException as error:
+            if ends_the_process(error):
+                raise
+            logger.error(  # noqa: TRY400
+                "A receiver of delivery_rejected raised for %s", rejection, exc_info=error
+            )
