@@ -10,6 +10,7 @@ from django.test import override_settings
 
 from superoffice_hooks import signals
 from superoffice_hooks.dispatching.gathered import GatheredCall
+from superoffice_hooks.dispatching.in_thread import dispatch_now
 from superoffice_hooks.exceptions import Failed, GiveUp, RetryLater
 from superoffice_hooks.models import Event, FailureGroup, Gathering, ReceiverRun, steps
 from superoffice_hooks.models.claiming import take_rows
@@ -352,6 +353,17 @@ class TestSettle:
 
 class TestBatch:
     """So many at once."""
+
+    def test_the_event_that_fills_it_is_dispatched_with_it(self, post, batched, calls):
+        with override_settings(SUPEROFFICE_HOOKS={"SECRETS": [SECRET], "DISPATCH": "worker"}):
+            for _ in range(3):
+                post(ticket())
+            for number, event in enumerate(Event.objects.order_by("pk")):
+                assert not calls, number
+                # As a task does.
+                dispatch_now(event)
+        assert calls == [keys()]
+        assert statuses() == ["succeeded"] * 3
 
     def test_a_full_batch_is_called_at_once(self, post, batched, calls):
         for number in range(3):

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from superoffice_hooks.models import errors
-from superoffice_hooks.receiving.deadlines import Deadlines
+from superoffice_hooks.receiving.deadlines import Deadlines, deadlines
 
 
 @pytest.fixture
@@ -27,6 +27,25 @@ def test_who_waits_for_too_long_reads_the_end(pair):
     with Deadlines().within(0.2, first):
         assert first.recv(1) == b""
     assert 0.1 < time.monotonic() - before < 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows forks no process")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_deadlines_of_its_own(pair):
+    first, second = pair
+    # The thread that watches is started here, and a child has no thread of its parent.
+    with deadlines.within(60, first):
+        second.send(b"x")
+        first.recv(1)
+    child = os.fork()
+    if not child:
+        try:
+            with deadlines.within(0.2, first):
+                os._exit(len(first.recv(1)))
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_what_was_waited_for_holds_no_file(pair):
