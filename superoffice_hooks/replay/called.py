@@ -63,7 +63,7 @@ class Called:
 
     @property
     def undecided(self) -> list[str]:
-        """Return the receivers whose filter is a callable: it decides for each event anew."""
+        """Return the receivers whose filter is a callable: each event may differ."""
         return sorted(
             {
                 receiver.path

@@ -102,7 +102,7 @@ def conclude(endpoint: str, *, action: Watch.Action, who: str, adopt: int | None
     seen = look(endpoint, adopt=adopt)
     if seen.ours is None or not seen.wanted.ping:
         noting.note(seen, action=action, who=who)
-        return "It lists no ping, so whether events arrive was not tried."
+        return "The webhook lists no ping, so it was not checked whether events arrive."
     has_arrived = arriving.ping(seen)
     noting.note(seen, action=action, who=who, has_arrived=has_arrived)
     if has_arrived:
@@ -158,7 +158,7 @@ def _wait_for_earlier(save: Watch) -> Iterator[str]:
     """Wait until each save that began earlier has ended, or until its webhook is there."""
     while True:
         if save.earlier_save_may_go_on():
-            yield "Another process has begun to save this webhook. Waiting for what comes of it."
+            yield "Another process has begun to save this webhook. Waiting for its result."
         while save.earlier_save_may_go_on():
             if look(save.endpoint).matching:
                 return

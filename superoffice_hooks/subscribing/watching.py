@@ -56,8 +56,8 @@ def watch_due(seconds: float) -> None:
 def reactivate(seen: Look, *, who: str = "") -> Watch:
     """Activate a webhook again, and return what was seen afterwards.
 
-    SuperOffice tests its address first, and a ping follows at once. Before version 12.1 the counter
-    of failures goes on where it was, so the first delivery must be a success.
+    SuperOffice tests its address first, and a ping follows at once: the first delivery must be a
+    success, because before version 12.1 an activation does not set the counter of failures to 0.
 
     Raises:
         ApiError: it was not activated.

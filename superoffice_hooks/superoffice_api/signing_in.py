@@ -16,7 +16,7 @@ from .redacting import NO_SECRET, Secret, redacted
 from .sending import Answer, Sender
 
 TICKET_SECONDS = 5 * 3600.0
-"""A ticket that was not used for so long is renewed. It ends six hours after its last use."""
+"""After how many seconds without use a ticket is renewed. It would end after six hours."""
 
 _CLAIM = "http://schemes.superoffice.net/identity/"
 _ISSUER = "SuperOffice AS"

@@ -29,7 +29,7 @@ RUN_SECONDS = Histogram(
 )
 DELIVERIES = Counter(
     "superoffice_hooks_deliveries",
-    "Deliveries from SuperOffice, by what came of them",
+    "Deliveries from SuperOffice, by their result",
     ["endpoint", "result"],
 )
 DELIVERY_SECONDS = Histogram(
@@ -38,7 +38,7 @@ DELIVERY_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 DRAINED = Counter(
-    "superoffice_hooks_drained", "Deliveries out of the spool, by what came of them", ["result"]
+    "superoffice_hooks_drained", "Deliveries out of the spool, by their result", ["result"]
 )
 REJECTIONS = Counter(
     "superoffice_hooks_rejections", "Deliveries that were refused or kept as rejections", ["reason"]

@@ -83,7 +83,7 @@ def _stored() -> Iterator[GaugeMetricFamily]:
     yield _gauge("lanes", "Lanes of these dispatchers", lanes)
     yield _gauge("lanes_hung", "Lanes in a call that takes longer than CALL_SECONDS", hung)
     is_missing = now.is_dispatcher_missing
-    yield _gauge("dispatcher_missing", "Whether none is seen where one is meant to be", is_missing)
+    yield _gauge("dispatcher_missing", "Whether a dispatcher is needed and none seen", is_missing)
 
 
 def _gathered(waiting: Waiting) -> Iterator[GaugeMetricFamily]:
