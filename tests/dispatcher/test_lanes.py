@@ -363,6 +363,28 @@ class TestLanes:
             wait_until(lambda: Event.objects.filter(status="succeeded").count() == 3)
         assert begun == [2, 3, 3]
 
+    def test_retries_of_several_events_call_only_the_receivers_that_failed(
+        self, post, connect, running
+    ):
+        well: list[int] = []
+        failed: list[int] = []
+
+        def fails_once(event, **kwargs):
+            if event.pk not in failed:
+                failed.append(event.pk)
+                raise ValueError("not yet")
+
+        connect(signals.ticket_changed, lambda event, **kwargs: well.append(event.pk))
+        connect(signals.ticket_changed, fails_once)
+        for number in range(3):
+            post(body(PrimaryKey=number))
+        with hooks(DISPATCH="worker"):
+            running(1)
+            wait_until(lambda: Event.objects.filter(attempts=1, claim=None).count() == 3)
+            Event.objects.update(next_attempt_at=timezone.now())
+            wait_until(lambda: Event.objects.filter(status="succeeded").count() == 3)
+        assert sorted(well) == sorted(failed)
+
     def test_a_call_that_takes_too_long_is_reported_and_its_claim_lapses(
         self, post, connect, running, caplog, monkeypatch
     ):
