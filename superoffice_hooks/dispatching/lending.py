@@ -29,7 +29,8 @@ class Lent:
     """A block in which the connections of this thread are lent to a receiver.
 
     If one is left in a transaction, that is undone, because the receivers that come next would
-    write into it. If its session was changed, it gets a new one.
+    write into it. If its session was changed, it gets a new one. Other databases than ours are
+    connected anew if the connection is dead.
 
     Raises:
         LeftOpen: one was left in a transaction.
@@ -76,6 +77,9 @@ class Lent:
         for connection in lent:
             if connection in left or self._is_changed(connection):
                 sessions.renew(connection)
+            elif connection is not self.own and sessions.is_over(connection):
+                # What becomes of ours depends on what is written next.
+                sessions.end(connection)
         if left and not (error and ends_the_process(error)):
             raise LeftOpen(left[0].alias) from error
 

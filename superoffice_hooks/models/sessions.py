@@ -6,6 +6,7 @@ changes a setting, a time-out for example, it does so for all that come next.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 _OPEN = (1, 2, 3)
 """libpq's states of a session in a transaction: active, idle in it, failed in it."""
+_DEAD = 4
+"""The state of a connection that is of no use any more."""
 
 _STATEMENT = re.compile(
     r"(?:^|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*"
@@ -63,7 +66,27 @@ def is_begun_unseen(connection: Any) -> bool:
         except connection.Database.ProgrammingError:
             return False
     # mysqlclient does not know. There, our next transaction commits what was left open.
-    return getattr(getattr(driver, "info", None), "transaction_status", None) in _OPEN
+    return _state(connection) in _OPEN
+
+
+def _state(connection: BaseDatabaseWrapper) -> int | None:
+    """Return the state of a session as libpq knows it, without a round trip; None for others."""
+    return getattr(getattr(connection.connection, "info", None), "transaction_status", None)
+
+
+def is_over(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a connection is dead or older than ``CONN_MAX_AGE``; asks it after an error.
+
+    Django finds that out between two requests. One that is to be closed after each request stays.
+    """
+    if connection.connection is None:
+        return False
+    if connection.errors_occurred:
+        connection.errors_occurred = not _is_usable(connection)
+    is_closed = connection.vendor == "sqlite" and _is_closed(connection)
+    max_age, close_at = connection.settings_dict["CONN_MAX_AGE"], connection.close_at
+    is_old = bool(max_age) and close_at is not None and time.monotonic() >= close_at
+    return connection.errors_occurred or is_closed or is_old or _state(connection) == _DEAD
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """Lending: a receiver uses our connection, and a transaction that it leaves open harms nobody."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
 from superoffice_hooks import signals
@@ -207,6 +211,84 @@ def test_what_a_receiver_changes_in_its_session_ends_with_its_call(
     assert Event.objects.get(name="contact.changed").status == "succeeded"
     # Before its own outcome is stored in its transaction, some settings keep that from it.
     assert atomic or Event.objects.get(name="ticket.changed").status == "succeeded"
+
+
+@pytest.fixture
+def second(transactional_db, monkeypatch) -> Iterator[BaseDatabaseWrapper]:
+    """Another database of the project: a second connection to the same one."""
+    allowed = BaseDatabaseWrapper.ensure_connection
+
+    def ensure_connection(self):
+        # Django's tests refuse a database that they have not prepared.
+        if self.alias != "second":
+            allowed(self)
+        elif self.connection is None:
+            self.connect()
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", ensure_connection)
+    connections.settings["second"] = {**connection.settings_dict, "ATOMIC_REQUESTS": False}
+    yield connections["second"]
+    connections["second"].close()
+    del connections["second"], connections.settings["second"]
+
+
+def raises_as_its_session_ends(second):
+    second.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def ends_its_session(second):
+    with suppress(DatabaseError):
+        raises_as_its_session_ends(second)
+
+
+def closes_the_drivers(second):
+    second.ensure_connection()
+    second.connection.close()
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        closes_the_drivers,
+        pytest.param(ends_its_session, marks=on_postgresql),
+        pytest.param(raises_as_its_session_ends, marks=on_postgresql),
+    ],
+)
+def test_a_dead_connection_to_another_database_is_used_by_no_other_receiver(
+    post, connect, second, breaks
+):
+    if connection.vendor == "mysql":
+        pytest.skip("A driver of MySQL notices with the next statement.")
+
+    def uses_it(event, **kwargs):
+        second.cursor().execute("SELECT 1")
+        write_group(event)
+
+    connect(signals.ticket_changed, lambda **kwargs: breaks(second))
+    connect(signals.contact_changed, uses_it)
+    second.ensure_connection()
+    post(body())
+    post(body("contact.changed"))
+    list(dispatch_due(5))
+    assert Event.objects.get(name="contact.changed").status == "succeeded"
+
+
+def test_a_connection_to_another_database_is_as_old_as_the_project_allows(post, connect, second):
+    used = []
+
+    def uses_it(event, **kwargs):
+        second.cursor().execute("SELECT 1")
+        used.append(second.connection)
+
+    connect(signals.ticket_changed, uses_it)
+    second.settings_dict["CONN_MAX_AGE"] = 3600
+    second.ensure_connection()
+    for is_old in (False, True, False):
+        if is_old:
+            second.close_at = time.monotonic()
+        post(body())
+        list(dispatch_due(5))
+    assert used[0] is used[1] is not used[2]
 
 
 @on_postgresql
