@@ -8,7 +8,7 @@ from ..dispatching.joining import join_unclaimed, join_what_only_waits
 from ..models import Event, Gathering, steps
 from ..models.claiming import Taker
 from ..models.queued import Queued
-from ..models.turns import runs_in_turn
+from ..models.turns import sequences_of
 
 _AHEAD_SECONDS = 0.5
 """About how many seconds of work are claimed ahead. Other processes get the rest."""
@@ -39,14 +39,14 @@ class Pace:
 
 
 class Claimed:
-    """Events, in runs that are dispatched one after the other, and gatherings.
+    """Events, in sequences that are dispatched one after the other, and gatherings.
 
     Args:
         limit: the maximum number of each that is claimed at a time.
     """
 
     def __init__(self, limit: int) -> None:
-        self.runs = deque[list[Event]]()
+        self.sequences = deque[list[Event]]()
         self.gatherings = deque[Gathering]()
         self.handed = deque[Event]()
         """Events that were stored as begun."""
@@ -62,12 +62,12 @@ class Claimed:
     @property
     def is_to_begin(self) -> bool:
         """Return whether there is something that was claimed and is to be begun."""
-        return bool(self.runs or self.gatherings)
+        return bool(self.sequences or self.gatherings)
 
     def take(self) -> tuple[list[list[Event]], int]:
         """Claim what is due, and let events join that only gathered receivers are for.
 
-        Returns the runs of the others, and how many have joined.
+        Returns the sequences of the others, and how many have joined.
 
         Gatherings are kept at once, because the claim of events may fail. Others are claimed once
         those that were claimed before have begun.
@@ -79,12 +79,12 @@ class Claimed:
             if joined:
                 return [], joined
         ahead = self._limit if self._only_joins else self.pace[Event].ahead
-        runs = runs_in_turn(self._events.take(ahead))
-        joined = len(join_what_only_waits(runs))
-        runs = [run for run in runs if run]
+        sequences = sequences_of(self._events.take(ahead))
+        joined = len(join_what_only_waits(sequences))
+        sequences = [sequence for sequence in sequences if sequence]
         # Joining takes no time that other processes could use.
-        self._only_joins = joined > 0 and not runs
-        return runs, joined
+        self._only_joins = joined > 0 and not sequences
+        return sequences, joined
 
     def give_back(self) -> None:
         """End the claims: the process ends."""
@@ -92,12 +92,12 @@ class Claimed:
             steps.break_off(self.handed.popleft(), 0).apply()
         while self.gatherings:
             steps.give_back([self.gatherings.popleft()])
-        while self.runs:
-            steps.give_back(self.runs.popleft())
+        while self.sequences:
+            steps.give_back(self.sequences.popleft())
 
     def rows(self) -> list[Queued]:
         """Return all of it."""
-        events = [event for run in self.runs for event in run]
+        events = [event for sequence in self.sequences for event in sequence]
         return [*self.handed, *events, *self.gatherings]
 
 

@@ -125,8 +125,8 @@ class Lane:
         """Dispatch events or a gathering, by turns if both are due; False if none is."""
         self._prefers_gathering = not self._prefers_gathering
         gathering = self._lanes.next_gathering() if self._prefers_gathering else None
-        if run := [] if gathering else self._lanes.next_run():
-            self._work(run)
+        if sequence := [] if gathering else self._lanes.next_sequence():
+            self._work(sequence)
             return True
         if gathering := gathering or self._lanes.next_gathering():
             gather(self._lanes, self, gathering)
@@ -158,29 +158,31 @@ class Lane:
                 self.is_idle = False
         return False
 
-    def _work(self, run: list[Event]) -> None:
+    def _work(self, sequence: list[Event]) -> None:
         """Dispatch events one after the other, and those that were begun along with them."""
-        self.rows = run
-        attempt: Attempt | None = Attempt(run[0], self.surroundings)
+        self.rows = sequence
+        attempt: Attempt | None = Attempt(sequence[0], self.surroundings)
         try:
             while attempt:
                 following = self._dispatch(attempt)
-                pass_on(run)
+                pass_on(sequence)
                 if following:
-                    run.insert(0, following.event)
+                    sequence.insert(0, following.event)
                 if self._lanes.is_stopping:
-                    self._give_back(run, following)
-                attempt = following or (Attempt(run[0], self.surroundings) if run else None)
+                    self._give_back(sequence, following)
+                attempt = following or (
+                    Attempt(sequence[0], self.surroundings) if sequence else None
+                )
         finally:
-            self.unreturned += run
+            self.unreturned += sequence
             self.rows = ()
 
-    def _give_back(self, run: list[Event], begun: Attempt | None) -> None:
-        """Give back what is left of a run, because the lane ends."""
+    def _give_back(self, sequence: list[Event], begun: Attempt | None) -> None:
+        """Give back what is left of a sequence, because the lane ends."""
         if begun:
-            steps.break_off(run.pop(0), 0).apply()
-        steps.give_back(run)
-        run.clear()
+            steps.break_off(sequence.pop(0), 0).apply()
+        steps.give_back(sequence)
+        sequence.clear()
 
     def _dispatch(self, attempt: Attempt) -> Attempt | None:
         """Make an attempt; return the one that began along with its outcome."""

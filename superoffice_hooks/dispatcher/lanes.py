@@ -153,31 +153,31 @@ class Lanes:
         with self.changed:
             return self._claimed.handed.popleft() if self._claimed.handed else None
 
-    def next_run(self) -> list[Event]:
+    def next_sequence(self) -> list[Event]:
         """Return events to dispatch one after the other; none if no event is due."""
         if not self._dispatches:
             return []
-        runs = self._claimed.runs
+        sequences = self._claimed.sequences
         with self.changed:
-            if runs:
-                return runs.popleft()
+            if sequences:
+                return sequences.popleft()
         with self._taking:
             while not (self.is_stopping or self._claimed.is_to_begin) and self.pause.is_over:
                 if not self._look():
                     break
             with self.changed:
-                return runs.popleft() if runs else []
+                return sequences.popleft() if sequences else []
 
     def _look(self) -> bool:
         """Claim what is due; return whether events have joined, which may have filled a batch."""
         # Before the look, or it would undo a call of ``wake`` for what is stored meanwhile.
         self.pause.begin()
-        runs, joined = self._claimed.take()
+        sequences, joined = self._claimed.take()
         with self.changed:
-            self._claimed.runs.extend(runs)
+            self._claimed.sequences.extend(sequences)
             if joined:
                 self.outcomes[Event.Status.WAITING] += joined
-            if runs or self._claimed.gatherings or joined:
+            if sequences or self._claimed.gatherings or joined:
                 self.pause.end()
                 self.changed.notify_all()
         return joined > 0
@@ -192,18 +192,18 @@ class Lanes:
         if conf.current().ORDERED or self.is_stopping or self.gate.wanted_alone:
             return None
         with self.changed:
-            if not self._claimed.runs:
+            if not self._claimed.sequences:
                 return None
-            attempt = Attempt(self._claimed.runs[0][0], surroundings)
+            attempt = Attempt(self._claimed.sequences[0][0], surroundings)
             if not attempt.is_plain:
                 return None
-            self._claimed.runs.popleft()
+            self._claimed.sequences.popleft()
             return attempt
 
-    def put_back(self, run: list[Event]) -> None:
+    def put_back(self, sequence: list[Event]) -> None:
         """Put events back that were not begun."""
         with self.changed:
-            self._claimed.runs.appendleft(run)
+            self._claimed.sequences.appendleft(sequence)
 
     def tried(self, event: Event, seconds: float) -> None:
         """Note that an event was tried, and how long it took."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Generator
 
 from ..models import Event, Gathering, queue, steps
 from ..models.claiming import take, take_rows
-from ..models.turns import pass_on, runs_in_turn
+from ..models.turns import pass_on, sequences_of
 from ..wire.log_fields import about, fields
 from ..wire.logs import get_logger
 from .attempts import Attempt
@@ -32,32 +32,32 @@ def dispatch_due(
     waiting = None if keys is None else set(joined)
     while True:
         while taken := take(limit, keys=keys):
-            following = yield from _dispatch_runs(runs_in_turn(taken), waiting)
+            following = yield from _dispatch_sequences(sequences_of(taken), waiting)
             keys = None if keys is None else following
         # An event that failed in a batch may be due by itself.
         if not (yield from _call_gatherings(limit, waiting)):
             return
 
 
-def _dispatch_runs(
-    runs: list[list[Event]], waiting: set[int] | None
+def _dispatch_sequences(
+    sequences: list[list[Event]], waiting: set[int] | None
 ) -> Generator[Event, None, list[int]]:
-    """Dispatch the events of these runs, and yield each; add those that wait to ``waiting``.
+    """Dispatch the events of these sequences, and yield each; add those that wait to ``waiting``.
 
     Returns the primary keys of the events whose turn has come with ORDERED.
     """
     following = list[int]()
     try:
-        for run in runs:
-            while run:
-                event = run[0]
+        for sequence in sequences:
+            while sequence:
+                event = sequence[0]
                 dispatch(event)
-                following += pass_on(run)
+                following += pass_on(sequence)
                 if waiting is not None and event.status == Event.Status.WAITING:
                     waiting.add(event.pk)
                 yield event
     finally:
-        steps.give_back(event for run in runs for event in run)
+        steps.give_back(event for sequence in sequences for event in sequence)
     return following
 
 

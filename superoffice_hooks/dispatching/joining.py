@@ -20,12 +20,12 @@ from ..wire.logs import get_logger
 logger = get_logger(__name__)
 
 
-def join_what_only_waits(runs: list[list[Event]]) -> list[Event]:
-    """Let events at the heads of these runs join; remove them from the runs, and return them.
+def join_what_only_waits(sequences: list[list[Event]]) -> list[Event]:
+    """Let events at the heads of these sequences join; remove them there, and return them.
 
     If that cannot be done now, they stay, and are dispatched one by one.
     """
-    heads = [list(_head(run)) for run in runs]
+    heads = [list(_head(sequence)) for sequence in sequences]
     joiners = [(event, receiver) for head in heads for event, called in head for receiver in called]
     if not joiners:
         return []
@@ -35,10 +35,10 @@ def join_what_only_waits(runs: list[list[Event]]) -> list[Event]:
     except (DatabaseError, InterfaceError, ClaimLost) as error:
         logger.warning("%d events could not join together: %s", len(events), error)
         return []
-    for run, head in zip(runs, heads, strict=True):
+    for sequence, head in zip(sequences, heads, strict=True):
         for event, _called in head:
             event.status, event.next_attempt_at, event.claim = Event.Status.WAITING, None, None
-            pass_on(run)
+            pass_on(sequence)
     return events
 
 
@@ -75,9 +75,9 @@ def _join_due(taker: Taker[Event], limit: int) -> tuple[int, int]:
     return len(joining), len(due)
 
 
-def _head(run: list[Event]) -> Iterable[tuple[Event, list[Receiver]]]:
-    """Yield the events at the head of a run that can join at once, and what they join."""
-    for event in run:
+def _head(sequence: list[Event]) -> Iterable[tuple[Event, list[Receiver]]]:
+    """Yield the events at the head of a sequence that can join at once, and what they join."""
+    for event in sequence:
         called = _gathered(event) if _is_fresh(event) else []
         if not called:
             return

@@ -22,23 +22,23 @@ _NEXT = 20
 """How many events of a record are made due at once."""
 
 
-def runs_in_turn(claimed: list[Event]) -> list[list[Event]]:
+def sequences_of(claimed: list[Event]) -> list[list[Event]]:
     """Return the claimed events whose turn has come, and park the others.
 
-    A run is a list of events. They are dispatched one after the other, each when the one before is
-    finished. Without ORDERED, each event is a run of its own.
+    The events of a sequence are dispatched one after the other, each when the one before is
+    finished. Without ORDERED, each event is a sequence of its own.
     """
     if not conf.current().ORDERED:
         return [[event] for event in claimed]
     of_records = defaultdict[tuple[str, str, int], list[Event]](list)
-    runs: list[list[Event]] = []
+    sequences: list[list[Event]] = []
     for event in claimed:
         if event.primary_key is None:
-            runs.append([event])
+            sequences.append([event])
         else:
             of_records[event.tenant, event.entity, event.primary_key].append(event)
-    runs += [list(_first(same)) for same in of_records.values()]
-    return [run for run in runs if run]
+    sequences += [list(_first(same)) for same in of_records.values()]
+    return [sequence for sequence in sequences if sequence]
 
 
 def park(events: list[Event]) -> None:
@@ -47,17 +47,17 @@ def park(events: list[Event]) -> None:
     update(Event, columns, [e.pk for e in events], "claim = %s", [events[0].claim])
 
 
-def pass_on(run: list[Event]) -> list[int]:
-    """Remove the first event of a run, which was tried; park the others if it has to be retried.
+def pass_on(sequence: list[Event]) -> list[int]:
+    """Remove the first event, which was tried; park the others if it has to be retried.
 
-    After the last event of a run, make the next events of its record due; return their primary
+    After the last event of a sequence, make the next events of its record due; return their primary
     keys.
     """
-    event = run.pop(0)
-    if run and event.is_in_queue:
-        park(run)
-        run.clear()
-    if run or event.primary_key is None or not conf.current().ORDERED:
+    event = sequence.pop(0)
+    if sequence and event.is_in_queue:
+        park(sequence)
+        sequence.clear()
+    if sequence or event.primary_key is None or not conf.current().ORDERED:
         return []
     following = _of_record(event).values_list("pk", "claim", "attempts")[:_NEXT]
     free = takewhile(lambda row: row[1] is None and not row[2], following)

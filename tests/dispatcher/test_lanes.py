@@ -250,7 +250,7 @@ class TestLanes:
         with monkeypatch.context() as patch:
             # As a handler of the project's logging may.
             patch.setattr(Lane, "_recover", raises)
-            patch.setattr(Lanes, "next_run", lambda lanes: 1 / 0)
+            patch.setattr(Lanes, "next_sequence", lambda lanes: 1 / 0)
             these = Lanes(Dispatcher.Kind.COMMAND, 2)
             these.start()
             wait_until(lambda: not these.lanes)
@@ -415,7 +415,7 @@ class TestLanes:
             return taken
 
         monkeypatch.setattr(lanes._claimed._events, "take", overtaken)
-        assert lanes.next_run() == []
+        assert lanes.next_sequence() == []
         assert lanes.pause.is_over
 
     @pytest.mark.parametrize(
