@@ -1,9 +1,12 @@
 """Replays: who, why, which, and what came out."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
+from django.utils import timezone, translation
 
 from superoffice_hooks import signals
 from superoffice_hooks.admin.criteria import in_words
@@ -75,6 +78,33 @@ def test_a_state_is_a_word(replay, viewer):
     page = Page.get(viewer, f"{REPLAYS}{waiting.pk}/change/")
     assert "State: cancelled" in page.text
     assert "Cancelled by: bob" in page.text
+
+
+@pytest.mark.parametrize(
+    ("state", "whos"),
+    [
+        ("replays", ["running", "waiting"]),
+        ("stalled", ["stalled"]),
+        ("failed", ["failed"]),
+        ("finished", ["well"]),
+        ("cancelled", ["cancelled"]),
+        ("<i>nonsense", ["cancelled", "well", "failed", "stalled", "running", "waiting"]),
+    ],
+)
+def test_the_list_shows_those_of_a_state(viewer, state, whos):
+    now = timezone.now()
+    minute = timedelta(minutes=1)
+    columns: dict[str, dict[str, Any]] = {
+        "waiting": {},
+        "running": {"claim": 7, "claimed_until": now + minute},
+        "stalled": {"claim": 7, "claimed_until": now - minute},
+        "failed": {"finished_at": now, "failed": 1},
+        "well": {"finished_at": now},
+        "cancelled": {"finished_at": now, "cancelled_by": "bob"},
+    }
+    for who, values in columns.items():
+        Replay.objects.create(who=who, reason="a test", **values)
+    assert Page.get(viewer, f"{REPLAYS}?state={state}").cells("who") == whos
 
 
 @pytest.mark.parametrize(
