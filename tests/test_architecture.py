@@ -11,6 +11,7 @@ PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "superoffice_hooks"
 MAP = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS, _, FLOWS = MAP.partition("## What may import what")
+PUBLIC = {"exceptions", "models", "signals", "testing", "urls"}
 # Of every package, and not worth a row.
 UNNAMED = {"__init__.py", "__pycache__"}
 PLACES = sorted(set(re.findall(r"`([\w/]+\.py)` `([\w.]+)(?:\(\))?`", FLOWS)))
@@ -101,3 +102,13 @@ def test_each_story_is_told_in_a_dozen_lines():
 def test_each_named_file_exists():
     for path in re.findall(r"`((?:[\w]+/)+[\w]*\.?\w*)`", MAP):
         assert (PACKAGE / path).exists() or (PROJECT / path).exists(), path
+
+
+def test_the_example_project_uses_the_public_interface_alone():
+    used = set()
+    for path in (PROJECT / "example_project").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("superoffice"):
+                used.add((node.module or "").partition(".")[2])
+    assert used
+    assert used <= PUBLIC

@@ -29,7 +29,6 @@ from superoffice_hooks.models import (
     Rejection,
     Replay,
 )
-from superoffice_hooks.replay.criteria import Criteria, select
 from superoffice_hooks.testing import notification
 
 from . import weekend_news as news
@@ -194,8 +193,13 @@ class Weekend:
         """Write a replay of what failed of a trouble, that has come so far, and its runs."""
         receiver = f"{RECEIVERS}.{of.receiver}"
         criteria = {"failing": receiver, "since": str(self.began), "status": "failed"}
-        selected = select(Criteria.from_json(criteria)).filter(finished_at__lt=at)
-        events = list(selected.order_by("pk"))
+        failing = ReceiverRun.objects.filter(receiver=receiver).failing()
+        events = list(
+            Event.objects.filter(
+                status=Event.Status.FAILED, received_at__gte=self.began, finished_at__lt=at,
+                pk__in=failing.values("event"),
+            ).order_by("pk")
+        )  # fmt: skip
         tried = events[: max(1, int(share * len(events)))]
         replay = Replay.objects.create(
             who="anna", criteria=criteria, receivers=[receiver], only_failed=True,
